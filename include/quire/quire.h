@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire.h - the interface of a Quire memory system.
+ *
+ *     struct quire        one memory system: physical memory, caches, policies
+ *        |                (quire_create ... quire_destroy)
+ *        +-- mm_struct    one address space (quire_mm_create, _fork, _put)
+ *        |     +-- mappings    quire_mmap, _munmap, _mprotect, _mremap ...
+ *        +-- address_space     the cached pages of one file
+ *
+ * Calls that Linux also has take Linux's arguments and give Linux's result:
+ * an address or 0, or a negative errno.  Unless a call says otherwise: it may
+ * sleep, takes what locks it needs itself, is called with none of Quire's
+ * locks held, and from any CPU of the system.
+ *
+ * Reading order: this file, host.h (what you supply), then mm/fault.c.
+ */
+#ifndef QUIRE_QUIRE_H
+#define QUIRE_QUIRE_H
+
+#include <quire/host.h>
+#include <quire/linux.h>
+#include <quire/trace.h>
+#include <quire/types.h>
+
+#define QUIRE_PAGE_SHIFT 12
+#define QUIRE_PAGE_SIZE 4096u
+
+/* ---------------------------------------------------------------- systems */
+
+/* A run of physical memory, given to Quire whole. */
+struct quire_region {
+	paddr_t start;	/* page aligned */
+	uint64_t bytes; /* multiple of the page size */
+	unsigned node;	/* memory node; 0 on most machines */
+};
+
+struct quire_config {
+	const struct quire_region *regions; /* sorted, not overlapping */
+	unsigned nr_regions;
+	/*
+	 * Where the host has physical memory mapped: physical address p is
+	 * read and written at direct_map + p.
+	 */
+	void *direct_map;
+	unsigned cpus;	 /* 1 ... QUIRE_MAX_CPUS */
+	unsigned levels; /* page-table levels: 4 or 5 on x86-64; 0: default */
+	/*
+	 * Top-level table that holds the kernel half (its entries are shared
+	 * with every address space), or 0: Quire makes an empty one.
+	 */
+	paddr_t kernel_table;
+	unsigned overcommit; /* vm.overcommit_memory: 0 guess, 1 always, 2 never */
+	unsigned overcommit_ratio; /* per cent of RAM in mode 2; 0 means 50 */
+	unsigned max_map_count;	   /* 0: Linux's 65530 */
+	uaddr_t mmap_min_addr;	   /* 0: 65536; 1 allows page 0 */
+	unsigned stack_guard_gap;  /* pages; 0: Linux's 256 */
+	unsigned asids; /* hardware address-space ids usable; 0: none (flush
+			 * at every switch) */
+	bool nx;	/* hardware has and has enabled no-execute */
+};
+
+/*
+ * quire_create: a memory system on the given memory.  Quire keeps its own
+ * tables in that memory.  Returns NULL when the configuration is not usable or
+ * the memory too small (a line in the log says which).  quire_host_current()
+ * is not called.  The config may be freed afterwards.
+ */
+struct quire *quire_create(const struct quire_config *config);
+
+/*
+ * quire_cpu_init: call once on every CPU before that CPU enters Quire in any
+ * other way (quire_create does it for the calling CPU).
+ */
+void quire_cpu_init(struct quire *q);
+
+/*
+ * quire_destroy: end the system.  All address spaces and mappings are gone by
+ * then.  Returns how many pages were still in use apart from Quire's own, 0
+ * when nothing leaked.
+ */
+uint64_t quire_destroy(struct quire *q);
+
+/*
+ * quire_check: walk the whole system and prove its invariants: reference
+ * counts against mappings, reverse maps against tables, counters against
+ * both, lists, free pages.  The system must be quiet (no other CPU inside).
+ * Returns the number of violations; each is logged in a line.  Slow.
+ */
+unsigned quire_check(struct quire *q);
+
+/* --------------------------------------------- memory for the host's own use */
+
+#define QUIRE_GFP_KERNEL 0x1u /* may wait for reclaim */
+#define QUIRE_GFP_ATOMIC 0x2u /* may not sleep; may dip into the reserve */
+#define QUIRE_GFP_ZERO 0x100u
+
+/* Allocate 2^order pages; NULL when there are none.  Contents are undefined
+ * without QUIRE_GFP_ZERO.  Sleeps only with QUIRE_GFP_KERNEL. */
+struct page *quire_alloc_pages(struct quire *q, gfp_t gfp, unsigned order);
+void quire_free_pages(struct quire *q, struct page *page, unsigned order);
+/* kmalloc-like: up to 4 MiB, 16-byte aligned; NULL when out of memory. */
+void *quire_kmalloc(struct quire *q, size_t bytes, gfp_t gfp);
+void quire_kfree(struct quire *q, void *object); /* NULL is allowed */
+size_t quire_kmalloc_size(struct quire *q, const void *object); /* usable */
+
+void *quire_page_address(struct quire *q, struct page *page); /* direct map */
+paddr_t quire_page_phys(struct quire *q, struct page *page);
+struct page *quire_phys_page(struct quire *q, paddr_t phys); /* or NULL */
+void quire_page_get(struct quire *q, struct page *page);
+void quire_page_put(struct quire *q, struct page *page);
+
+/* ---------------------------------------------------------- address spaces */
+
+/* A fresh, empty address space (exec) with one user; NULL: out of memory. */
+struct mm_struct *quire_mm_create(struct quire *q);
+/*
+ * quire_mm_fork: a copy of the current task's `old` (fork): private pages are
+ * shared and write-protected in both.  NULL: out of memory (old unchanged in
+ * what it means).
+ */
+struct mm_struct *quire_mm_fork(struct mm_struct *old);
+void quire_mm_get(struct mm_struct *mm); /* one more user (thread, vfork) */
+/* One user less.  The last one unmaps and frees everything; must not be
+ * current on any CPU by then unless the caller switches away first. */
+void quire_mm_put(struct mm_struct *mm);
+unsigned quire_mm_users(struct mm_struct *mm);
+uint32_t quire_mm_id(struct mm_struct *mm); /* unique in its system */
+struct quire *quire_mm_system(struct mm_struct *mm);
+
+/*
+ * quire_switch_mm: make mm's tables current on this CPU (NULL: the kernel's
+ * own).  Called by the host's context switch, preemption off; does not sleep.
+ */
+void quire_switch_mm(struct quire *q, struct mm_struct *mm);
+
+/*
+ * Limits of the user's address range and where the mmap area begins.
+ * quire_mm_set_layout: exec's placement.  mmap_base: top of the top-down
+ * area (or its bottom when !topdown); brk: start of the heap; stack_top.
+ */
+uaddr_t quire_task_size(struct quire *q);
+struct quire_mm_layout {
+	uaddr_t mmap_base;
+	bool topdown;
+	uaddr_t start_brk;
+	uaddr_t start_code, end_code, start_data, end_data;
+	uaddr_t start_stack, arg_start, arg_end, env_start, env_end;
+};
+void quire_mm_set_layout(struct mm_struct *mm, const struct quire_mm_layout *l);
+void quire_mm_get_layout(struct mm_struct *mm, struct quire_mm_layout *l);
+
+/*
+ * quire_mm_stack: exec's stack: a VM_GROWSDOWN mapping [top - size, top) with
+ * the given protection.  0 or -errno.
+ */
+int quire_mm_stack(struct mm_struct *mm, uaddr_t top, uaddr_t size,
+		   unsigned prot);
+
+/* ---------------------------------------------------------------- mappings */
+
+/*
+ * As the system calls of these names.  `task` (the current one's limits) is
+ * quire_host_current().  file: NULL for anonymous; Quire takes its own
+ * reference (file->ops->get).  off: bytes, page aligned.
+ */
+sreg_t quire_mmap(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+		  unsigned prot, unsigned flags, struct quire_file *file,
+		  uint64_t off);
+int quire_munmap(struct mm_struct *mm, uaddr_t addr, uaddr_t len);
+uaddr_t quire_brk(struct mm_struct *mm, uaddr_t brk);
+int quire_mprotect(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+		   unsigned prot);
+sreg_t quire_mremap(struct mm_struct *mm, uaddr_t addr, uaddr_t old_len,
+		    uaddr_t new_len, unsigned flags, uaddr_t new_addr);
+int quire_madvise(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int advice);
+int quire_msync(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int flags);
+/* vec: kernel buffer of one byte a page */
+int quire_mincore(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+		  unsigned char *vec);
+int quire_mlock(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int flags);
+int quire_munlock(struct mm_struct *mm, uaddr_t addr, uaddr_t len);
+int quire_mlockall(struct mm_struct *mm, int flags);
+int quire_munlockall(struct mm_struct *mm);
+
+/* ------------------------------------------------- the kernel's user access */
+
+/*
+ * quire_mm_read/write: copy between a kernel buffer and any address space,
+ * faulting pages in as an access by that task would (process_vm_readv(2),
+ * ptrace, exec's argument pages).  force: ignore the mapping's protection,
+ * breaking COW, as ptrace does.  Returns bytes done, short where an address
+ * is bad.
+ */
+size_t quire_mm_read(struct mm_struct *mm, uaddr_t addr, void *buf, size_t n);
+size_t quire_mm_write(struct mm_struct *mm, uaddr_t addr, const void *buf,
+		      size_t n, bool force);
+
+/*
+ * quire_get_user_pages: pin up to n pages from addr (each page's reference is
+ * dropped with quire_page_put).  write: break COW first.  Returns the pages
+ * pinned, or -EFAULT / -ENOMEM when not even one was.
+ */
+long quire_get_user_pages(struct mm_struct *mm, uaddr_t addr, size_t n,
+			  bool write, struct page **pages);
+/*
+ * quire_user_word: physical address of an aligned user word, for futex keys:
+ * faults it in (for write when asked).  The page is pinned into *page.
+ * 0 or -EFAULT.
+ */
+int quire_user_word(struct mm_struct *mm, uaddr_t addr, bool write,
+		    struct page **page, paddr_t *phys);
+/* Avoid / allow the answering of faults by the current task (they nest). */
+void quire_pagefault_disable(void);
+void quire_pagefault_enable(void);
+
+/* ------------------------------------------------------------------- files */
+
+/*
+ * struct quire_file: an open file as a mapping sees it; the host embeds it in
+ * its own.  One address_space is shared by all opens of one file.
+ */
+struct quire_file_ops {
+	void (*get)(struct quire_file *file); /* one reference more */
+	void (*put)(struct quire_file *file); /* one less; may sleep */
+	/*
+	 * mmap: may refuse (-errno).  NULL: file pages come from the cache.
+	 */
+	int (*mmap)(struct quire_file *file, struct mm_struct *mm, uaddr_t addr,
+		    uaddr_t len, unsigned prot, unsigned flags);
+};
+struct quire_file {
+	const struct quire_file_ops *ops;
+	struct address_space *mapping; /* NULL: cannot be mapped (-ENODEV) */
+	bool readable, writable;       /* how it was opened */
+	bool noexec;		       /* PROT_EXEC is -EPERM */
+	bool is_zero_dev; /* /dev/zero: a private mapping is anonymous, a
+			   * shared one is shared anonymous memory */
+	uint8_t ra_mode;  /* posix_fadvise(2): POSIX_FADV_NORMAL/RANDOM/... */
+};
+
+/*
+ * What a file system gives for the pages of one file.  The page is locked on
+ * entry to both; the callee (or its completion) ends the I/O by
+ * quire_page_end_read() / quire_page_end_write(), which unlock or release it.
+ */
+struct quire_aops {
+	/* Fill the page (zero past the end of file) from page->index. */
+	int (*readpage)(struct address_space *as, struct quire_file *file,
+			struct page *page);
+	/* Start the reads of n pages with consecutive indices; NULL: readpage
+	 * in turn. */
+	void (*readahead)(struct address_space *as, struct quire_file *file,
+			  struct page **pages, unsigned n);
+	int (*writepage)(struct address_space *as, struct page *page);
+	/* Before a shared page is first written; 0 or -errno.  NULL: allowed */
+	int (*page_mkwrite)(struct address_space *as, struct page *page);
+};
+
+/*
+ * The cached pages of one file.  The host embeds it or allocates it with
+ * quire_mapping_size() bytes; opaque otherwise.
+ */
+size_t quire_mapping_size(void);
+/* host: an opaque pointer, back from quire_mapping_host().  size: file length
+ * in bytes, kept current by quire_mapping_set_size(). */
+void quire_mapping_init(struct quire *q, struct address_space *as,
+			const struct quire_aops *aops, void *host,
+			uint64_t size);
+/* shmem: pages are memory only (tmpfs, memfd, shared anonymous). */
+void quire_mapping_init_shmem(struct quire *q, struct address_space *as,
+			      void *host, uint64_t size);
+/* Drop all pages; the mapping has no users.  It may then be freed. */
+void quire_mapping_destroy(struct address_space *as);
+void *quire_mapping_host(struct address_space *as);
+uint64_t quire_mapping_get_size(struct address_space *as);
+uint64_t quire_mapping_pages(struct address_space *as); /* cached pages */
+/* Grow or shrink: shrinking unmaps and drops the pages beyond, and zeroes the
+ * rest of the last one. */
+void quire_mapping_set_size(struct address_space *as, uint64_t size);
+/* Drop (hole punch) whole pages in [start, end), zero the partial ones. */
+void quire_mapping_punch(struct address_space *as, uint64_t start,
+			 uint64_t end);
+/*
+ * read() and write() through the cache, bounded by the size (read) or growing
+ * it (write).  `copy` moves n bytes between kernel memory at `kaddr` and the
+ * caller's buffer at offset `done` (0 ... len); returns how many it could
+ * (fewer: stop, a fault).  Returns bytes moved or -errno (-EIO, -ENOMEM,
+ * -EFAULT when none).
+ */
+typedef size_t (*quire_copy_fn)(void *cookie, void *kaddr, size_t done,
+				size_t n);
+long quire_mapping_read(struct address_space *as, struct quire_file *file,
+			uint64_t pos, size_t len, quire_copy_fn copy,
+			void *cookie);
+long quire_mapping_write(struct address_space *as, struct quire_file *file,
+			 uint64_t pos, size_t len, quire_copy_fn copy,
+			 void *cookie);
+/* For quire_aops: the page's place in its file, and the end of its I/O. */
+uint64_t quire_page_index(struct page *page);
+struct address_space *quire_page_mapping(struct page *page);
+void quire_page_end_read(struct quire *q, struct page *page, int error);
+void quire_page_end_write(struct quire *q, struct page *page, int error);
+
+/* ---------------------------------------------------------------- figures */
+
+struct quire_mm_stats {
+	uint64_t anon_pages, file_pages, shmem_pages, swap_entries; /* RSS */
+	uint64_t hiwater_rss, hiwater_vm, total_vm, locked_vm, data_vm, stack_vm,
+		exec_vm;
+	uint64_t table_bytes; /* page-table pages of this mm */
+	uint32_t vmas;
+};
+void quire_mm_get_stats(struct mm_struct *mm, struct quire_mm_stats *out);
+
+struct quire_meminfo {
+	uint64_t total, free, available, cached, shmem, anon, mapped, slab,
+		page_tables, committed, commit_limit; /* pages */
+};
+void quire_get_meminfo(struct quire *q, struct quire_meminfo *out);
+
+/* /proc/vmstat: item i's name and value; NULL past the last. */
+const char *quire_vmstat_name(unsigned i);
+uint64_t quire_vmstat(struct quire *q, unsigned i);
+const char *quire_fault_kind_name(unsigned kind);
+
+/*
+ * maps(5) and smaps text: emit() gets pieces of text in order; a negative
+ * return from it ends the walk and is returned.
+ */
+typedef int (*quire_emit_fn)(void *cookie, const char *text, size_t len);
+int quire_maps(struct mm_struct *mm, quire_emit_fn emit, void *cookie);
+int quire_smaps(struct mm_struct *mm, quire_emit_fn emit, void *cookie);
+/* pagemap(5): n entries of 64 bits from the page of addr; returns n. */
+size_t quire_pagemap(struct mm_struct *mm, uaddr_t addr, size_t n,
+		     uint64_t *out);
+/* /proc/PID/clear_refs */
+int quire_clear_refs(struct mm_struct *mm, int what);
+
+/* ---------------------------------------------------------- exception entry */
+
+/*
+ * The architecture's page fault: the host's vector calls it with interrupts on
+ * (when the faulting context had them on) and the trap's registers.
+ * x86: error code as pushed by the processor, address from CR2.
+ */
+void do_page_fault(struct pt_regs *regs, unsigned long error_code,
+		   uaddr_t address);
+
+#endif
