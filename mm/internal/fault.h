@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fault.h - the fault context and the phase functions it is handed through.
+ * The map of them, with the lock order, is the essay of mm/fault.c.
+ */
+#ifndef QUIRE_MM_FAULT_H
+#define QUIRE_MM_FAULT_H
+
+#include "mm.h"
+#include <asm/pgtable.h>
+#include <asm/tlb.h>
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	uaddr_t address;      /* page aligned */
+	uaddr_t real_address; /* as the processor gave it */
+	uint32_t flags;	      /* FAULT_FLAG_* */
+	uint8_t kind;	      /* enum quire_fault_kind: the phase that answers */
+	uint64_t pgoff;	      /* linear_page_index(vma, address) */
+
+	pud_t *pud;
+	pmd_t *pmd;
+	pmd_t orig_pmd;
+	pte_t *pte;	/* of address; NULL: no table yet, or not mapped now */
+	pte_t orig_pte; /* as read before the phase began */
+	spinlock_t *ptl; /* pte's lock while it is held */
+
+	struct page *cow_page; /* private write: the copy to be */
+	struct page *page;     /* ->fault's answer */
+	struct page *prealloc_pte; /* a table made before locks were taken */
+};
+
+/* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
+ * dropped.  kind (may be NULL) tells which path answered. May sleep. */
+vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
+			   unsigned flags, uint8_t *kind);
+/* mm/anonymous.c */
+vm_fault_t do_anonymous_page(struct vm_fault *vmf);
+/* mm/file_fault.c */
+vm_fault_t do_fault(struct vm_fault *vmf);
+vm_fault_t finish_fault(struct vm_fault *vmf);
+/* mm/wp.c: called with vmf->ptl held and pte mapped; releases both. */
+vm_fault_t do_wp_page(struct vm_fault *vmf);
+/* mm/swap_fault.c: this issue answers bad entries only (SIGBUS). */
+vm_fault_t do_swap_page(struct vm_fault *vmf);
+/* mm/numa.c: protnone restored. */
+vm_fault_t do_numa_page(struct vm_fault *vmf);
+
+/* mm/pgtable.c: page-table pages (P4, P5) */
+pgd_t *pgd_alloc(struct mm_struct *mm);
+void pgd_free(struct mm_struct *mm);
+int __p4d_alloc(struct mm_struct *mm, pgd_t *pgd, uaddr_t addr);
+int __pud_alloc(struct mm_struct *mm, p4d_t *p4d, uaddr_t addr);
+int __pmd_alloc(struct mm_struct *mm, pud_t *pud, uaddr_t addr);
+int __pte_alloc(struct mm_struct *mm, pmd_t *pmd);
+/* A zeroed, counted table page not yet in any table; and its free. */
+struct page *pte_alloc_one(struct mm_struct *mm);
+void pte_free(struct mm_struct *mm, struct page *table);
+/* Publish *table in pmd if it is still empty, else leave it (P4). */
+void pmd_install(struct mm_struct *mm, pmd_t *pmd, struct page **table);
+/* pte of address with its lock held; allocates upper levels. NULL: no memory */
+pte_t *get_locked_pte(struct mm_struct *mm, uaddr_t addr, spinlock_t **ptl);
+/* Read-only walk to the pmd, or NULL where a level is absent. */
+pmd_t *mm_find_pmd(struct mm_struct *mm, uaddr_t addr);
+/* Free the tables of [floor..ceiling) left without mapping (unmap, exit). */
+struct mmu_gather;
+void free_pgd_range(struct mmu_gather *tlb, uaddr_t addr, uaddr_t end,
+		    uaddr_t floor, uaddr_t ceiling);
+
+/*
+ * The walk down, allocating where a level is absent.  NULL: out of memory.
+ */
+static __always_inline p4d_t *p4d_alloc(struct mm_struct *mm, pgd_t *pgd,
+					uaddr_t addr)
+{
+	if (unlikely(pgd_none(mm->q, *pgd)) && __p4d_alloc(mm, pgd, addr))
+		return NULL;
+	return p4d_offset(mm->q, pgd, addr);
+}
+static __always_inline pud_t *pud_alloc(struct mm_struct *mm, p4d_t *p4d,
+					uaddr_t addr)
+{
+	if (unlikely(p4d_none(*p4d)) && __pud_alloc(mm, p4d, addr))
+		return NULL;
+	return pud_offset(mm->q, p4d, addr);
+}
+static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
+					uaddr_t addr)
+{
+	if (unlikely(pud_none(*pud)) && __pmd_alloc(mm, pud, addr))
+		return NULL;
+	return pmd_offset(mm->q, pud, addr);
+}
+
+/* Split page-table lock: in the struct page of the pte table. */
+static __always_inline spinlock_t *pte_lockptr(struct quire *q, pmd_t pmd)
+{
+	return &pmd_page(q, pmd)->ptl;
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filemap.h - the page cache: one address_space a file, its pages in a radix
+ * tree by index (mm/pagetree.c), filled through the file system's operations.
+ *
+ * tree_lock (CACHE) guards the tree and nrpages; i_mmap_lock the list of VMAs
+ * that map the file.  A page in the tree holds one reference for it.
+ */
+#ifndef QUIRE_MM_FILEMAP_H
+#define QUIRE_MM_FILEMAP_H
+
+#include "mm.h"
+
+struct ptree_node;
+struct page_tree {
+	struct ptree_node *root;
+	uint32_t height;
+};
+
+struct address_space {
+	struct quire *q;
+	const struct quire_aops *aops; /* NULL: shmem */
+	void *host;
+	uint64_t size; /* bytes; atomic */
+	bool shmem;
+	bool allocated; /* Quire's own (shared anonymous memory) */
+	uint32_t refs;	/* when allocated: VMAs that hold it; atomic */
+	spinlock_t tree_lock;
+	struct page_tree pages;
+	uint64_t nrpages;
+	struct rwsem i_mmap_lock;
+	struct list_head i_mmap; /* VMAs by i_mmap_node */
+	uint32_t i_mmap_writable;
+	struct list_head mapping_list; /* in q->mapping_list */
+	uint32_t wb_err; /* last write error, errseq-like (files issue) */
+};
+
+/* mm/pagetree.c; tree_lock held. insert: 0, -EEXIST, -ENOMEM. */
+struct page *page_tree_lookup(struct page_tree *t, uint64_t index);
+int page_tree_insert(struct quire *q, struct page_tree *t, uint64_t index,
+		     struct page *page);
+struct page *page_tree_remove(struct quire *q, struct page_tree *t,
+			      uint64_t index);
+/* Up to n pages with index >= start, in order; returns how many. */
+unsigned page_tree_gang(struct page_tree *t, uint64_t start,
+			struct page **pages, unsigned n);
+
+/* mm/filemap.c */
+/* The cached page with a reference, or NULL. */
+struct page *find_get_page(struct address_space *as, uint64_t index);
+struct page *find_lock_page(struct address_space *as, uint64_t index);
+/* Put a fresh page in, locked: 0, -EEXIST or -ENOMEM. */
+int add_to_page_cache_lru(struct address_space *as, struct page *page,
+			  uint64_t index);
+void delete_from_page_cache(struct page *page); /* locked page */
+vm_fault_t filemap_fault(struct vm_fault *vmf);
+extern const struct vm_operations_struct filemap_vm_ops;
+/* mm/shmem.c */
+vm_fault_t shmem_fault(struct vm_fault *vmf);
+extern const struct vm_operations_struct shmem_vm_ops;
+/* Memory-only file for MAP_SHARED|MAP_ANONYMOUS, one reference; NULL: ENOMEM */
+struct address_space *shmem_create_anon(struct quire *q, uint64_t size);
+void mapping_get(struct address_space *as); /* allocated ones only */
+void mapping_put(struct address_space *as);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rmap.h - from a page back to the entries that map it.
+ *
+ *   page->mapping --> anon_vma (root lock) --> anon_vma_chain --> VMA
+ *                 --> address_space (i_mmap) ------------------> VMA
+ *
+ * A VMA's own anon_vma is where its new pages go; its chain links it to that
+ * one and to each of its ancestors', so that a parent's page finds the
+ * children that share it.
+ */
+#ifndef QUIRE_MM_RMAP_H
+#define QUIRE_MM_RMAP_H
+
+#include "mm.h"
+
+struct anon_vma {
+	struct anon_vma *root; /* whose lock guards the whole family */
+	struct anon_vma *parent;
+	struct rwsem rwsem;    /* ANON_VMA; used in the root only */
+	uint32_t refcount;     /* atomic: children roots + pins */
+	uint32_t num_children; /* anon_vmas whose parent this is (+ itself) */
+	uint32_t num_active_vmas; /* VMAs whose ->anon_vma is this */
+	struct list_head chains;  /* of anon_vma_chain.same_anon_vma */
+};
+struct anon_vma_chain {
+	struct vm_area_struct *vma;
+	struct anon_vma *anon_vma;
+	struct list_head same_vma;
+	struct list_head same_anon_vma;
+};
+
+/* mm/anon_vma.c; mmap_lock held (read suffices for prepare). 0 or -ENOMEM. */
+int __anon_vma_prepare(struct vm_area_struct *vma);
+static __always_inline int anon_vma_prepare(struct vm_area_struct *vma)
+{
+	return likely(READ_ONCE(vma->anon_vma)) ? 0 : __anon_vma_prepare(vma);
+}
+/* dst gets src's chain (split, move). / fork: and an anon_vma of its own. */
+int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
+int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma);
+void unlink_anon_vmas(struct vm_area_struct *vma);
+/* Merge: may the two share one anon_vma (same, or one has none)? */
+bool is_mergeable_anon_vma(struct anon_vma *a, struct anon_vma *b,
+			   struct vm_area_struct *vma);
+
+/* mm/rmap.c; ptl held in all of these. */
+void page_add_new_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			    uaddr_t addr);
+void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			uaddr_t addr);
+void page_add_file_rmap(struct quire *q, struct page *page);
+void page_remove_rmap(struct quire *q, struct page *page);
+static inline void page_dup_rmap(struct page *page)
+{
+	__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED);
+}
+void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma);
+/*
+ * rmap_walk: call one(page, vma, addr, arg) for each VMA that may map page;
+ * false from it ends the walk.  Takes the family's or the file's lock; may
+ * sleep for it.
+ */
+void rmap_walk(struct quire *q, struct page *page,
+	       bool (*one)(struct page *page, struct vm_area_struct *vma,
+			   uaddr_t addr, void *arg),
+	       void *arg);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * system.h - struct quire, one whole memory system, and its per-CPU part.
+ *
+ * There are no globals: whatever lives as long as the system hangs off here.
+ * struct quire_cpu is what one CPU touches on the fault path, on cache lines
+ * of its own: statistics, the page lists, the LRU batches.
+ */
+#ifndef QUIRE_MM_SYSTEM_H
+#define QUIRE_MM_SYSTEM_H
+
+#include <quire/quire.h>
+
+#include <asm/pgtable_types.h>
+#include <asm/tlb_types.h> /* struct arch_system, struct arch_cpu, mm_context_t */
+
+#include "base.h"
+#include "lock.h"
+#include "page.h"
+
+/*
+ * Statistics by the names of /proc/vmstat.  V(name) makes the enumerator
+ * VM_name and the text "name".  First the page counts (NR_*: they go up and
+ * down, summed over CPUs), then the events.
+ */
+#define QUIRE_VMSTAT(V)                                                        \
+	V(nr_free_pages) V(nr_inactive_anon) V(nr_active_anon)                 \
+	V(nr_inactive_file) V(nr_active_file) V(nr_unevictable) V(nr_mlock)    \
+	V(nr_anon_pages) V(nr_mapped) V(nr_file_pages) V(nr_dirty)             \
+	V(nr_writeback) V(nr_shmem) V(nr_page_table_pages) V(nr_slab)          \
+	V(nr_dirtied) V(nr_written)                                            \
+	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) V(pgfree)         \
+	V(pgactivate) V(pgdeactivate) V(pglazyfree) V(pgfault) V(pgmajfault)   \
+	V(pgrefill) V(pgsteal_kswapd) V(pgsteal_direct) V(pgscan_kswapd)       \
+	V(pgscan_direct) V(allocstall) V(drop_pagecache) V(oom_kill)           \
+	V(unevictable_pgs_culled) V(unevictable_pgs_mlocked)                   \
+	V(quire_anon_write) V(quire_zero_read) V(quire_file_read)              \
+	V(quire_file_cow) V(quire_cow_copy) V(quire_cow_reuse)                 \
+	V(quire_spurious) V(quire_stack_growth) V(quire_tlb_flush_page)        \
+	V(quire_tlb_flush_all) V(quire_tlb_shootdown) V(quire_fault_retry)
+
+enum vmstat_item {
+#define V(name) VM_##name,
+	QUIRE_VMSTAT(V)
+#undef V
+	VM_COUNT
+};
+
+#define PCP_BATCH 32
+#define PCP_HIGH 192
+#define LRU_BATCH 31
+
+struct pcp_list { /* order-0 pages of one CPU */
+	uint32_t count;
+	struct page *pages[PCP_HIGH];
+};
+
+struct lru_batch {
+	uint32_t count;
+	struct page *pages[LRU_BATCH];
+};
+
+enum lru_list {
+	LRU_INACTIVE_ANON,
+	LRU_ACTIVE_ANON,
+	LRU_INACTIVE_FILE,
+	LRU_ACTIVE_FILE,
+	LRU_UNEVICTABLE,
+	NR_LRU_LISTS
+};
+
+struct quire_cpu {
+	int64_t stat[VM_COUNT];
+	struct pcp_list pcp;
+	struct lru_batch lru_add[2]; /* [active] */
+	struct mm_struct *loaded_mm; /* arch/ tlb: whose tables are loaded */
+	struct arch_cpu arch;
+	void *slab_cpu[32]; /* mm/slab.c: per-cache lists of this CPU */
+} __attribute__((aligned(128)));
+
+struct quire_node {
+	spinlock_t lock; /* ZONE: the buddy lists */
+	struct list_head free[MAX_ORDER];
+	uint64_t nr_free_order[MAX_ORDER];
+	uint64_t nr_free; /* pages in the buddy lists */
+	uint64_t managed; /* pages that were ever given to the lists */
+	uint64_t watermark[3]; /* min, low, high */
+	spinlock_t lru_lock __attribute__((aligned(64)));
+	struct list_head lru[NR_LRU_LISTS];
+	uint64_t lru_count[NR_LRU_LISTS];
+};
+
+#define QUIRE_MAX_NODES 4
+
+struct quire {
+	/* read-mostly */
+	char *direct_map;
+	struct page *mem_map; /* struct page of frame min_pfn */
+	uint64_t min_pfn, max_pfn; /* [min, max) */
+	unsigned cpus, nodes, levels;
+	struct quire_cpu *cpu[QUIRE_MAX_CPUS];
+	struct page *zero_page;
+	struct kmem_cache *vma_cache, *mm_cache, *anon_vma_cache, *avc_cache,
+		*vtree_cache, *mapping_cache, *ptree_cache, *file_cache;
+	struct slab_system *slabs;
+	struct arch_system arch;
+	struct quire_config config; /* regions pointer is not kept */
+	uint64_t fault_around_bytes; /* seam: filemap_map_pages, next issue */
+	uint64_t stat_boot_pages;    /* pages Quire's own tables took */
+
+	/* E4's seam: first look at every kernel-space fault; NULL: none */
+	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs,
+			   uaddr_t addr);
+
+	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
+	int64_t vm_committed __attribute__((aligned(64))); /* pages, atomic */
+	uint32_t next_mm_id;
+	spinlock_t mm_lock; /* LEAF: mm_list */
+	struct list_head mm_list; /* every mm_struct, for quire_check() */
+	struct list_head mapping_list; /* every address_space, likewise */
+};
+
+static __always_inline struct quire_cpu *this_cpu(struct quire *q)
+{
+	return q->cpu[quire_host_cpu()];
+}
+
+/*
+ * Count: preemption need not be off; a lost increment on a preemptible host is
+ * avoided by the callers' being inside a preempt-off section wherever the
+ * number must be exact (NR_*).
+ */
+static __always_inline void mod_vmstat(struct quire *q, enum vmstat_item i,
+				       int64_t d)
+{
+	int64_t *s = &this_cpu(q)->stat[i];
+
+	WRITE_ONCE(*s, READ_ONCE(*s) + d);
+}
+static __always_inline void count_vm_event(struct quire *q,
+					   enum vmstat_item i)
+{
+	mod_vmstat(q, i, 1);
+}
+int64_t vmstat_sum(struct quire *q, enum vmstat_item i); /* all CPUs */
+
+/* The direct map and the frame table. */
+#ifdef QUIRE_DIRECT_MAP_BASE
+#define q_direct_map(q) ((char *)(QUIRE_DIRECT_MAP_BASE))
+#else
+#define q_direct_map(q) ((q)->direct_map)
+#endif
+static __always_inline void *phys_to_virt(struct quire *q, paddr_t p)
+{
+	return q_direct_map(q) + p;
+}
+static __always_inline paddr_t virt_to_phys(struct quire *q, const void *v)
+{
+	return (paddr_t)((const char *)v - q_direct_map(q));
+}
+static __always_inline struct page *pfn_to_page(struct quire *q, uint64_t pfn)
+{
+	return q->mem_map + (pfn - q->min_pfn);
+}
+static __always_inline uint64_t page_to_pfn(struct quire *q,
+					    const struct page *p)
+{
+	return (uint64_t)(p - q->mem_map) + q->min_pfn;
+}
+static __always_inline bool pfn_valid(struct quire *q, uint64_t pfn)
+{
+	return pfn >= q->min_pfn && pfn < q->max_pfn;
+}
+static __always_inline void *page_address(struct quire *q,
+					  const struct page *p)
+{
+	return phys_to_virt(q, (paddr_t)page_to_pfn(q, p) << PAGE_SHIFT);
+}
+static __always_inline struct page *virt_to_page(struct quire *q,
+						 const void *v)
+{
+	return pfn_to_page(q, virt_to_phys(q, v) >> PAGE_SHIFT);
+}
+
+/* mm/page_alloc.c, slab.c: bring-up by quire_create in mm/system.c */
+int page_alloc_init(struct quire *q, const struct quire_config *config);
+int slab_init(struct quire *q);
+
+/* mm/log.c: a line for the host's log; printf's %s %d %u %x %lx %llx %p %c */
+void quire_printk(int level, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+size_t quire_vsnprintf(char *buf, size_t cap, const char *fmt, va_list ap);
+size_t quire_snprintf(char *buf, size_t cap, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif
