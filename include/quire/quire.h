@@ -130,7 +130,9 @@ struct quire *quire_mm_system(struct mm_struct *mm);
 
 /*
  * quire_switch_mm: make mm's tables current on this CPU (NULL: the kernel's
- * own).  Called by the host's context switch, preemption off; does not sleep.
+ * own).  Called by the host's context switch with preemption off and with
+ * quire_host_cpu_call()'s callbacks held off (interrupts masked) on this CPU;
+ * does not sleep.
  */
 void quire_switch_mm(struct quire *q, struct mm_struct *mm);
 

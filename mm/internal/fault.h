@@ -92,6 +92,23 @@ static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
 	return pmd_offset(mm->q, pud, addr);
 }
 
+/*
+ * The struct page an entry maps with a reference of its own, or NULL: a
+ * special entry (zero page, PFNMAP device memory), or a frame without one.
+ */
+static __always_inline struct page *
+vm_normal_page(struct vm_area_struct *vma, pte_t pte)
+{
+	struct quire *q = vma->vm_mm->q;
+
+	if (unlikely(pte_special(pte)))
+		return NULL;
+	if (unlikely(vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP)) &&
+	    !pfn_valid(q, pte_pfn(pte)))
+		return NULL;
+	return pte_page(q, pte);
+}
+
 /* Split page-table lock: in the struct page of the pte table. */
 static __always_inline spinlock_t *pte_lockptr(struct quire *q, pmd_t pmd)
 {

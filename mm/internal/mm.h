@@ -205,7 +205,8 @@ void vma_tree_destroy(struct mm_struct *mm);   /* frees nodes, not VMAs */
 
 /* ---------------------------------------------------------------- mm/vma.c */
 struct vm_area_struct *vm_area_alloc(struct mm_struct *mm); /* zeroed, or NULL */
-/* Copy of orig with empty chains; its file reference is taken. */
+/* Copy of orig (anon_vma pointer too) with empty chain and i_mmap node; the
+ * file's (or shmem mapping's) reference is taken.  NULL: out of memory. */
 struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig);
 /* Drops the file reference, frees. Chains must be unlinked before. */
 void vm_area_free(struct vm_area_struct *vma);
@@ -213,6 +214,9 @@ void vma_set_page_prot(struct vm_area_struct *vma);
 pgprot_t vm_get_page_prot(struct quire *q, vm_flags_t flags);
 /* Link in / out of tree, file's i_mmap, map_count; mmap_lock write. */
 void vma_link(struct mm_struct *mm, struct vm_area_struct *vma);
+/* Take vma out of / into its file's list of mappings (i_mmap). */
+void vma_unlink_file(struct vm_area_struct *vma);
+void vma_link_file(struct vm_area_struct *vma);
 /* Split at addr: 0 or -ENOMEM. *vmap stays the part that has addr when !below */
 int split_vma(struct mm_struct *mm, struct vm_area_struct *vma, uaddr_t addr,
 	      bool new_below);
