@@ -225,12 +225,7 @@ void quire_host_file_id(struct quire_file *file, uint32_t *major,
 
 /* ------------------------------------------------------------- debug tier */
 
-#ifdef QUIRE_DEBUG
-/*
- * Each lock taken and released, in a checker's reach.  cls is one of
- * QUIRE_LOCK_* in the documented order (mm/fault.c); sleeping: the lock may
- * be held across a sleep.
- */
+/* The lock order, outermost first (mm/fault.c draws it). */
 enum quire_lock_class {
 	QUIRE_LOCK_MMAP = 1,
 	QUIRE_LOCK_VMA,
@@ -245,6 +240,13 @@ enum quire_lock_class {
 	QUIRE_LOCK_ZONE,
 	QUIRE_LOCK_LEAF, /* nothing is taken inside it */
 };
+
+#ifdef QUIRE_DEBUG
+/*
+ * Each lock taken and released, in a checker's reach.  cls is one of
+ * QUIRE_LOCK_* in the documented order (mm/fault.c); sleeping: the lock may
+ * be held across a sleep.
+ */
 void quire_host_debug_lock(const void *lock, int cls, bool sleeping);
 void quire_host_debug_unlock(const void *lock, int cls);
 /* About to do something that may sleep; a checker complains under a spinlock. */

@@ -53,6 +53,16 @@ struct page *find_lock_page(struct address_space *as, uint64_t index);
 int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
+/* A mapping or write made the page newer than its device; any lock state. */
+static inline void set_page_dirty(struct quire *q, struct page *page)
+{
+	struct address_space *as = page->mapping;
+
+	if (TestSetPageFlag(page, PG_dirty) || PageAnon(page) || !as)
+		return;
+	if (as->aops) /* memory-only files have no device to be behind */
+		mod_vmstat(q, VM_nr_dirty, 1);
+}
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 extern const struct vm_operations_struct filemap_vm_ops;
 /* mm/shmem.c */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rmap.c - who maps this page: counting, and walking back.
+ *
+ * _mapcount is the number of page-table entries that map the page; mapping and
+ * index say where to look for them: a page of anon_vma A at index i can be
+ * mapped only in a VMA chained to A, at vm_start + (i - vm_pgoff) pages; a
+ * file page likewise in a VMA on its file's i_mmap list.  mremap keeps this
+ * true by moving vm_pgoff along with the pages.
+ *
+ * The counting functions are called with the page-table lock held; rmap_walk
+ * takes the family's or the file's lock.
+ */
+#include "rmap.h"
+#include "filemap.h"
+
+void page_add_new_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			    uaddr_t addr)
+{
+	/* nobody else knows the page yet: plain stores */
+	WRITE_ONCE(page->flags, page->flags | 1u << PG_swapbacked);
+	WRITE_ONCE(page->_mapcount, 1u);
+	page->index = linear_page_index(vma, addr);
+	WRITE_ONCE(page->mapping,
+		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
+	mod_vmstat(vma->vm_mm->q, VM_nr_anon_pages, 1);
+}
+
+void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
+			uaddr_t addr)
+{
+	if (__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED))
+		return;
+	page->index = linear_page_index(vma, addr);
+	WRITE_ONCE(page->mapping,
+		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
+	mod_vmstat(vma->vm_mm->q, VM_nr_anon_pages, 1);
+}
+
+void page_add_file_rmap(struct quire *q, struct page *page)
+{
+	if (!__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED))
+		mod_vmstat(q, VM_nr_mapped, 1);
+}
+
+void page_remove_rmap(struct quire *q, struct page *page)
+{
+	uint32_t old = __atomic_fetch_sub(&page->_mapcount, 1u,
+					  __ATOMIC_RELEASE);
+
+	QUIRE_BUG_ON(old == 0);
+	if (old == 1)
+		mod_vmstat(q, PageAnon(page) ? VM_nr_anon_pages : VM_nr_mapped,
+			   -1);
+}
+
+void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma)
+{
+	WRITE_ONCE(page->mapping,
+		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
+}
+
+/* Where vma would map index, or false when it does not reach there. */
+static bool vma_address(const struct vm_area_struct *vma, uint64_t index,
+			uaddr_t *addr)
+{
+	if (index < vma->vm_pgoff || index - vma->vm_pgoff >= vma_pages(vma))
+		return false;
+	*addr = vma->vm_start +
+		(uaddr_t)((index - vma->vm_pgoff) << PAGE_SHIFT);
+	return true;
+}
+
+void rmap_walk(struct quire *q, struct page *page,
+	       bool (*one)(struct page *page, struct vm_area_struct *vma,
+			   uaddr_t addr, void *arg),
+	       void *arg)
+{
+	uintptr_t m = (uintptr_t)READ_ONCE(page->mapping);
+	struct anon_vma_chain *avc;
+	struct address_space *as;
+	struct vm_area_struct *vma;
+	struct anon_vma *av;
+	uaddr_t addr;
+
+	(void)q;
+	if (!m)
+		return;
+	if (m & PAGE_MAPPING_ANON) {
+		av = (struct anon_vma *)(m & ~(uintptr_t)PAGE_MAPPING_ANON);
+		down_read(&av->root->rwsem);
+		list_for_each_entry(avc, &av->chains, struct anon_vma_chain,
+				    same_anon_vma)
+			if (vma_address(avc->vma, page->index, &addr) &&
+			    !one(page, avc->vma, addr, arg))
+				break;
+		up_read(&av->root->rwsem);
+		return;
+	}
+	as = (struct address_space *)m;
+	down_read(&as->i_mmap_lock);
+	list_for_each_entry(vma, &as->i_mmap, struct vm_area_struct,
+			    i_mmap_node)
+		if (vma_address(vma, page->index, &addr) &&
+		    !one(page, vma, addr, arg))
+			break;
+	up_read(&as->i_mmap_lock);
+}
