@@ -9,6 +9,9 @@
 #   tsan     sim with ThreadSanitizer (clang)
 #   fast     hosted, release: benchmarks
 #   kernel   the reference kernel's copy, with its inlined host functions
+#
+# `make run` and `make test` first install what is missing (scripts/setup.sh)
+# and then call make again, so that nothing here may need a compiler before.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -21,6 +24,7 @@ ifeq ($(origin CC),default)
 CC     := gcc
 endif
 CLANG  ?= clang
+OBJCOPY ?= objcopy
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion -Werror
 # What mm/ and arch/ are compiled with, wherever they run.
@@ -33,7 +37,10 @@ HOSTED_CFLAGS := -std=gnu17 $(WARN) -O2 -g -fno-strict-aliasing -pthread -MMD -M
 CORE_SRC := $(wildcard mm/*.c) $(wildcard arch/x86/*.c)
 
 VARIANT_CC_lib      := $(CC)
-VARIANT_CFLAGS_lib  :=
+# For kernels as well as processes: any address, no FP registers, no red zone.
+VARIANT_CFLAGS_lib  := -fPIE -fvisibility=hidden -mgeneral-regs-only \
+	-mno-red-zone -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables
 VARIANT_CC_sim      := $(CC)
 VARIANT_CFLAGS_sim  := -DQUIRE_DEBUG -DQUIRE_INJECT -DQUIRE_TRACE
 VARIANT_CC_asan     := $(CC)
@@ -56,13 +63,122 @@ $(B)/$(1)/libcore.a: $$(CORE_OBJ_$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 -include $$(CORE_OBJ_$(1):.o=.d)
 endef
+# make V=1 shows the commands.
+ifeq ($(V),1)
+Q :=
+endif
 Q ?= @
 $(foreach v,lib sim asan tsan fast,$(eval $(call core_variant,$(v))))
 
-MODULES := $(wildcard */module.mk)
-include $(MODULES)
+# What the modules add to:
+#   ALL_TARGETS      files that `make` alone builds
+#   SUITES           test suites; for each suite NAME of them
+#     SUITE_NAME        the command, run from the top; its last line is
+#                       "N passed, N failed", it exits 0 when none failed
+#     SUITE_DEPS_NAME   files to build first
+#     SUITE_LIMIT_NAME  seconds it may take (300)
+#   BENCHES, FUZZES  targets that `make bench` and `make fuzz` build (and run)
+ALL_TARGETS :=
+SUITES :=
+BENCHES :=
+FUZZES :=
+# The kernel that `quire run` boots.
+KERNEL_IMAGE := $(B)/kernel/quire-kernel.elf
 
-.PHONY: all clean
+MODULES := $(sort $(wildcard */module.mk))
+include $(MODULES)
+ALL_TARGETS += $(B)/lib/libquire.a
+
+# ---------------------------------------------------------------- the library
+# One object whose only defined names are the public ones, so that an
+# embedder's own kmalloc or find_vma does not collide with ours.
+$(B)/lib/libquire.a: $(CORE_OBJ_lib)
+	$(Q)rm -f $@
+	$(Q)$(LD) -r -o $(@D)/quire-all.o $^
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='quire_*' \
+		--keep-global-symbol=do_page_fault \
+		$(@D)/quire-all.o $(@D)/quire.o
+	$(Q)$(AR) rcs $@ $(@D)/quire.o
+
+# ---------------------------------------------------------------- the targets
+.PHONY: all help setup run run-built test test-built bench bench-built fuzz \
+	fuzz-built check-format format install clean
 all: $(ALL_TARGETS)
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                 builds the library, the command and the kernel
+#: make run             boots the kernel in QEMU, runs a tour of busybox on it
+#: make test            runs all tests; ONLY='a b' runs only those suites
+#: make bench           runs the benchmarks and prints their tables
+#: make fuzz            fuzzes each target; FUZZ_SECONDS=N (default 60) each
+#: make check-format    says which files clang-format would change
+#: make format          lets it change them
+#: make install         installs; PREFIX=/usr/local, DESTDIR=
+#: make clean           removes build/
+#: make setup           installs the Debian packages that are missing
+#:
+#: V=1 shows the commands, CC=clang builds with Clang.
+
+# All processors, unless the caller has said how many.
+NPROC := $(shell nproc 2>/dev/null || echo 1)
+AGAIN = $(MAKE) --no-print-directory \
+	$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(NPROC))
+
+setup:
+	@scripts/setup.sh
+
+run: setup
+	@+$(AGAIN) run-built
+run-built: $(B)/bin/quire $(KERNEL_IMAGE)
+	$(B)/bin/quire run -- /bin/busybox sh examples/tour.sh
+
+test: setup
+	@+$(AGAIN) test-built
+TAB := $(shell printf '\t')
+test-built: $(foreach s,$(or $(ONLY),$(SUITES)),$(SUITE_DEPS_$(s)))
+	$(shell mkdir -p $(B))$(file >$(B)/suites.list)
+	$(foreach s,$(SUITES),$(file >>$(B)/suites.list,$s$(TAB)$(or \
+		$(SUITE_LIMIT_$s),300)$(TAB)$(SUITE_$s)))
+	@scripts/run-tests.sh $(B)/suites.list $(ONLY)
+
+bench: setup
+	@+$(AGAIN) bench-built
+bench-built: $(BENCHES)
+
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	@+$(AGAIN) fuzz-built
+fuzz-built: $(FUZZES)
+
+FORMATTED = git ls-files '*.c' '*.h'
+check-format: setup
+	@$(FORMATTED) | xargs -r clang-format --dry-run -Werror && \
+		echo "check-format: all files are as clang-format would have them"
+format:
+	$(FORMATTED) | xargs -r clang-format -i
+
 clean:
 	rm -rf $(B)
+
+# -------------------------------------------------------------------- install
+PREFIX  ?= /usr/local
+BINDIR  := $(PREFIX)/bin
+LIBDIR  := $(PREFIX)/lib
+INCDIR  := $(PREFIX)/include
+MANDIR  := $(PREFIX)/share/man
+INSTALL ?= install
+VERSION := $(shell cat VERSION)
+
+install: $(B)/lib/libquire.a $(B)/bin/quire $(KERNEL_IMAGE)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig \
+		$(LIBDIR)/quire $(INCDIR)/quire $(MANDIR)/man1 $(MANDIR)/man3)
+	$(INSTALL) -m 644 include/quire/*.h $(DESTDIR)$(INCDIR)/quire
+	$(INSTALL) -m 644 $(B)/lib/libquire.a $(DESTDIR)$(LIBDIR)
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+		scripts/quire.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/quire.pc
+	$(INSTALL) -m 755 $(B)/bin/quire $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(KERNEL_IMAGE) $(DESTDIR)$(LIBDIR)/quire
+	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3

@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What libquire promises to whoever links it: it defines no name but its own,
+# needs nothing but host.h's functions and four of memory's, keeps no state
+# outside struct quire, and uses no floating-point or vector register.
+#
+# usage: scripts/check-lib.sh LIBQUIRE.A
+set -u
+lib=$1
+passed=0 failed=0
+check() { # check TEXT OFFENDERS: passes when there are no offenders
+	if [ -z "$2" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1:"
+		echo "$2" | sed 's/^/    /' | head -n 20
+	fi
+}
+
+check "a name that is not quire's is visible" \
+	"$(nm -g --defined-only "$lib" | awk 'NF == 3 { print $3 }' |
+		grep -vE '^(quire_.*|do_page_fault)$')"
+check "a need that is not in host.h" \
+	"$(nm -u "$lib" | awk '$1 == "U" { print $2 }' | sort -u |
+		grep -vE '^(quire_host_.*|mem(cpy|move|set|cmp))$')"
+check "a public function is in no public header" \
+	"$(nm -g --defined-only "$lib" | awk '$2 == "T" { print $3 }' |
+		while read -r f; do
+			grep -rqw "$f" include/quire || echo "$f"
+		done)"
+check "mutable data" \
+	"$(nm "$lib" | awk '$2 ~ /^[bBdDcC]$/ { print $2, $3 }')"
+check "a vector or floating-point register" \
+	"$(objdump -d --no-show-raw-insn "$lib" |
+		grep -E '%([xyz]mm[0-9]+|st\b|mm[0-7])' | head -n 5)"
+# Code and names must be there at all for the above to mean something.
+have=$(nm -g --defined-only "$lib" | grep -cw T)
+check "too few functions ($have)" "$([ "$have" -ge 40 ] || echo "$have")"
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Installs the Debian packages that `make run` and `make test` need and that
+# are missing; prints what it installs.  When all is there it does nothing:
+# no network, no root, a few file tests.  On another system it says what is
+# missing and ends.
+#
+# usage: scripts/setup.sh [--check]
+#   --check   only say what is missing; exit status 1 when something is
+set -eu
+
+check_only=
+case "${1-}" in
+"") ;;
+--check) check_only=1 ;;
+*) sed -n '3,11s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+
+need() { # need PACKAGE TEST...: the package is missing unless TEST succeeds
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+# A busybox whose first page names no ELF interpreter is the static one.
+static_busybox() {
+	[ -x /bin/busybox ] || return 1
+	! head -c 4096 /bin/busybox | grep -q ld-linux
+}
+fuzzer_runtime() {
+	for f in /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a \
+		/usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a \
+		/usr/lib/clang/*/lib/*/libclang_rt.fuzzer*.a; do
+		[ -e "$f" ] && return 0
+	done
+	return 1
+}
+static_libc() {
+	[ -e /usr/lib/x86_64-linux-gnu/libc.a ] || [ -e /usr/lib64/libc.a ] ||
+		[ -e /usr/lib/libc.a ]
+}
+
+# The tools that build.
+need make have make
+need git have git
+need gcc have gcc
+need clang have clang
+need binutils have objcopy
+need libc6-dev static_libc
+need libclang-rt-14-dev fuzzer_runtime
+need clang-format have clang-format
+need pkgconf have pkg-config
+# The machine, and the programs that are run in it.
+need qemu-system-x86 have qemu-system-x86_64
+need busybox-static static_busybox
+need coreutils have sort
+need gzip have gzip
+need xz-utils have xz
+need sqlite3 test -x /usr/bin/sqlite3
+need perl test -x /usr/bin/perl
+need python3 test -x /usr/bin/python3
+# What the benchmarks unpack and pack.
+need cpio have cpio
+
+[ -n "$missing" ] || exit 0
+missing=${missing# }
+if [ -n "$check_only" ]; then
+	echo "setup: missing: $missing"
+	exit 1
+fi
+
+if ! have apt-get; then
+	echo "setup: this is not a Debian system; please install: $missing" >&2
+	exit 1
+fi
+as_root=
+if [ "$(id -u)" != 0 ]; then
+	if ! have sudo; then
+		echo "setup: as root, run: apt-get install $missing" >&2
+		exit 1
+	fi
+	as_root=sudo
+fi
+
+echo "setup: installing $missing"
+run_apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+		-o Dpkg::Use-Pty=0 -o APT::Install-Recommends=false \
+		-o Acquire::Retries=3 "$@"
+}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # the list is meant to be split
+if ! { run_apt update && run_apt install $missing; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "setup: apt-get failed; please install by hand: $missing" >&2
+	exit 1
+fi
+echo "setup: done"
