@@ -66,6 +66,14 @@ pmd_t *mm_find_pmd(struct mm_struct *mm, uaddr_t addr);
 struct mmu_gather;
 void free_pgd_range(struct mmu_gather *tlb, uaddr_t addr, uaddr_t end,
 		    uaddr_t floor, uaddr_t ceiling);
+/*
+ * The same for a run of VMAs, from vma to the last that starts below ceiling;
+ * floor: end of the mapping before them that stays, ceiling: start of the one
+ * after them (0: none).  They are unmapped already, and still in the tree.
+ * mmap_lock held for write, or the mm has no users.
+ */
+void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		   uaddr_t floor, uaddr_t ceiling);
 
 /*
  * The walk down, allocating where a level is absent.  NULL: out of memory.
@@ -73,21 +81,21 @@ void free_pgd_range(struct mmu_gather *tlb, uaddr_t addr, uaddr_t end,
 static __always_inline p4d_t *p4d_alloc(struct mm_struct *mm, pgd_t *pgd,
 					uaddr_t addr)
 {
-	if (unlikely(pgd_none(mm->q, *pgd)) && __p4d_alloc(mm, pgd, addr))
+	if (unlikely(pgd_none(mm->q, pgdp_get(pgd))) && __p4d_alloc(mm, pgd, addr))
 		return NULL;
 	return p4d_offset(mm->q, pgd, addr);
 }
 static __always_inline pud_t *pud_alloc(struct mm_struct *mm, p4d_t *p4d,
 					uaddr_t addr)
 {
-	if (unlikely(p4d_none(*p4d)) && __pud_alloc(mm, p4d, addr))
+	if (unlikely(p4d_none(p4dp_get(p4d))) && __pud_alloc(mm, p4d, addr))
 		return NULL;
 	return pud_offset(mm->q, p4d, addr);
 }
 static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
 					uaddr_t addr)
 {
-	if (unlikely(pud_none(*pud)) && __pmd_alloc(mm, pud, addr))
+	if (unlikely(pud_none(pudp_get(pud))) && __pmd_alloc(mm, pud, addr))
 		return NULL;
 	return pmd_offset(mm->q, pud, addr);
 }

@@ -139,6 +139,11 @@ static __always_inline pte_t *pte_offset_map(struct quire *q, pmd_t *pmd,
 	return pte_offset(q, pmdp_get(pmd), addr);
 }
 
+/* Is the pgd a pseudo entry, with no table of its own below? */
+static __always_inline bool pgd_folded(const struct quire *q)
+{
+	return !pgtable_l5_enabled(q);
+}
 static __always_inline bool pgd_none(const struct quire *q, pgd_t pgd)
 {
 	return unlikely(pgtable_l5_enabled(q)) && pgd.v == 0;
@@ -200,6 +205,19 @@ static __always_inline bool pud_none(pud_t e)
 static __always_inline bool pmd_none(pmd_t e)
 {
 	return e.v == 0;
+}
+
+/*
+ * Give a fresh top-level table the kernel half: its entries are shared, the
+ * tables below them are the kernel's own (P5).
+ */
+static inline void pgd_copy_kernel(struct quire *q, void *top)
+{
+	const size_t half = PAGE_SIZE / 2;
+
+	__builtin_memcpy((char *)top + half,
+			 (char *)phys_to_virt(q, q->arch.kernel_root) + half,
+			 half);
 }
 
 /* ------------------------------------------------------- the lowest level */

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pgtable.c - page-table pages: making, publishing and freeing them (P4, P5).
+ *
+ *      fault A                          fault B, same hole
+ *      alloc a zeroed page              alloc a zeroed page
+ *      lock; entry empty?               .
+ *        yes: store-release             .
+ *      unlock                           lock; entry empty? no
+ *      walk on                          unlock; free own page; walk on in A's
+ *
+ * A table is complete (zeroed, its lock initialised) before the store that
+ * makes it reachable, and walkers load entries with acquire; so a walker needs
+ * no lock to go down.  Tables leave only in free_pgd_range(), when no VMA
+ * covers them and no fault can be inside (mmap_lock is or was held for write
+ * and the VMAs are out of the tree); their pages go through the mmu_gather,
+ * since the processor may still have them in its paging-structure caches.
+ *
+ * Each table page knows its mm and level, and is counted: in the mm's
+ * pgtables_bytes and in nr_page_table_pages.
+ *
+ * Locks: mm->page_table_lock (PTL) while an upper entry is filled.  The lowest
+ * level's entries have their table's own lock, in its struct page (P6).
+ */
+#include "fault.h"
+#include "gather.h"
+
+enum { PT_LEVEL_PTE, PT_LEVEL_PMD, PT_LEVEL_PUD, PT_LEVEL_P4D, PT_LEVEL_TOP };
+
+/* A zeroed table page, counted; may sleep. NULL: out of memory. */
+static struct page *table_alloc(struct mm_struct *mm, unsigned level)
+{
+	struct quire *q = mm->q;
+	struct page *page;
+
+	page = alloc_pages(q, GFP_KERNEL | __GFP_ZERO | __GFP_TABLE, 0);
+	if (unlikely(!page))
+		return NULL;
+	__SetPageFlag(page, PG_table);
+	spin_lock_init(&page->ptl, PTL);
+	page->pt_mm = mm;
+	page->deposit = NULL;
+	page->pt_level = level;
+	__atomic_fetch_add(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
+			   __ATOMIC_RELAXED);
+	quire_host_preempt_disable();
+	mod_vmstat(q, VM_nr_page_table_pages, 1);
+	quire_host_preempt_enable();
+	return page;
+}
+
+struct page *pte_alloc_one(struct mm_struct *mm)
+{
+	return table_alloc(mm, PT_LEVEL_PTE);
+}
+
+void pte_free(struct mm_struct *mm, struct page *table)
+{
+	struct quire *q = mm->q;
+
+	ClearPageFlag(table, PG_table);
+	/* it shares words with what the next user expects to be clear */
+	table->pt_mm = NULL;
+	table->mapping = NULL;
+	table->index = 0;
+	table->priv = 0;
+	__atomic_fetch_sub(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
+			   __ATOMIC_RELAXED);
+	quire_host_preempt_disable();
+	mod_vmstat(q, VM_nr_page_table_pages, -1);
+	quire_host_preempt_enable();
+	put_page(q, table);
+}
+
+pgd_t *pgd_alloc(struct mm_struct *mm)
+{
+	struct quire *q = mm->q;
+	struct page *page = table_alloc(mm, PT_LEVEL_TOP);
+
+	if (!page)
+		return NULL;
+	pgd_copy_kernel(q, page_address(q, page));
+	return page_address(q, page);
+}
+
+void pgd_free(struct mm_struct *mm)
+{
+	pte_free(mm, virt_to_page(mm->q, mm->pgd));
+	mm->pgd = NULL;
+}
+
+/*
+ * P4, for each level: the table is made with no lock held and published if the
+ * entry is still empty.  0 (now there is a table) or -ENOMEM.
+ */
+#define DEFINE_TABLE_ALLOC(child, parent, level, is_none)                      \
+	int __##child##_alloc(struct mm_struct *mm, parent##_t *entry,         \
+			      uaddr_t addr)                                    \
+	{                                                                      \
+		struct page *table = table_alloc(mm, level);                   \
+                                                                               \
+		(void)addr;                                                    \
+		if (!table)                                                    \
+			return -ENOMEM;                                        \
+		spin_lock(&mm->page_table_lock);                               \
+		if (is_none) {                                                 \
+			parent##_populate(mm->q, entry, table);                \
+			table = NULL;                                          \
+		}                                                              \
+		spin_unlock(&mm->page_table_lock);                             \
+		if (table)                                                     \
+			pte_free(mm, table);                                   \
+		return 0;                                                      \
+	}
+DEFINE_TABLE_ALLOC(p4d, pgd, PT_LEVEL_P4D, pgd_none(mm->q, pgdp_get(entry)))
+DEFINE_TABLE_ALLOC(pud, p4d, PT_LEVEL_PUD, p4d_none(p4dp_get(entry)))
+DEFINE_TABLE_ALLOC(pmd, pud, PT_LEVEL_PMD, pud_none(pudp_get(entry)))
+
+void pmd_install(struct mm_struct *mm, pmd_t *pmd, struct page **table)
+{
+	spin_lock(&mm->page_table_lock);
+	if (likely(pmd_none(pmdp_get(pmd)))) {
+		pmd_populate(mm->q, pmd, *table);
+		*table = NULL;
+	}
+	spin_unlock(&mm->page_table_lock);
+}
+
+int __pte_alloc(struct mm_struct *mm, pmd_t *pmd)
+{
+	struct page *table = pte_alloc_one(mm);
+
+	if (!table)
+		return -ENOMEM;
+	pmd_install(mm, pmd, &table);
+	if (unlikely(table))
+		pte_free(mm, table);
+	return 0;
+}
+
+pte_t *get_locked_pte(struct mm_struct *mm, uaddr_t addr, spinlock_t **ptl)
+{
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, addr), addr);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, addr) : NULL;
+	pmd_t *pmd = pud ? pmd_alloc(mm, pud, addr) : NULL;
+
+	if (!pmd || (pmd_none(pmdp_get(pmd)) && __pte_alloc(mm, pmd)))
+		return NULL;
+	*ptl = pte_lockptr(mm->q, pmdp_get(pmd));
+	spin_lock(*ptl);
+	return pte_offset_map(mm->q, pmd, addr);
+}
+
+pmd_t *mm_find_pmd(struct mm_struct *mm, uaddr_t addr)
+{
+	struct quire *q = mm->q;
+	pgd_t *pgd = pgd_offset(mm, addr);
+	p4d_t *p4d;
+	pud_t *pud;
+	pmd_t *pmd;
+
+	if (pgd_none(q, pgdp_get(pgd)))
+		return NULL;
+	p4d = p4d_offset(q, pgd, addr);
+	if (p4d_none(p4dp_get(p4d)))
+		return NULL;
+	pud = pud_offset(q, p4d, addr);
+	if (pud_none(pudp_get(pud)))
+		return NULL;
+	pmd = pmd_offset(q, pud, addr);
+	return pmd_none(pmdp_get(pmd)) ? NULL : pmd;
+}
+
+/* ---------------------------------------------------------------- freeing */
+
+/*
+ * May the table that covers `size` bytes around addr go?  Only if it lies
+ * wholly between the mappings that stay: [floor, ceiling), 0 meaning the end
+ * of all addresses.
+ */
+static bool table_is_outside(uaddr_t addr, uaddr_t size, uaddr_t floor,
+			     uaddr_t ceiling)
+{
+	uaddr_t first = addr & ~(size - 1);
+
+	return first >= floor && first + (size - 1) <= ceiling - 1;
+}
+
+static void free_pmd_range(struct mmu_gather *tlb, pud_t *pud, uaddr_t addr,
+			   uaddr_t end, uaddr_t floor, uaddr_t ceiling)
+{
+	struct quire *q = tlb->mm->q;
+	pmd_t *pmd = pmd_offset(q, pud, addr);
+	uaddr_t next;
+	pmd_t e;
+
+	do {
+		next = pmd_addr_end(addr, end);
+		e = pmdp_get(pmd);
+		if (pmd_none(e) ||
+		    !table_is_outside(addr, PMD_SIZE, floor, ceiling))
+			continue;
+		pmd_clear(pmd);
+		tlb_remove_table(tlb, pmd_page(q, e));
+	} while (pmd++, addr = next, addr != end);
+}
+
+static void free_pud_range(struct mmu_gather *tlb, p4d_t *p4d, uaddr_t addr,
+			   uaddr_t end, uaddr_t floor, uaddr_t ceiling)
+{
+	struct quire *q = tlb->mm->q;
+	pud_t *pud = pud_offset(q, p4d, addr);
+	uaddr_t next;
+	pud_t e;
+
+	do {
+		next = pud_addr_end(addr, end);
+		e = pudp_get(pud);
+		if (pud_none(e))
+			continue;
+		free_pmd_range(tlb, pud, addr, next, floor, ceiling);
+		if (!table_is_outside(addr, PUD_SIZE, floor, ceiling))
+			continue;
+		pud_clear(pud);
+		tlb_remove_table(tlb, pud_page(q, e));
+	} while (pud++, addr = next, addr != end);
+}
+
+static void free_p4d_range(struct mmu_gather *tlb, pgd_t *pgd, uaddr_t addr,
+			   uaddr_t end, uaddr_t floor, uaddr_t ceiling)
+{
+	struct quire *q = tlb->mm->q;
+	p4d_t *p4d = p4d_offset(q, pgd, addr);
+	uaddr_t next;
+	p4d_t e;
+
+	do {
+		next = p4d_addr_end(addr, end);
+		e = p4dp_get(p4d);
+		if (p4d_none(e))
+			continue;
+		free_pud_range(tlb, p4d, addr, next, floor, ceiling);
+		if (!table_is_outside(addr, P4D_SIZE, floor, ceiling))
+			continue;
+		p4d_clear(p4d);
+		tlb_remove_table(tlb, p4d_page(q, e));
+	} while (p4d++, addr = next, addr != end);
+}
+
+void free_pgd_range(struct mmu_gather *tlb, uaddr_t addr, uaddr_t end,
+		    uaddr_t floor, uaddr_t ceiling)
+{
+	struct quire *q = tlb->mm->q;
+	pgd_t *pgd = pgd_offset(tlb->mm, addr);
+	uaddr_t next;
+	pgd_t e;
+
+	do {
+		next = pgd_addr_end(addr, end);
+		e = pgdp_get(pgd);
+		if (pgd_none(q, e))
+			continue;
+		free_p4d_range(tlb, pgd, addr, next, floor, ceiling);
+		if (pgd_folded(q) ||
+		    !table_is_outside(addr, PGDIR_SIZE, floor, ceiling))
+			continue;
+		pgd_clear(pgd);
+		tlb_remove_table(tlb, pgd_page(q, e));
+	} while (pgd++, addr = next, addr != end);
+}
+
+void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		   uaddr_t floor, uaddr_t ceiling)
+{
+	struct vm_area_struct *next;
+	uaddr_t start, end;
+
+	while (vma && (!ceiling || vma->vm_start < ceiling)) {
+		start = vma->vm_start;
+		end = vma->vm_end;
+		next = vma_next(vma);
+		/* neighbours in one table's reach: one walk for all */
+		while (next && (!ceiling || next->vm_start < ceiling) &&
+		       next->vm_start - end < PMD_SIZE) {
+			end = next->vm_end;
+			next = vma_next(next);
+		}
+		/*
+		 * An upper table that reaches into the next group goes with
+		 * the last group that it reaches: so the floor stays.
+		 */
+		if (next && ceiling && next->vm_start >= ceiling)
+			next = NULL;
+		free_pgd_range(tlb, start, end, floor,
+			       next ? next->vm_start : ceiling);
+		vma = next;
+	}
+}
