@@ -105,7 +105,14 @@ static inline uint64_t vma_pages(const struct vm_area_struct *vma)
  * vma_tree: the ordered tree of an mm's VMAs (mm/vma_tree.c), a B+-tree with
  * the largest free gap kept per subtree.
  */
-struct vma_node;
+#define VMA_FANOUT 16
+struct vma_node {
+	uaddr_t key[VMA_FANOUT]; /* where slot i's memory ends; unused: ~0 */
+	void *slot[VMA_FANOUT];	 /* child, or in a leaf the VMA */
+	uaddr_t gap[VMA_FANOUT]; /* largest free run before a VMA of slot i */
+	uint32_t count;
+	struct vma_node *prev, *next; /* leaves: in order; spare: a list */
+};
 struct vma_tree {
 	struct vma_node *root; /* NULL: empty */
 	uint32_t height;
@@ -200,6 +207,8 @@ uaddr_t vma_tree_gap_bottomup(struct mm_struct *mm, uaddr_t len, uaddr_t low,
 			      uaddr_t high);
 uaddr_t vma_tree_gap_topdown(struct mm_struct *mm, uaddr_t len, uaddr_t low,
 			     uaddr_t high);
+/* vm_start less the guard gap of a stack that grows down. */
+uaddr_t vm_start_gap(const struct vm_area_struct *vma);
 unsigned vma_tree_check(struct mm_struct *mm); /* violations, logged */
 void vma_tree_destroy(struct mm_struct *mm);   /* frees nodes, not VMAs */
 
