@@ -245,9 +245,9 @@ bool is_mergeable_anon_vma(struct anon_vma *a, struct anon_vma *b,
 			   struct vm_area_struct *vma)
 {
 	/* the one that takes over must not be chained to more by a fork */
-	if ((!a || !b) && (!vma || list_empty(&vma->anon_vma_chain) ||
-			   vma->anon_vma_chain.next->next ==
-				   &vma->anon_vma_chain))
+	if ((!a || !b) &&
+	    (!vma || list_empty(&vma->anon_vma_chain) ||
+	     vma->anon_vma_chain.next->next == &vma->anon_vma_chain))
 		return true;
 	return a == b;
 }

@@ -69,10 +69,10 @@ static int copy_pte_range(struct vm_area_struct *dst,
 	pte_t *dst_pte, *src_pte;
 	unsigned i;
 
-	if (pmd_none(*dst_pmd) && __pte_alloc(mm, dst_pmd))
+	if (pmd_none(pmdp_get(dst_pmd)) && __pte_alloc(mm, dst_pmd))
 		return -ENOMEM;
-	dst_ptl = pte_lockptr(q, *dst_pmd);
-	src_ptl = pte_lockptr(q, *src_pmd);
+	dst_ptl = pte_lockptr(q, pmdp_get(dst_pmd));
+	src_ptl = pte_lockptr(q, pmdp_get(src_pmd));
 	spin_lock(dst_ptl);
 	spin_lock(src_ptl);
 	dst_pte = pte_offset_map(q, dst_pmd, addr);
@@ -108,7 +108,7 @@ static int copy_pmd_range(struct vm_area_struct *dst,
 		return -ENOMEM;
 	do {
 		next = pmd_addr_end(addr, end);
-		if (!pmd_none(*src_pmd) &&
+		if (!pmd_none(pmdp_get(src_pmd)) &&
 		    copy_pte_range(dst, src, dst_pmd, src_pmd, addr, next))
 			return -ENOMEM;
 	} while (dst_pmd++, src_pmd++, addr = next, addr != end);
@@ -127,7 +127,7 @@ static int copy_pud_range(struct vm_area_struct *dst,
 		return -ENOMEM;
 	do {
 		next = pud_addr_end(addr, end);
-		if (!pud_none(*src_pud) &&
+		if (!pud_none(pudp_get(src_pud)) &&
 		    copy_pmd_range(dst, src, dst_pud, src_pud, addr, next))
 			return -ENOMEM;
 	} while (dst_pud++, src_pud++, addr = next, addr != end);
@@ -146,7 +146,7 @@ static int copy_p4d_range(struct vm_area_struct *dst,
 		return -ENOMEM;
 	do {
 		next = p4d_addr_end(addr, end);
-		if (!p4d_none(*src_p4d) &&
+		if (!p4d_none(p4dp_get(src_p4d)) &&
 		    copy_pud_range(dst, src, dst_p4d, src_p4d, addr, next))
 			return -ENOMEM;
 	} while (dst_p4d++, src_p4d++, addr = next, addr != end);
@@ -164,7 +164,7 @@ int copy_page_range(struct vm_area_struct *dst, struct vm_area_struct *src)
 		return 0;
 	do {
 		next = pgd_addr_end(addr, end);
-		if (!pgd_none(src->vm_mm->q, *src_pgd) &&
+		if (!pgd_none(src->vm_mm->q, pgdp_get(src_pgd)) &&
 		    copy_p4d_range(dst, src, dst_pgd, src_pgd, addr, next))
 			return -ENOMEM;
 	} while (dst_pgd++, src_pgd++, addr = next, addr != end);
@@ -219,7 +219,7 @@ int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	mm->layout = oldmm->layout;
 	mm->brk = oldmm->brk;
 	mm->task_size = oldmm->task_size;
-	for_each_vma(oldmm, vma) {
+	for_each_vma (oldmm, vma) {
 		if (vma->vm_flags & VM_DONTCOPY)
 			continue;
 		err = dup_vma(mm, vma);

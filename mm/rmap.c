@@ -45,8 +45,8 @@ void page_add_file_rmap(struct quire *q, struct page *page)
 
 void page_remove_rmap(struct quire *q, struct page *page)
 {
-	uint32_t old = __atomic_fetch_sub(&page->_mapcount, 1u,
-					  __ATOMIC_RELEASE);
+	uint32_t old =
+		__atomic_fetch_sub(&page->_mapcount, 1u, __ATOMIC_RELEASE);
 
 	QUIRE_BUG_ON(old == 0);
 	if (old == 1)
@@ -89,8 +89,8 @@ void rmap_walk(struct quire *q, struct page *page,
 	if (m & PAGE_MAPPING_ANON) {
 		av = (struct anon_vma *)(m & ~(uintptr_t)PAGE_MAPPING_ANON);
 		down_read(&av->root->rwsem);
-		list_for_each_entry(avc, &av->chains, struct anon_vma_chain,
-				    same_anon_vma)
+		list_for_each_entry (avc, &av->chains, struct anon_vma_chain,
+				     same_anon_vma)
 			if (vma_address(avc->vma, page->index, &addr) &&
 			    !one(page, avc->vma, addr, arg))
 				break;
@@ -99,8 +99,8 @@ void rmap_walk(struct quire *q, struct page *page,
 	}
 	as = (struct address_space *)m;
 	down_read(&as->i_mmap_lock);
-	list_for_each_entry(vma, &as->i_mmap, struct vm_area_struct,
-			    i_mmap_node)
+	list_for_each_entry (vma, &as->i_mmap, struct vm_area_struct,
+			     i_mmap_node)
 		if (vma_address(vma, page->index, &addr) &&
 		    !one(page, vma, addr, arg))
 			break;

@@ -31,11 +31,9 @@ struct zap_details {
  * One present entry: clear it, settle the page.  Returns true when the gather
  * is full and must be flushed before the next one.
  */
-static __always_inline bool zap_present_pte(struct mmu_gather *tlb,
-					    struct vm_area_struct *vma,
-					    pte_t *ptep, pte_t pte,
-					    uaddr_t addr, int *rss,
-					    const struct zap_details *d)
+static __always_inline bool
+zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
+		pte_t pte, uaddr_t addr, int *rss, const struct zap_details *d)
 {
 	struct page *page = vm_normal_page(vma, pte);
 	struct quire *q = tlb->mm->q;
@@ -65,14 +63,13 @@ static __always_inline bool zap_present_pte(struct mmu_gather *tlb,
  * The entries of [addr, end) inside one table.  Returns where it stopped: end,
  * or earlier when the gather was full (it has been flushed by then).
  */
-static uaddr_t zap_pte_range(struct mmu_gather *tlb,
-			     struct vm_area_struct *vma, pmd_t *pmd,
-			     uaddr_t addr, uaddr_t end,
+static uaddr_t zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			     pmd_t *pmd, uaddr_t addr, uaddr_t end,
 			     const struct zap_details *d)
 {
 	struct mm_struct *mm = tlb->mm;
 	int rss[NR_MM_COUNTERS] = {0, 0, 0, 0};
-	spinlock_t *ptl = pte_lockptr(mm->q, *pmd);
+	spinlock_t *ptl = pte_lockptr(mm->q, pmdp_get(pmd));
 	bool full = false;
 	pte_t *pte;
 	unsigned i;
@@ -107,7 +104,7 @@ static void zap_pmd_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 
 	do {
 		next = pmd_addr_end(addr, end);
-		while (!pmd_none(*pmd) && addr < next)
+		while (!pmd_none(pmdp_get(pmd)) && addr < next)
 			addr = zap_pte_range(tlb, vma, pmd, addr, next, d);
 	} while (pmd++, addr = next, addr != end);
 }
@@ -121,7 +118,7 @@ static void zap_pud_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 
 	do {
 		next = pud_addr_end(addr, end);
-		if (!pud_none(*pud))
+		if (!pud_none(pudp_get(pud)))
 			zap_pmd_range(tlb, vma, pud, addr, next, d);
 	} while (pud++, addr = next, addr != end);
 }
@@ -135,28 +132,28 @@ static void zap_p4d_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 
 	do {
 		next = p4d_addr_end(addr, end);
-		if (!p4d_none(*p4d))
+		if (!p4d_none(p4dp_get(p4d)))
 			zap_pud_range(tlb, vma, p4d, addr, next, d);
 	} while (p4d++, addr = next, addr != end);
 }
 
-static void unmap_page_range(struct mmu_gather *tlb,
-			     struct vm_area_struct *vma, uaddr_t addr,
-			     uaddr_t end, const struct zap_details *d)
+static void unmap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			     uaddr_t addr, uaddr_t end,
+			     const struct zap_details *d)
 {
 	pgd_t *pgd = pgd_offset(tlb->mm, addr);
 	uaddr_t next;
 
 	do {
 		next = pgd_addr_end(addr, end);
-		if (!pgd_none(tlb->mm->q, *pgd))
+		if (!pgd_none(tlb->mm->q, pgdp_get(pgd)))
 			zap_p4d_range(tlb, vma, pgd, addr, next, d);
 	} while (pgd++, addr = next, addr != end);
 }
 
-static void unmap_single_vma(struct mmu_gather *tlb,
-			     struct vm_area_struct *vma, uaddr_t start,
-			     uaddr_t end, const struct zap_details *d)
+static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma,
+			     uaddr_t start, uaddr_t end,
+			     const struct zap_details *d)
 {
 	start = MAX(start, vma->vm_start);
 	end = MIN(end, vma->vm_end);
@@ -194,8 +191,8 @@ void unmap_mapping_range(struct address_space *as, uint64_t first,
 	if (first > last)
 		return;
 	down_read(&as->i_mmap_lock);
-	list_for_each_entry(vma, &as->i_mmap, struct vm_area_struct,
-			    i_mmap_node) {
+	list_for_each_entry (vma, &as->i_mmap, struct vm_area_struct,
+			     i_mmap_node) {
 		from = MAX(first, vma->vm_pgoff);
 		to = MIN(last, vma->vm_pgoff + vma_pages(vma) - 1);
 		if (from > to)
@@ -203,8 +200,8 @@ void unmap_mapping_range(struct address_space *as, uint64_t first,
 		tlb_gather_mmu(&tlb, vma->vm_mm);
 		unmap_single_vma(
 			&tlb, vma,
-			vma->vm_start + (uaddr_t)((from - vma->vm_pgoff)
-						  << PAGE_SHIFT),
+			vma->vm_start +
+				(uaddr_t)((from - vma->vm_pgoff) << PAGE_SHIFT),
 			vma->vm_start + (uaddr_t)((to - vma->vm_pgoff + 1)
 						  << PAGE_SHIFT),
 			&d);

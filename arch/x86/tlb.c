@@ -140,8 +140,8 @@ void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 	    (end - start) >> PAGE_SHIFT > TLB_FLUSH_CEILING)
 		f.end = TLB_FLUSH_ALL;
 	quire_host_preempt_disable();
-	f.new_gen = __atomic_add_fetch(&mm->context.tlb_gen, 1u,
-				       __ATOMIC_SEQ_CST);
+	f.new_gen =
+		__atomic_add_fetch(&mm->context.tlb_gen, 1u, __ATOMIC_SEQ_CST);
 	flush_tlb_func(&f);
 	others = __atomic_load_n(&mm->cpumask, __ATOMIC_SEQ_CST) &
 		 ~((cpumask_t)1 << quire_host_cpu());

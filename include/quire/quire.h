@@ -289,6 +289,11 @@ void quire_mapping_punch(struct address_space *as, uint64_t start,
  * caller's buffer at offset `done` (0 ... len); returns how many it could
  * (fewer: stop, a fault).  Returns bytes moved or -errno (-EIO, -ENOMEM,
  * -EFAULT when none).
+ *
+ * A write to a mapping whose aops have no writepage is for hosts that have
+ * stored the data themselves: it only brings the pages that are cached up to
+ * date.  With writepage, each page touched is written before the call returns.
+ * No page is locked while copy() runs, so it may fault on any address.
  */
 typedef size_t (*quire_copy_fn)(void *cookie, void *kaddr, size_t done,
 				size_t n);

@@ -11,10 +11,15 @@
 
 #include "mm.h"
 
-struct ptree_node;
+#define PTREE_SHIFT 6
+#define PTREE_SLOTS (1u << PTREE_SHIFT)
+struct ptree_node {
+	uint32_t used; /* slots that are not NULL */
+	void *slot[PTREE_SLOTS]; /* nodes, or at height 1 pages */
+};
 struct page_tree {
 	struct ptree_node *root;
-	uint32_t height;
+	uint32_t height; /* levels of nodes: 0 when empty */
 };
 
 struct address_space {
@@ -35,7 +40,8 @@ struct address_space {
 	uint32_t wb_err; /* last write error, errseq-like (files issue) */
 };
 
-/* mm/pagetree.c; tree_lock held. insert: 0, -EEXIST, -ENOMEM. */
+/* mm/pagetree.c; tree_lock held. insert: 0, -EEXIST, -ENOMEM (and nothing
+ * changed).  Nodes come from q->ptree_cache without sleeping. */
 struct page *page_tree_lookup(struct page_tree *t, uint64_t index);
 int page_tree_insert(struct quire *q, struct page_tree *t, uint64_t index,
 		     struct page *page);
@@ -49,7 +55,10 @@ unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 /* The cached page with a reference, or NULL. */
 struct page *find_get_page(struct address_space *as, uint64_t index);
 struct page *find_lock_page(struct address_space *as, uint64_t index);
-/* Put a fresh page in, locked: 0, -EEXIST or -ENOMEM. */
+/*
+ * Put a fresh page in, locked, with a reference for the cache beside the
+ * caller's: 0, -EEXIST or -ENOMEM (then the page is as before).
+ */
 int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
@@ -65,7 +74,12 @@ static inline void set_page_dirty(struct quire *q, struct page *page)
 }
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 extern const struct vm_operations_struct filemap_vm_ops;
+/* mm/page_lock.c: unlock by whoever ends an I/O, not by the one who locked. */
+void unlock_page_io(struct page *page);
 /* mm/shmem.c */
+/* The page of index, made if absent: locked, referenced; NULL: *err -ENOMEM. */
+struct page *shmem_get_page(struct address_space *as, uint64_t index,
+			    int *err);
 vm_fault_t shmem_fault(struct vm_fault *vmf);
 extern const struct vm_operations_struct shmem_vm_ops;
 /* Memory-only file for MAP_SHARED|MAP_ANONYMOUS, one reference; NULL: ENOMEM */

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filemap.c - the page cache: finding, filling and dropping the pages of files.
+ *
+ *   filemap_fault ---.                      .--> aops->readahead (many)
+ *                     >-- read_cluster ----<
+ *   mapping_read  ---'                      '--> aops->readpage  (each)
+ *                                                   ... I/O ...
+ *                     quire_page_end_read: uptodate or error, unlocked
+ *
+ * A page enters the cache locked and empty; its read fills it and unlocks it.
+ * Who finds it not up to date locks it (so waits for the read) and looks again:
+ * an error leaves it not up to date, the finder reports SIGBUS or EIO, and the
+ * next one to come tries the read anew.
+ *
+ * Truncation takes a page out under its lock, after unmapping it; so who holds
+ * the lock and sees page->mapping still set may map the page.  i_mmap_lock is
+ * outside the page lock, hence the unlock-unmap-relock dance in drop_page().
+ */
+#include "fault.h"
+#include "filemap.h"
+#include "gather.h"
+
+/* How many pages around a missing one are asked for in one go. */
+#define READ_CLUSTER 32u
+
+const struct vm_operations_struct filemap_vm_ops = {
+	.fault = filemap_fault,
+};
+
+struct page *find_get_page(struct address_space *as, uint64_t index)
+{
+	struct page *page;
+
+	spin_lock(&as->tree_lock);
+	page = page_tree_lookup(&as->pages, index);
+	if (page)
+		get_page(page);
+	spin_unlock(&as->tree_lock);
+	return page;
+}
+
+struct page *find_lock_page(struct address_space *as, uint64_t index)
+{
+	struct page *page;
+
+	for (;;) {
+		page = find_get_page(as, index);
+		if (!page)
+			return NULL;
+		lock_page(page);
+		if (READ_ONCE(page->mapping) == as)
+			return page;
+		unlock_page(page); /* truncated meanwhile */
+		put_page(as->q, page);
+	}
+}
+
+int add_to_page_cache_lru(struct address_space *as, struct page *page,
+			  uint64_t index)
+{
+	struct quire *q = as->q;
+	int err;
+
+	/* nobody knows the page yet: locking it cannot fail */
+	__SetPageFlag(page, PG_locked);
+	get_page(page);
+	page->index = index;
+	spin_lock(&as->tree_lock);
+	err = page_tree_insert(q, &as->pages, index, page);
+	if (likely(!err)) {
+		WRITE_ONCE(page->mapping, as);
+		WRITE_ONCE(as->nrpages, as->nrpages + 1);
+		mod_vmstat(q, VM_nr_file_pages, 1);
+		if (as->shmem)
+			mod_vmstat(q, VM_nr_shmem, 1);
+	}
+	spin_unlock(&as->tree_lock);
+	if (unlikely(err)) {
+		WRITE_ONCE(page->flags, page->flags & ~(1u << PG_locked));
+		WRITE_ONCE(page->_refcount, page->_refcount - 1);
+		return err;
+	}
+	quire_debug_lock(page, QUIRE_LOCK_PAGE, true);
+	lru_cache_add(q, page, false);
+	return 0;
+}
+
+void delete_from_page_cache(struct page *page)
+{
+	struct address_space *as = page->mapping;
+	struct quire *q = as->q;
+
+	spin_lock(&as->tree_lock);
+	(void)page_tree_remove(q, &as->pages, page->index);
+	WRITE_ONCE(page->mapping, NULL);
+	WRITE_ONCE(as->nrpages, as->nrpages - 1);
+	mod_vmstat(q, VM_nr_file_pages, -1);
+	if (as->shmem)
+		mod_vmstat(q, VM_nr_shmem, -1);
+	if (TestClearPageFlag(page, PG_dirty) && as->aops)
+		mod_vmstat(q, VM_nr_dirty, -1);
+	spin_unlock(&as->tree_lock);
+	put_page(q, page);
+}
+
+/* -------------------------------------------------------------- filling */
+
+/* Hand a locked page to the file system; it is unlocked by the I/O's end. */
+static void start_read(struct address_space *as, struct quire_file *file,
+		       struct page *page)
+{
+	int err;
+
+	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
+	ClearPageFlag(page, PG_error);
+	err = as->aops->readpage(as, file, page);
+	/* an operation that could not even start may leave the page to us */
+	if (err && PageFlag(page, PG_locked))
+		quire_page_end_read(as->q, page, err);
+}
+
+/*
+ * Bring in the page of `index` and its absent neighbours of one cluster.
+ * Returns 0 when the read was started or another has it, -ENOMEM when not
+ * even the wanted page could be allocated.
+ */
+static int read_cluster(struct address_space *as, struct quire_file *file,
+			uint64_t index)
+{
+	struct page *pages[READ_CLUSTER], *page;
+	uint64_t end =
+		(quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t i = index;
+	unsigned n = 0, k;
+	int err = 0;
+
+	if (as->aops->readahead && !(file && file->ra_mode == 1))
+		end = MIN(end, index + READ_CLUSTER);
+	else
+		end = index + 1;
+	do {
+		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE, 0);
+		err = page ? add_to_page_cache_lru(as, page, i) : -ENOMEM;
+		if (err) {
+			if (page)
+				put_page(as->q, page);
+			break;
+		}
+		quire_debug_unlock(page, QUIRE_LOCK_PAGE);
+		pages[n++] = page;
+	} while (++i < end);
+
+	if (n == 0)
+		return err == -EEXIST ? 0 : err;
+	if (n > 1 && as->aops->readahead) {
+		as->aops->readahead(as, file, pages, n);
+	} else {
+		for (k = 0; k < n; k++) {
+			quire_debug_lock(pages[k], QUIRE_LOCK_PAGE, true);
+			start_read(as, file, pages[k]);
+		}
+	}
+	for (k = 0; k < n; k++)
+		put_page(as->q, pages[k]);
+	return 0;
+}
+
+/*
+ * The page, locked and up to date.  *major: a read was waited for.  On
+ * failure NULL and *err: -ENOMEM, -EIO, -EINTR (killed).
+ */
+static struct page *get_uptodate_locked(struct address_space *as,
+					struct quire_file *file, uint64_t index,
+					bool *major, int *err)
+{
+	struct page *page;
+	bool tried = false;
+
+	for (;;) {
+		page = find_get_page(as, index);
+		if (!page) {
+			*major = true;
+			*err = read_cluster(as, file, index);
+			if (*err)
+				return NULL;
+			tried = true;
+			continue;
+		}
+		*err = lock_page_killable(page);
+		if (*err)
+			break;
+		if (unlikely(READ_ONCE(page->mapping) != as)) {
+			unlock_page(page);
+			put_page(as->q, page);
+			tried = false;
+			continue;
+		}
+		if (likely(PageFlag(page, PG_uptodate)))
+			return page;
+		*major = true;
+		if (tried) { /* our own read failed */
+			unlock_page(page);
+			*err = -EIO;
+			break;
+		}
+		start_read(as, file, page); /* a fresh try */
+		tried = true;
+		put_page(as->q, page);
+	}
+	put_page(as->q, page);
+	return NULL;
+}
+
+vm_fault_t filemap_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct address_space *as = vma->vm_mapping;
+	bool major = false;
+	struct page *page;
+	vm_fault_t ret;
+	int err = 0;
+
+	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
+	    PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	page = get_uptodate_locked(as, vma->vm_file, vmf->pgoff, &major, &err);
+	ret = major ? VM_FAULT_MAJOR : 0;
+	if (unlikely(!page)) {
+		if (err == -EINTR) { /* to die: let go of everything */
+			up_read(&vma->vm_mm->mmap_lock);
+			return ret | VM_FAULT_RETRY;
+		}
+		return ret | (err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS);
+	}
+	/* the file may have become shorter before we had the lock */
+	if (unlikely(vmf->pgoff >=
+		     (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
+		     PAGE_SHIFT)) {
+		unlock_page(page);
+		put_page(as->q, page);
+		return ret | VM_FAULT_SIGBUS;
+	}
+	vmf->page = page;
+	return ret | VM_FAULT_LOCKED;
+}
+
+void quire_page_end_read(struct quire *q, struct page *page, int error)
+{
+	(void)q;
+	if (error)
+		SetPageFlag(page, PG_error);
+	else
+		SetPageFlag(page, PG_uptodate);
+	unlock_page_io(page);
+}
+
+void quire_page_end_write(struct quire *q, struct page *page, int error)
+{
+	struct address_space *as = page->mapping;
+
+	if (error) {
+		SetPageFlag(page, PG_error);
+		if (as)
+			__atomic_fetch_add(&as->wb_err, 1u, __ATOMIC_RELAXED);
+	} else if (TestClearPageFlag(page, PG_dirty) && as && as->aops) {
+		mod_vmstat(q, VM_nr_dirty, -1);
+		count_vm_event(q, VM_nr_written);
+	}
+	unlock_page_io(page);
+}
+
+uint64_t quire_page_index(struct page *page)
+{
+	return page->index;
+}
+
+struct address_space *quire_page_mapping(struct page *page)
+{
+	return PageAnon(page) ? NULL : READ_ONCE(page->mapping);
+}
+
+/* ------------------------------------------------------ read() and write() */
+
+/*
+ * The page to read from, with a reference, not locked.  A hole of a
+ * memory-only file gives the zero page.  NULL and *err as above.
+ */
+static struct page *page_for_read(struct address_space *as,
+				  struct quire_file *file, uint64_t index,
+				  int *err)
+{
+	struct page *page = find_get_page(as, index);
+	bool major = false;
+
+	if (page && PageFlag(page, PG_uptodate))
+		return page;
+	if (as->shmem) {
+		if (page)
+			put_page(as->q, page);
+		get_page(as->q->zero_page);
+		return as->q->zero_page;
+	}
+	if (page)
+		put_page(as->q, page);
+	page = get_uptodate_locked(as, file, index, &major, err);
+	if (page)
+		unlock_page(page);
+	return page;
+}
+
+long quire_mapping_read(struct address_space *as, struct quire_file *file,
+			uint64_t pos, size_t len, quire_copy_fn copy,
+			void *cookie)
+{
+	uint64_t size = quire_mapping_get_size(as);
+	size_t done = 0, off, n, got;
+	struct page *page;
+	int err = 0;
+
+	if (pos >= size)
+		return 0;
+	len = (size_t)MIN((uint64_t)len, size - pos);
+	while (done < len) {
+		off = (size_t)(pos & (PAGE_SIZE - 1));
+		n = MIN(PAGE_SIZE - off, len - done);
+		page = page_for_read(as, file, pos >> PAGE_SHIFT, &err);
+		if (!page)
+			break;
+		if (page != as->q->zero_page)
+			mark_page_accessed(as->q, page);
+		got = copy(cookie, (char *)page_address(as->q, page) + off,
+			   done, n);
+		put_page(as->q, page);
+		done += got;
+		pos += got;
+		if (got < n) {
+			err = -EFAULT;
+			break;
+		}
+	}
+	return done || !err ? (long)done : err;
+}
+
+/*
+ * The page to write [off, off + n) of, with a reference, not locked: read
+ * first when part of it is kept.  NULL with *err 0: not cached, and need not
+ * be.
+ */
+static struct page *page_for_write(struct address_space *as,
+				   struct quire_file *file, uint64_t index,
+				   bool whole, int *err)
+{
+	struct page *page;
+	bool major = false;
+
+	*err = 0;
+	if (as->shmem) {
+		page = shmem_get_page(as, index, err);
+		if (page)
+			unlock_page(page);
+		return page;
+	}
+	if (!as->aops->writepage) {
+		page = find_lock_page(as, index);
+		if (page)
+			unlock_page(page);
+		return page;
+	}
+	page = find_lock_page(as, index);
+	if (!page &&
+	    (whole || index << PAGE_SHIFT >= quire_mapping_get_size(as))) {
+		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+		*err = page ? add_to_page_cache_lru(as, page, index) : -ENOMEM;
+		if (*err) {
+			if (page)
+				put_page(as->q, page);
+			if (*err != -EEXIST)
+				return NULL;
+			page = find_lock_page(as, index);
+		} else {
+			SetPageFlag(page, PG_uptodate);
+		}
+	}
+	if (page && PageFlag(page, PG_uptodate)) {
+		unlock_page(page);
+		return page;
+	}
+	if (page) {
+		unlock_page(page);
+		put_page(as->q, page);
+	}
+	page = get_uptodate_locked(as, file, index, &major, err);
+	if (page)
+		unlock_page(page);
+	return page;
+}
+
+/* Store a page just written to; 0 or -errno. */
+static int write_through(struct address_space *as, struct page *page)
+{
+	int err = 0;
+
+	set_page_dirty(as->q, page);
+	if (!as->aops || !as->aops->writepage)
+		return 0;
+	lock_page(page);
+	if (READ_ONCE(page->mapping) != as) {
+		unlock_page(page);
+		return 0;
+	}
+	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
+	err = as->aops->writepage(as, page);
+	if (err && PageFlag(page, PG_locked))
+		quire_page_end_write(as->q, page, err);
+	return err;
+}
+
+long quire_mapping_write(struct address_space *as, struct quire_file *file,
+			 uint64_t pos, size_t len, quire_copy_fn copy,
+			 void *cookie)
+{
+	bool cache_only = as->aops && !as->aops->writepage;
+	size_t done = 0, off, n, got;
+	struct page *page;
+	int err = 0;
+
+	while (done < len) {
+		off = (size_t)(pos & (PAGE_SIZE - 1));
+		n = MIN(PAGE_SIZE - off, len - done);
+		page = page_for_write(as, file, pos >> PAGE_SHIFT,
+				      n == PAGE_SIZE, &err);
+		if (!page && !(cache_only && !err))
+			break;
+		got = n;
+		if (page)
+			got = copy(cookie,
+				   (char *)page_address(as->q, page) + off,
+				   done, n);
+		done += got;
+		pos += got;
+		if (got && pos > quire_mapping_get_size(as))
+			__atomic_store_n(&as->size, pos, __ATOMIC_RELEASE);
+		if (page && got && !cache_only)
+			err = write_through(as, page);
+		if (page)
+			put_page(as->q, page);
+		if (got < n && !err)
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	return done ? (long)done : err;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shmem.c - memory that is a file without a device: tmpfs, memfd, and
+ * MAP_SHARED | MAP_ANONYMOUS.
+ *
+ * Its pages live in the page cache and nowhere else; an absent one reads as
+ * zeros and is made when first touched through a mapping or written.  They
+ * are PG_swapbacked, which is how the rest tells them from a file's pages.
+ *
+ * Shared anonymous memory has an address_space of Quire's own, counted by the
+ * VMAs that hold it and freed with the last.
+ */
+#include "fault.h"
+#include "filemap.h"
+
+const struct vm_operations_struct shmem_vm_ops = {
+	.fault = shmem_fault,
+};
+
+struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
+{
+	struct page *page;
+
+	for (;;) {
+		page = find_lock_page(as, index);
+		if (page)
+			return page;
+		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+		if (!page) {
+			*err = -ENOMEM;
+			return NULL;
+		}
+		WRITE_ONCE(page->flags, page->flags | 1u << PG_swapbacked |
+						1u << PG_uptodate |
+						1u << PG_dirty);
+		*err = add_to_page_cache_lru(as, page, index);
+		if (likely(!*err))
+			return page;
+		put_page(as->q, page);
+		if (*err != -EEXIST)
+			return NULL;
+	}
+}
+
+vm_fault_t shmem_fault(struct vm_fault *vmf)
+{
+	struct address_space *as = vmf->vma->vm_mapping;
+	struct page *page;
+	int err = 0;
+
+	vmf->kind = QF_SHMEM;
+	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
+	    PAGE_SHIFT)
+		return VM_FAULT_SIGBUS;
+	page = shmem_get_page(as, vmf->pgoff, &err);
+	if (unlikely(!page))
+		return VM_FAULT_OOM;
+	/* truncated before we had the lock: ours to take out again */
+	if (unlikely(vmf->pgoff >=
+		     (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
+		     PAGE_SHIFT)) {
+		if (!page_mapcount(page))
+			delete_from_page_cache(page);
+		unlock_page(page);
+		put_page(as->q, page);
+		return VM_FAULT_SIGBUS;
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+struct address_space *shmem_create_anon(struct quire *q, uint64_t size)
+{
+	struct address_space *as =
+		kmem_cache_alloc(q->mapping_cache, GFP_KERNEL);
+
+	if (!as)
+		return NULL;
+	quire_mapping_init_shmem(q, as, NULL, size);
+	as->allocated = true;
+	as->refs = 1;
+	return as;
+}
+
+void mapping_get(struct address_space *as)
+{
+	if (as->allocated)
+		__atomic_fetch_add(&as->refs, 1u, __ATOMIC_RELAXED);
+}
+
+void mapping_put(struct address_space *as)
+{
+	struct quire *q = as->q;
+
+	if (!as->allocated ||
+	    __atomic_sub_fetch(&as->refs, 1u, __ATOMIC_ACQ_REL))
+		return;
+	quire_mapping_destroy(as);
+	kmem_cache_free(q->mapping_cache, as);
+}

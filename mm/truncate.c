@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * truncate.c - a file's cached pages as a whole: the mapping's life, its size,
+ * and dropping pages by truncation and hole punching.
+ *
+ *   shrink:  size lowered -> mappings beyond removed -> pages dropped
+ *                            (a fault that was under way sees the new size
+ *                             once it has the page lock, and is SIGBUS)
+ *
+ * Locks: none on entry.  i_mmap_lock and page locks are taken one after the
+ * other, never page lock outside i_mmap_lock.
+ */
+#include "fault.h"
+#include "filemap.h"
+#include "gather.h"
+
+#define GANG 16u
+
+size_t quire_mapping_size(void)
+{
+	return sizeof(struct address_space);
+}
+
+void quire_mapping_init(struct quire *q, struct address_space *as,
+			const struct quire_aops *aops, void *host,
+			uint64_t size)
+{
+	memset(as, 0, sizeof(*as));
+	as->q = q;
+	as->aops = aops;
+	as->host = host;
+	as->size = size;
+	as->shmem = aops == NULL;
+	spin_lock_init(&as->tree_lock, CACHE);
+	rwsem_init(&as->i_mmap_lock, QUIRE_LOCK_I_MMAP);
+	INIT_LIST_HEAD(&as->i_mmap);
+	spin_lock(&q->mm_lock);
+	list_add_tail(&as->mapping_list, &q->mapping_list);
+	spin_unlock(&q->mm_lock);
+}
+
+void quire_mapping_init_shmem(struct quire *q, struct address_space *as,
+			      void *host, uint64_t size)
+{
+	quire_mapping_init(q, as, NULL, host, size);
+}
+
+void *quire_mapping_host(struct address_space *as)
+{
+	return as->host;
+}
+
+uint64_t quire_mapping_get_size(struct address_space *as)
+{
+	return __atomic_load_n(&as->size, __ATOMIC_ACQUIRE);
+}
+
+uint64_t quire_mapping_pages(struct address_space *as)
+{
+	return READ_ONCE(as->nrpages);
+}
+
+/*
+ * Take one page out of the cache, unmapping it first.  The caller's reference
+ * on it is dropped.
+ */
+static void drop_page(struct address_space *as, struct page *page)
+{
+	for (;;) {
+		lock_page(page);
+		if (READ_ONCE(page->mapping) != as)
+			break; /* someone else dropped it */
+		if (!page_mapcount(page)) {
+			delete_from_page_cache(page);
+			break;
+		}
+		/* i_mmap_lock is outside the page lock */
+		unlock_page(page);
+		unmap_mapping_range(as, page->index, page->index, false);
+	}
+	unlock_page(page);
+	put_page(as->q, page);
+}
+
+/* Drop the pages of [first, last]. */
+static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
+{
+	struct page *pages[GANG];
+	unsigned n, i;
+
+	for (;;) {
+		spin_lock(&as->tree_lock);
+		n = page_tree_gang(&as->pages, first, pages, GANG);
+		while (n && pages[n - 1]->index > last)
+			n--;
+		for (i = 0; i < n; i++)
+			get_page(pages[i]);
+		spin_unlock(&as->tree_lock);
+		if (!n)
+			return;
+		first = pages[n - 1]->index + 1;
+		for (i = 0; i < n; i++)
+			drop_page(as, pages[i]);
+		if (first == 0 || first > last)
+			return;
+	}
+}
+
+/* Zero bytes [from, to) of the page of `index`, when it is cached. */
+static void zero_partial(struct address_space *as, uint64_t index, size_t from,
+			 size_t to)
+{
+	struct page *page = find_lock_page(as, index);
+
+	if (!page)
+		return;
+	if (PageFlag(page, PG_uptodate))
+		memset((char *)page_address(as->q, page) + from, 0, to - from);
+	unlock_page(page);
+	put_page(as->q, page);
+}
+
+void quire_mapping_set_size(struct address_space *as, uint64_t size)
+{
+	uint64_t old = __atomic_exchange_n(&as->size, size, __ATOMIC_ACQ_REL);
+	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	size_t part = (size_t)(size & (PAGE_SIZE - 1));
+
+	might_sleep();
+	if (size >= old)
+		return;
+	unmap_mapping_range(as, first, UINT64_MAX, true);
+	if (part)
+		zero_partial(as, size >> PAGE_SHIFT, part, PAGE_SIZE);
+	drop_pages(as, first, UINT64_MAX);
+	/* private copies made while the pages were still there */
+	unmap_mapping_range(as, first, UINT64_MAX, true);
+}
+
+void quire_mapping_punch(struct address_space *as, uint64_t start, uint64_t end)
+{
+	uint64_t first = (start + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t last = end >> PAGE_SHIFT; /* exclusive */
+	size_t head = (size_t)(start & (PAGE_SIZE - 1));
+	size_t tail = (size_t)(end & (PAGE_SIZE - 1));
+
+	might_sleep();
+	if (start >= end)
+		return;
+	if (start >> PAGE_SHIFT == end >> PAGE_SHIFT) {
+		zero_partial(as, start >> PAGE_SHIFT, head, tail);
+		return;
+	}
+	if (head)
+		zero_partial(as, start >> PAGE_SHIFT, head, PAGE_SIZE);
+	if (tail)
+		zero_partial(as, end >> PAGE_SHIFT, 0, tail);
+	if (first >= last)
+		return;
+	unmap_mapping_range(as, first, last - 1, false);
+	drop_pages(as, first, last - 1);
+}
+
+void quire_mapping_destroy(struct address_space *as)
+{
+	struct quire *q = as->q;
+
+	QUIRE_BUG_ON(!list_empty(&as->i_mmap));
+	drop_pages(as, 0, UINT64_MAX);
+	QUIRE_BUG_ON(as->nrpages != 0);
+	spin_lock(&q->mm_lock);
+	list_del(&as->mapping_list);
+	spin_unlock(&q->mm_lock);
+}
