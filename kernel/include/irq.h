@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * irq.h - device interrupts through the I/O APIC.
+ */
+#ifndef KERNEL_IRQ_H
+#define KERNEL_IRQ_H
+
+#include <quire/types.h>
+
+/*
+ * Route I/O APIC pin `gsi` to CPU 0 and call fn(arg), interrupts off, at each
+ * one.  level: level-triggered (virtio-mmio on microvm is edge: the pin
+ * follows the interrupt status).  The callee quiets the device; the end of
+ * interrupt is given after it.  0 or -errno (no such pin, no vector left).
+ */
+int irq_register(unsigned gsi, bool level, void (*fn)(void *), void *arg);
+
+/* A device's registers at a physical address: uncached, for ever. */
+void *mmio_map(paddr_t phys, size_t bytes);
+
+/* The kernel command line, and the value of a key in it ("key=value"): bytes
+ * copied (cut at cap - 1, NUL-ended), or -1 when it is not there.  n-th one,
+ * from 0, for keys that come several times. */
+const char *kernel_cmdline(void);
+int cmdline_get(const char *key, unsigned n, char *buf, size_t cap);
+
+/* QEMU's fw_cfg file: size, or -1; *data is kernel memory that stays. */
+long fw_cfg_file(const char *name, void **data);
+
+#endif
