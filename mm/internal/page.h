@@ -49,6 +49,7 @@ enum pageflags {
 	PG_hwpoison,
 	PG_head,       /* first page of a compound (or high-order) block */
 	PG_tail,
+	PG_host,       /* the host's own, by quire_alloc_pages (head only) */
 };
 
 #define PAGE_MAPPING_ANON 1u

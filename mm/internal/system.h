@@ -78,6 +78,12 @@ struct quire_cpu {
 	void *slab_cpu[32]; /* mm/slab.c: per-cache lists of this CPU */
 } __attribute__((aligned(128)));
 
+/* What quire_check() has counted for one frame. */
+struct check_count {
+	uint32_t maps; /* entries found that map it */
+	uint32_t refs; /* references accounted for */
+};
+
 struct quire_node {
 	spinlock_t lock; /* ZONE: the buddy lists */
 	struct list_head free[MAX_ORDER];
@@ -107,6 +113,8 @@ struct quire {
 	struct quire_config config; /* regions pointer is not kept */
 	uint64_t fault_around_bytes; /* seam: filemap_map_pages, next issue */
 	uint64_t stat_boot_pages;    /* pages Quire's own tables took */
+
+	struct check_count *check_scratch; /* debug: one a frame (mm/check.c) */
 
 	/* E4's seam: first look at every kernel-space fault; NULL: none */
 	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs,

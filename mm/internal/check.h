@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.h - what the two halves of quire_check() share: mm/check.c walks the
+ * address spaces and files, mm/check_pages.c the frames.
+ */
+#ifndef QUIRE_MM_CHECK_H
+#define QUIRE_MM_CHECK_H
+
+#include "mm.h"
+
+struct quire_check {
+	struct quire *q;
+	struct check_count *count; /* one a frame, from min_pfn */
+	unsigned bad;		   /* violations so far */
+	/* sums over all address spaces */
+	uint64_t tables, vmas, avcs, mms, committed;
+	/* sums over all mappings */
+	uint64_t cached, shmem;
+};
+
+/* One violation: count it, and log it unless there were very many. */
+void check_fail(struct quire_check *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static inline struct check_count *check_of(struct quire_check *c,
+					   const struct page *page)
+{
+	return &c->count[page - c->q->mem_map];
+}
+/* mm/check_pages.c: every frame against what was counted. */
+void check_frames(struct quire_check *c);
+void check_lru(struct quire_check *c);
+
+#endif
