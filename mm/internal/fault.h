@@ -15,18 +15,18 @@ struct vm_fault {
 	uaddr_t address;      /* page aligned */
 	uaddr_t real_address; /* as the processor gave it */
 	uint32_t flags;	      /* FAULT_FLAG_* */
-	uint8_t kind;	      /* enum quire_fault_kind: the phase that answers */
-	uint64_t pgoff;	      /* linear_page_index(vma, address) */
+	uint8_t kind;	/* enum quire_fault_kind: the phase that answers */
+	uint64_t pgoff; /* linear_page_index(vma, address) */
 
 	pud_t *pud;
 	pmd_t *pmd;
 	pmd_t orig_pmd;
-	pte_t *pte;	/* of address; NULL: no table yet, or not mapped now */
-	pte_t orig_pte; /* as read before the phase began */
+	pte_t *pte;	 /* of address; NULL: no table yet, or not mapped now */
+	pte_t orig_pte;	 /* as read before the phase began */
 	spinlock_t *ptl; /* pte's lock while it is held */
 
-	struct page *cow_page; /* private write: the copy to be */
-	struct page *page;     /* ->fault's answer */
+	struct page *cow_page;	   /* private write: the copy to be */
+	struct page *page;	   /* ->fault's answer */
 	struct page *prealloc_pte; /* a table made before locks were taken */
 };
 
@@ -38,11 +38,29 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
 vm_fault_t do_anonymous_page(struct vm_fault *vmf);
 /* mm/file_fault.c */
 vm_fault_t do_fault(struct vm_fault *vmf);
+/*
+ * finish_fault: map what ->fault gave (vmf->cow_page for a private write, else
+ * vmf->page, locked): 0, NOPAGE when another fault has filled the entry, OOM,
+ * SIGBUS.  On 0 the mapped page's reference belongs to the entry.
+ */
 vm_fault_t finish_fault(struct vm_fault *vmf);
+/*
+ * alloc_set_pte: install the entry for page, under vmf->ptl, in an entry that
+ * is known to be empty; also for ->map_pages with another address in vmf.
+ */
+void alloc_set_pte(struct vm_fault *vmf, struct page *page);
+/* After page_mkwrite: ask the owner of a shared page whether it may become
+ * writable.  LOCKED, 0 when the page left its file, or an error. May sleep. */
+vm_fault_t do_page_mkwrite(struct vm_fault *vmf);
+/* vmf->page, locked, is written to from now on; unlocks it. */
+vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf);
 /* mm/wp.c: called with vmf->ptl held and pte mapped; releases both. */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
 /* mm/swap_fault.c: this issue answers bad entries only (SIGBUS). */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
+/* Log an entry that must not be; page may be NULL. Any context. */
+void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
+		   struct page *page);
 /* mm/numa.c: protnone restored. */
 vm_fault_t do_numa_page(struct vm_fault *vmf);
 
@@ -81,7 +99,8 @@ void free_pgtables(struct mmu_gather *tlb, struct vm_area_struct *vma,
 static __always_inline p4d_t *p4d_alloc(struct mm_struct *mm, pgd_t *pgd,
 					uaddr_t addr)
 {
-	if (unlikely(pgd_none(mm->q, pgdp_get(pgd))) && __p4d_alloc(mm, pgd, addr))
+	if (unlikely(pgd_none(mm->q, pgdp_get(pgd))) &&
+	    __p4d_alloc(mm, pgd, addr))
 		return NULL;
 	return p4d_offset(mm->q, pgd, addr);
 }
@@ -104,8 +123,8 @@ static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
  * The struct page an entry maps with a reference of its own, or NULL: a
  * special entry (zero page, PFNMAP device memory), or a frame without one.
  */
-static __always_inline struct page *
-vm_normal_page(struct vm_area_struct *vma, pte_t pte)
+static __always_inline struct page *vm_normal_page(struct vm_area_struct *vma,
+						   pte_t pte)
 {
 	struct quire *q = vma->vm_mm->q;
 
@@ -115,6 +134,20 @@ vm_normal_page(struct vm_area_struct *vma, pte_t pte)
 	    !pfn_valid(q, pte_pfn(pte)))
 		return NULL;
 	return pte_page(q, pte);
+}
+
+/* An mm that the OOM reaper has been through has lost contents: no new pages */
+static __always_inline vm_fault_t
+check_stable_address_space(const struct mm_struct *mm)
+{
+	return unlikely(READ_ONCE(mm->oom_reaped)) ? VM_FAULT_SIGBUS : 0;
+}
+
+/* What a write fault installs: writable if the mapping is. */
+static __always_inline pte_t maybe_mkwrite(pte_t pte,
+					   const struct vm_area_struct *vma)
+{
+	return likely(vma->vm_flags & VM_WRITE) ? pte_mkwrite(pte) : pte;
 }
 
 /* Split page-table lock: in the struct page of the pte table. */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * anonymous.c - the first touch of private memory that no file backs (F4).
+ *
+ *   read    entry -> the zero page, read-only and special: it has no reverse
+ *           map, is counted nowhere, and the first write makes a copy (wp.c)
+ *   write   entry -> a fresh zeroed page, dirty and writable, known to the
+ *           VMA's anon_vma and to the LRU
+ *
+ * Locks: mmap_lock for read on entry.  All that can fail or sleep (table,
+ * anon_vma, page) comes before the entry's lock.
+ */
+#include "fault.h"
+#include "rmap.h"
+
+/* Under the entry's lock: is it still empty, and may the mm still get pages? */
+static __always_inline bool anon_may_install(struct vm_fault *vmf,
+					     vm_fault_t *ret)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	vmf->ptl = pte_lockptr(vma->vm_mm->q, pmdp_get(vmf->pmd));
+	spin_lock(vmf->ptl);
+	if (unlikely(!pte_none(ptep_get(vmf->pte))))
+		return false; /* another fault has filled it: repeat */
+	*ret = check_stable_address_space(vma->vm_mm);
+	return likely(!*ret);
+}
+
+static vm_fault_t map_zero_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	vm_fault_t ret = 0;
+	pte_t entry;
+
+	entry = pte_mkspecial(
+		pfn_pte(page_to_pfn(q, q->zero_page), vma->vm_page_prot));
+	vmf->kind = QF_ZERO_READ;
+	if (anon_may_install(vmf, &ret)) {
+		set_pte_at(vma->vm_mm, vmf->address, vmf->pte, entry);
+		update_mmu_cache(vma, vmf->address, vmf->pte);
+		count_vm_event(q, VM_quire_zero_read);
+	}
+	spin_unlock(vmf->ptl);
+	return ret;
+}
+
+vm_fault_t do_anonymous_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	struct quire *q = mm->q;
+	vm_fault_t ret = 0;
+	struct page *page;
+	pte_t entry;
+
+	/* a shared mapping whose owner gave it no operations */
+	if (unlikely(vma->vm_flags & VM_SHARED))
+		return VM_FAULT_SIGBUS;
+	if (unlikely(!vmf->pte)) {
+		if (__pte_alloc(mm, vmf->pmd))
+			return VM_FAULT_OOM;
+		vmf->pte = pte_offset_map(q, vmf->pmd, vmf->address);
+	}
+	if (!(vmf->flags & FAULT_FLAG_WRITE))
+		return map_zero_page(vmf);
+
+	if (unlikely(anon_vma_prepare(vma)))
+		return VM_FAULT_OOM;
+	page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	if (unlikely(!page))
+		return VM_FAULT_OOM;
+	clear_page(page_address(q, page));
+	__SetPageFlag(page, PG_uptodate);
+	entry = mk_pte(q, page, vma->vm_page_prot);
+	if (likely(vma->vm_flags & VM_WRITE))
+		entry = pte_mkwrite(pte_mkdirty(entry));
+	vmf->kind = QF_ANON_WRITE;
+
+	if (unlikely(!anon_may_install(vmf, &ret)))
+		goto release;
+	inc_mm_counter(mm, MM_ANONPAGES);
+	page_add_new_anon_rmap(page, vma, vmf->address);
+	lru_cache_add(q, page, false);
+	set_pte_at(mm, vmf->address, vmf->pte, entry);
+	update_mmu_cache(vma, vmf->address, vmf->pte);
+	count_vm_event(q, VM_quire_anon_write);
+	spin_unlock(vmf->ptl);
+	return 0;
+release:
+	spin_unlock(vmf->ptl);
+	put_page(q, page);
+	return ret;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * file_fault.c - the first touch of a page that a file (or shared memory)
+ * backs (F5 to F9).
+ *
+ *                  ->fault: page of the cache, locked
+ *                        |
+ *   read             map it as the mapping allows             do_read_fault
+ *   write, private   copy it, map the copy                    do_cow_fault
+ *   write, shared    page_mkwrite, map it writable and dirty  do_shared_fault
+ *                        |
+ *                  finish_fault: the entry, under its lock
+ *
+ * A table that the entry needs is made beforehand (prealloc_pte), because
+ * nothing is allocated between the page lock and the entry.
+ *
+ * Locks: mmap_lock for read on entry, then page lock, then the entry's lock.
+ * ->fault may drop the mmap_lock; it then returns RETRY and nothing else here
+ * may look at the VMA.
+ */
+#include "fault.h"
+#include "filemap.h"
+#include "rmap.h"
+
+static bool vma_is_shmem(const struct vm_area_struct *vma)
+{
+	return vma->vm_mapping && vma->vm_mapping->shmem;
+}
+
+static enum rss_type mm_counter_file(const struct page *page)
+{
+	return PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+void alloc_set_pte(struct vm_fault *vmf, struct page *page)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	struct quire *q = mm->q;
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) != 0;
+	pte_t entry;
+
+	flush_icache_page(vma, page);
+	entry = pte_mkyoung(mk_pte(q, page, vma->vm_page_prot));
+	if (write)
+		entry = maybe_mkwrite(pte_mkdirty(entry), vma);
+	if (write && !(vma->vm_flags & VM_SHARED)) {
+		inc_mm_counter(mm, MM_ANONPAGES);
+		page_add_new_anon_rmap(page, vma, vmf->address);
+		lru_cache_add(q, page, false);
+	} else {
+		inc_mm_counter(mm, mm_counter_file(page));
+		page_add_file_rmap(q, page);
+	}
+	set_pte_at(mm, vmf->address, vmf->pte, entry);
+	update_mmu_cache(vma, vmf->address, vmf->pte);
+}
+
+/* The table of vmf->pmd, made or taken from prealloc_pte. */
+static int fault_need_table(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+
+	if (likely(!pmd_none(pmdp_get(vmf->pmd))))
+		return 0;
+	if (vmf->prealloc_pte) {
+		pmd_install(mm, vmf->pmd, &vmf->prealloc_pte);
+		return 0;
+	}
+	return __pte_alloc(mm, vmf->pmd);
+}
+
+vm_fault_t finish_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	bool cow =
+		(vmf->flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED);
+	vm_fault_t ret = 0;
+
+	/* a private mapping of a dying mm may have lost its copy already */
+	if (!(vma->vm_flags & VM_SHARED)) {
+		ret = check_stable_address_space(vma->vm_mm);
+		if (unlikely(ret))
+			return ret;
+	}
+	if (unlikely(fault_need_table(vmf)))
+		return VM_FAULT_OOM;
+	vmf->pte = pte_offset_map(q, vmf->pmd, vmf->address);
+	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
+	spin_lock(vmf->ptl);
+	if (likely(pte_none(ptep_get(vmf->pte))))
+		alloc_set_pte(vmf, cow ? vmf->cow_page : vmf->page);
+	else
+		ret = VM_FAULT_NOPAGE;
+	spin_unlock(vmf->ptl);
+	return ret;
+}
+
+/*
+ * Ask the mapping for the page.  On success it is in vmf->page, referenced and
+ * locked.  The table is made first: see above.
+ */
+static vm_fault_t __do_fault(struct vm_fault *vmf)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	struct page *page;
+	vm_fault_t ret;
+
+	if (pmd_none(pmdp_get(vmf->pmd)) && !vmf->prealloc_pte) {
+		vmf->prealloc_pte = pte_alloc_one(mm);
+		if (!vmf->prealloc_pte)
+			return VM_FAULT_OOM;
+	}
+	ret = vmf->vma->vm_ops->fault(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY |
+			    VM_FAULT_DONE_COW)))
+		return ret;
+	page = vmf->page;
+	if (unlikely(PageFlag(page, PG_hwpoison))) {
+		if (ret & VM_FAULT_LOCKED)
+			unlock_page(page);
+		put_page(mm->q, page);
+		vmf->page = NULL;
+		return VM_FAULT_HWPOISON;
+	}
+	if (unlikely(!(ret & VM_FAULT_LOCKED)))
+		lock_page(page);
+	return ret | VM_FAULT_LOCKED;
+}
+
+/*
+ * F6: let the mapping map what is cached around the address: a window of
+ * fault_around_bytes, within the VMA and the table.  NOPAGE: the address
+ * itself was among it.
+ */
+static vm_fault_t do_fault_around(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	uaddr_t window = (uaddr_t)vma->vm_mm->q->fault_around_bytes;
+	uaddr_t start = ALIGN_DOWN(vmf->address, window);
+	uaddr_t end = start + window;
+
+	start = MAX(start, vma->vm_start);
+	start = MAX(start, vmf->address & PMD_MASK);
+	end = MIN(end, vma->vm_end);
+	end = MIN(end, (vmf->address & PMD_MASK) + PMD_SIZE);
+	if (fault_need_table(vmf))
+		return VM_FAULT_OOM;
+	return vma->vm_ops->map_pages(vmf, linear_page_index(vma, start),
+				      linear_page_index(vma, end) - 1);
+}
+
+static vm_fault_t do_read_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	vm_fault_t ret;
+
+	vmf->kind = vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_READ;
+	if (vma->vm_ops->map_pages && q->fault_around_bytes >= 2 * PAGE_SIZE) {
+		ret = do_fault_around(vmf);
+		if (ret)
+			return ret;
+	}
+	ret = __do_fault(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+		return ret;
+	ret |= finish_fault(vmf);
+	unlock_page(vmf->page);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)))
+		put_page(q, vmf->page);
+	else
+		count_vm_event(q, VM_quire_file_read);
+	return ret;
+}
+
+static vm_fault_t do_cow_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	vm_fault_t ret;
+
+	vmf->kind = QF_FILE_COW;
+	if (unlikely(anon_vma_prepare(vma)))
+		return VM_FAULT_OOM;
+	vmf->cow_page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	if (unlikely(!vmf->cow_page))
+		return VM_FAULT_OOM;
+	ret = __do_fault(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+		goto uncharge;
+	if (!(ret & VM_FAULT_DONE_COW))
+		copy_page(page_address(q, vmf->cow_page),
+			  page_address(q, vmf->page));
+	__SetPageFlag(vmf->cow_page, PG_uptodate);
+	ret |= finish_fault(vmf);
+	if (!(ret & VM_FAULT_DONE_COW)) {
+		unlock_page(vmf->page);
+		put_page(q, vmf->page);
+	}
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)))
+		goto uncharge;
+	count_vm_event(q, VM_quire_file_cow);
+	return ret;
+uncharge:
+	put_page(q, vmf->cow_page);
+	return ret;
+}
+
+vm_fault_t do_page_mkwrite(struct vm_fault *vmf)
+{
+	struct page *page = vmf->page;
+	unsigned old_flags = vmf->flags;
+	vm_fault_t ret;
+
+	vmf->flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE;
+	ret = vmf->vma->vm_ops->page_mkwrite(vmf);
+	vmf->flags = old_flags;
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)))
+		return ret;
+	if (unlikely(!(ret & VM_FAULT_LOCKED))) {
+		lock_page(page);
+		if (!READ_ONCE(page->mapping)) { /* truncated meanwhile */
+			unlock_page(page);
+			return 0;
+		}
+		ret |= VM_FAULT_LOCKED;
+	}
+	return ret;
+}
+
+vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf)
+{
+	struct page *page = vmf->page;
+
+	/*
+	 * Under the page lock, so that a truncation cannot come between the
+	 * entry and the mark.  File times and the throttling of writers come
+	 * here when there is write-back.
+	 */
+	set_page_dirty(vmf->vma->vm_mm->q, page);
+	unlock_page(page);
+	return 0;
+}
+
+static vm_fault_t do_shared_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	vm_fault_t ret, tmp;
+
+	vmf->kind = vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_SHARED;
+	ret = __do_fault(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+		return ret;
+	if (vma->vm_ops->page_mkwrite) {
+		unlock_page(vmf->page); /* it may block for long */
+		tmp = do_page_mkwrite(vmf);
+		if (unlikely(!(tmp & VM_FAULT_LOCKED))) {
+			put_page(q, vmf->page);
+			return tmp;
+		}
+	}
+	ret |= finish_fault(vmf);
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE))) {
+		unlock_page(vmf->page);
+		put_page(q, vmf->page);
+		return ret;
+	}
+	return ret | fault_dirty_shared_page(vmf);
+}
+
+/* A mapping whose owner has nothing to give. */
+static vm_fault_t fault_without_owner(struct vm_fault *vmf)
+{
+	struct quire *q = vmf->vma->vm_mm->q;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (pmd_none(pmdp_get(vmf->pmd)))
+		return VM_FAULT_SIGBUS;
+	vmf->pte = pte_offset_map(q, vmf->pmd, vmf->address);
+	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
+	spin_lock(vmf->ptl);
+	if (!pte_none(ptep_get(vmf->pte)))
+		ret = VM_FAULT_NOPAGE; /* its owner has filled it meanwhile */
+	spin_unlock(vmf->ptl);
+	return ret;
+}
+
+vm_fault_t do_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm; /* vma may be gone after RETRY */
+	vm_fault_t ret;
+
+	vmf->prealloc_pte = NULL;
+	vmf->page = NULL;
+	vmf->cow_page = NULL;
+	vmf->pgoff = linear_page_index(vma, vmf->address);
+	if (unlikely(!vma->vm_ops->fault))
+		return fault_without_owner(vmf);
+	if (!(vmf->flags & FAULT_FLAG_WRITE))
+		ret = do_read_fault(vmf);
+	else if (!(vma->vm_flags & VM_SHARED))
+		ret = do_cow_fault(vmf);
+	else
+		ret = do_shared_fault(vmf);
+	if (unlikely(vmf->prealloc_pte))
+		pte_free(mm, vmf->prealloc_pte);
+	return ret;
+}

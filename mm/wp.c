@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wp.c - a write to a page whose entry does not allow it, in a mapping that
+ * does (F10).
+ *
+ *   what the entry maps                    answer
+ *   ------------------------------------   ---------------------------------
+ *   anonymous page, ours alone             wp_page_reuse: make it writable
+ *   page of a shared writable mapping      wp_page_shared: ask, make writable
+ *   frame without struct page, shared      wp_pfn_shared: make it writable
+ *   anything else: page shared with other  wp_page_copy: a copy of our own
+ *   processes, cache page in a private
+ *   mapping, the zero page
+ *
+ * "Ours alone": one entry maps the page and that entry's reference is the only
+ * one.  A page fresh from its first fault may also be held by a per-CPU LRU
+ * batch; ours is emptied before the question is asked a second time.  A pin
+ * (get_user_pages) or the swap cache counts as somebody else: then we copy,
+ * which is always right.
+ *
+ * Copying: the old entry is taken out and every TLB that may hold it flushed
+ * before the new one goes in, so that at no moment two CPUs of this mm see
+ * different pages.  Making writable needs no such flush: a CPU with the old
+ * entry takes a spurious fault at worst.
+ *
+ * Locks: do_wp_page is entered with the entry's lock held, and releases it.
+ */
+#include "fault.h"
+#include "filemap.h"
+#include "rmap.h"
+
+/* Make the entry writable where it is; releases the lock. */
+static __always_inline void wp_page_reuse(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	pte_t entry = pte_mkyoung(vmf->orig_pte);
+
+	entry = maybe_mkwrite(pte_mkdirty(entry), vma);
+	if (ptep_set_access_flags(vma, vmf->address, vmf->pte, entry, true))
+		update_mmu_cache(vma, vmf->address, vmf->pte);
+	count_vm_event(vma->vm_mm->q, VM_quire_cow_reuse);
+	spin_unlock(vmf->ptl);
+}
+
+/* Is the entry's reference the only one?  The entry's lock is held. */
+static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
+{
+	if (page_mapcount(page) != 1)
+		return false;
+	if (likely(page_count(page) == 1))
+		return true;
+	if (!PageFlag(page, PG_lru))
+		lru_add_drain(q);
+	return page_count(page) == 1;
+}
+
+/*
+ * The page may still belong to an ancestor's anon_vma; from now on our own
+ * finds it, so that a reverse walk need not visit the whole family.  Whoever
+ * walks holds the page lock; when it is taken, the page stays where it is,
+ * which is right too.
+ */
+static __always_inline void wp_move_anon_rmap(struct page *page,
+					      struct vm_area_struct *vma)
+{
+	void *ours = (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON);
+
+	if (READ_ONCE(page->mapping) == ours || !trylock_page(page))
+		return;
+	page_move_anon_rmap(page, vma);
+	unlock_page(page);
+}
+
+/* Under the lock again: the copy takes the old page's place. */
+static __always_inline void wp_install_copy(struct vm_fault *vmf,
+					    struct page *old, struct page *page)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct mm_struct *mm = vma->vm_mm;
+	pte_t entry;
+
+	if (!old) {
+		inc_mm_counter(mm, MM_ANONPAGES);
+	} else if (!PageAnon(old)) {
+		dec_mm_counter(mm, PageFlag(old, PG_swapbacked) ? MM_SHMEMPAGES
+								: MM_FILEPAGES);
+		inc_mm_counter(mm, MM_ANONPAGES);
+	}
+	entry = pte_mkyoung(mk_pte(mm->q, page, vma->vm_page_prot));
+	entry = maybe_mkwrite(pte_mkdirty(entry), vma);
+	ptep_get_and_clear(mm, vmf->address, vmf->pte);
+	flush_tlb_page(vma, vmf->address);
+	page_add_new_anon_rmap(page, vma, vmf->address);
+	lru_cache_add(mm->q, page, false);
+	set_pte_at(mm, vmf->address, vmf->pte, entry);
+	update_mmu_cache(vma, vmf->address, vmf->pte);
+	if (old)
+		page_remove_rmap(mm->q, old);
+	count_vm_event(mm->q, VM_quire_cow_copy);
+}
+
+/* A page with the contents of what orig_pte maps; NULL: *ret says why not. */
+static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
+						 vm_fault_t *ret)
+{
+	struct quire *q = vmf->vma->vm_mm->q;
+	uint64_t pfn = pte_pfn(vmf->orig_pte);
+	struct page *page;
+
+	*ret = VM_FAULT_OOM;
+	if (unlikely(anon_vma_prepare(vmf->vma)))
+		return NULL;
+	if (unlikely(!pfn_valid(q, pfn))) { /* a device's frame: no contents */
+		*ret = VM_FAULT_SIGBUS;
+		return NULL;
+	}
+	page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	if (unlikely(!page))
+		return NULL;
+	if (is_zero_pfn(q, pfn))
+		clear_page(page_address(q, page));
+	else
+		copy_page(page_address(q, page),
+			  phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
+	__SetPageFlag(page, PG_uptodate);
+	return page;
+}
+
+/*
+ * old: the page that the entry maps, with a reference of ours, or NULL for one
+ * that has none (the zero page).  No lock held.
+ */
+static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
+					       struct page *old)
+{
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	struct quire *q = mm->q;
+	struct page *page;
+	bool installed;
+	vm_fault_t ret;
+
+	vmf->kind = old ? QF_COW_COPY : QF_COW_ZERO;
+	page = wp_make_copy(vmf, &ret);
+	if (unlikely(!page))
+		goto put_old;
+	spin_lock(vmf->ptl);
+	installed = pte_same(ptep_get(vmf->pte), vmf->orig_pte);
+	if (likely(installed))
+		wp_install_copy(vmf, old, page);
+	spin_unlock(vmf->ptl);
+	ret = 0;
+	if (unlikely(!installed))
+		put_page(q, page);
+	else if (old)
+		put_page(q, old); /* the entry's reference */
+put_old:
+	if (old)
+		put_page(q, old);
+	return ret;
+}
+
+/* A frame of a device, shared: nobody keeps books of it. */
+static vm_fault_t wp_pfn_shared(struct vm_fault *vmf)
+{
+	vmf->kind = QF_MKWRITE;
+	wp_page_reuse(vmf);
+	return 0;
+}
+
+/*
+ * A page of a shared writable mapping.  Its owner is asked with no page-table
+ * lock held, so the entry is compared again afterwards.
+ */
+static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	vm_fault_t ret;
+
+	vmf->kind = QF_MKWRITE;
+	vmf->page = page;
+	vmf->pgoff = linear_page_index(vma, vmf->address);
+	get_page(page);
+	spin_unlock(vmf->ptl);
+	if (vma->vm_ops && vma->vm_ops->page_mkwrite) {
+		ret = do_page_mkwrite(vmf);
+		if (!(ret & VM_FAULT_LOCKED))
+			goto put; /* refused, or the page left its file */
+	} else {
+		lock_page(page);
+	}
+	spin_lock(vmf->ptl);
+	if (pte_same(ptep_get(vmf->pte), vmf->orig_pte)) {
+		wp_page_reuse(vmf);
+		ret = fault_dirty_shared_page(vmf);
+	} else {
+		spin_unlock(vmf->ptl);
+		unlock_page(page);
+		ret = 0;
+	}
+put:
+	put_page(q, page);
+	return ret;
+}
+
+vm_fault_t do_wp_page(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct page *page = vm_normal_page(vma, vmf->orig_pte);
+	bool shared = (vma->vm_flags & (VM_WRITE | VM_SHARED)) ==
+		      (VM_WRITE | VM_SHARED);
+
+	if (unlikely(!page)) {
+		if (shared)
+			return wp_pfn_shared(vmf);
+		spin_unlock(vmf->ptl);
+		return wp_page_copy(vmf, NULL);
+	}
+	if (likely(PageAnon(page))) {
+		if (reuse_swap_page(vma->vm_mm->q, page)) {
+			vmf->kind = QF_COW_REUSE;
+			wp_move_anon_rmap(page, vma);
+			wp_page_reuse(vmf);
+			return 0;
+		}
+	} else if (shared) {
+		return wp_page_shared(vmf, page);
+	}
+	get_page(page);
+	spin_unlock(vmf->ptl);
+	return wp_page_copy(vmf, page);
+}
