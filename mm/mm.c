@@ -25,7 +25,6 @@ static struct mm_struct *mm_init(struct quire *q)
 	mm->q = q;
 	mm->mm_users = 1;
 	mm->mm_count = 1;
-	mm->seqnum = 1;
 	mm->task_size = quire_task_size(q);
 	vma_tree_init(&mm->vmas);
 	rwsem_init(&mm->mmap_lock, QUIRE_LOCK_MMAP);
@@ -39,6 +38,8 @@ static struct mm_struct *mm_init(struct quire *q)
 	if (!mm->pgd)
 		goto free_cpu;
 	mm->id = __atomic_add_fetch(&q->next_mm_id, 1u, __ATOMIC_RELAXED);
+	/* a VMA cached for another mm must not look current in this one */
+	mm->seqnum = (uint64_t)mm->id << 32;
 	spin_lock(&q->mm_lock);
 	list_add_tail(&mm->mm_list, &q->mm_list);
 	spin_unlock(&q->mm_lock);

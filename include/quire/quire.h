@@ -58,6 +58,9 @@ struct quire_config {
 	unsigned asids; /* hardware address-space ids usable; 0: none (flush
 			 * at every switch) */
 	bool nx;	/* hardware has and has enabled no-execute */
+	/* x86: CR4.SMAP is set, so kernel mode may touch user pages only
+	 * with EFLAGS.AC set; another touch is a bug and never answered */
+	bool smap;
 };
 
 /*

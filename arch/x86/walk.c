@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - reading a table as the processor does, level by level, whatever is
+ * in it (Intel SDM vol. 3A, 4.5.4): for reports, and to find out whether a
+ * kernel fault is spurious (E3).
+ *
+ * A kernel fault is spurious when the TLB held an older, stricter entry than
+ * the table: the kernel makes its mappings more permissive without telling the
+ * other CPUs, and lets each of them find out by a fault.
+ *
+ * Locks: none; see asm/fault.h.
+ */
+#include <asm/fault.h>
+
+void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,
+		    struct x86_walk *w)
+{
+	unsigned shift = pgtable_l5_enabled(q) ? PGDIR_SHIFT : P4D_SHIFT;
+	paddr_t table = root & PTE_PFN_MASK;
+	uint64_t *slot, e;
+
+	w->n = 0;
+	for (;; shift -= 9) {
+		/* a table outside memory: stop before reading from nowhere */
+		if (!pfn_valid(q, table >> PAGE_SHIFT))
+			return;
+		slot = (uint64_t *)phys_to_virt(q, table) +
+		       ((addr >> shift) & (PTRS_PER_TABLE - 1));
+		e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		w->entry[w->n] = e;
+		w->shift[w->n++] = (uint8_t)shift;
+		if (!(e & _PAGE_PRESENT) || shift == PAGE_SHIFT)
+			return;
+		if ((e & _PAGE_PSE) && shift <= PUD_SHIFT)
+			return;
+		table = e & PTE_PFN_MASK;
+	}
+}
+
+bool spurious_kernel_fault(struct quire *q, unsigned long error_code,
+			   uaddr_t address)
+{
+	struct x86_walk w;
+	unsigned i;
+
+	/* a missing page is never cached; user mode may not be here at all */
+	if (error_code != (X86_PF_WRITE | X86_PF_PROT) &&
+	    error_code != (X86_PF_INSTR | X86_PF_PROT))
+		return false;
+	x86_walk_table(q, q->arch.kernel_root, address, &w);
+	for (i = 0; i < w.n; i++) {
+		if (!(w.entry[i] & _PAGE_PRESENT))
+			return false;
+		if ((error_code & X86_PF_WRITE) && !(w.entry[i] & _PAGE_RW))
+			return false;
+		if ((error_code & X86_PF_INSTR) && (w.entry[i] & _PAGE_NX))
+			return false;
+	}
+	/* the walk must have ended at a page */
+	return w.n && (w.shift[w.n - 1] == PAGE_SHIFT ||
+		       (w.entry[w.n - 1] & _PAGE_PSE));
+}
