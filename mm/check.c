@@ -8,7 +8,8 @@
  * and compares: no frame may be mapped, referenced or free otherwise than was
  * found.
  *
- * The system must be quiet and no page pinned; nothing is locked.
+ * The system must be quiet; nothing is locked.  Pages that the host has pinned
+ * (quire_get_user_pages) say so themselves.
  */
 #include "check.h"
 #include "fault.h"

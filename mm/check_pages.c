@@ -18,7 +18,7 @@ void check_lru(struct quire_check *c)
 	struct quire *q = c->q;
 	struct quire_node *n;
 	struct page *page;
-	unsigned i, l, b;
+	unsigned i, l;
 	uint64_t count;
 
 	for (i = 0; i < q->nodes; i++) {
@@ -53,10 +53,8 @@ void check_lru(struct quire_check *c)
 		}
 	}
 	for (i = 0; i < q->cpus; i++)
-		for (b = 0; b < 2; b++)
-			for (l = 0; l < q->cpu[i]->lru_add[b].count; l++)
-				check_of(c, q->cpu[i]->lru_add[b].pages[l])
-					->refs++;
+		for (l = 0; l < q->cpu[i]->lru_add.count; l++)
+			check_of(c, q->cpu[i]->lru_add.pages[l])->refs++;
 }
 
 /*
@@ -139,11 +137,12 @@ static void check_frame(struct quire_check *c, struct page *page,
 	if (page_mapcount(page) != n->maps)
 		check_fail(c, "frame %llx: mapcount %u, %u entries map it", pfn,
 			   page_mapcount(page), n->maps);
-	if (page_count(page) != n->refs)
+	if (page_count(page) != n->refs + page->pins)
 		check_fail(c,
-			   "frame %llx: refcount %u, %u accounted for "
+			   "frame %llx: refcount %u, %u accounted for, %u pins "
 			   "(flags %x)",
-			   pfn, page_count(page), n->refs, page->flags);
+			   pfn, page_count(page), n->refs, page->pins,
+			   page->flags);
 	if (n->maps)
 		++*(PageAnon(page) ? anon : mapped);
 }
@@ -190,8 +189,8 @@ void check_frames(struct quire_check *c)
 		check_fail(c, "nr_mapped %lld, found %llu",
 			   (long long)vmstat_sum(q, VM_nr_mapped),
 			   (unsigned long long)mapped);
-	if ((int64_t)free != vmstat_sum(q, VM_nr_free_pages))
-		check_fail(c, "nr_free_pages %lld, found %llu",
-			   (long long)vmstat_sum(q, VM_nr_free_pages),
+	if (free != nr_free_pages(q))
+		check_fail(c, "nr_free_pages %llu, found %llu",
+			   (unsigned long long)nr_free_pages(q),
 			   (unsigned long long)free);
 }

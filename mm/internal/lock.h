@@ -76,17 +76,18 @@ static inline bool spin_is_locked(spinlock_t *l)
 }
 
 /*
- * struct rwsem.  state: bit 31 a writer holds it, bit 30 writers wait, low
- * bits count the readers.  seq is what sleepers wait on; it moves at each
- * release that may let someone in.
+ * struct rwsem.  state: bit 31 a writer holds it, bit 30 the queue is not
+ * empty (which holds everyone else off), low bits count the readers.  The
+ * queue is first come, first served; mm/lock.c has the whole story.
  */
 #define RWSEM_WRITER 0x80000000u
 #define RWSEM_WAITERS 0x40000000u
+struct rwsem_waiter;
 struct rwsem {
 	uint32_t state;
-	uint32_t seq;
-	uint32_t waiters; /* tasks asleep or about to be */
 	int cls;
+	spinlock_t wait_lock; /* LEAF: the queue, and the setting of bit 30 */
+	struct rwsem_waiter *head, *tail;
 };
 
 void rwsem_init(struct rwsem *s, int cls);

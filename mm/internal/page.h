@@ -53,14 +53,15 @@ enum pageflags {
 };
 
 #define PAGE_MAPPING_ANON 1u
+#define NODE_HOLE 0xff
 
 struct page {
 	uint32_t flags; /* enum pageflags, atomic bit operations only */
 	uint32_t _refcount;
 	uint32_t _mapcount; /* number of entries mapping it: 0 = unmapped */
 	uint8_t order;	    /* of a buddy or high-order block's head */
-	uint8_t node;
-	uint16_t pad;
+	uint8_t node;	    /* NODE_HOLE: no memory is behind it */
+	uint16_t pins;	    /* references that the host holds; atomic */
 	union {
 		struct {
 			struct list_head lru;
@@ -165,10 +166,17 @@ static inline bool put_page_testzero(struct page *p)
  * shared lock.
  */
 struct page *alloc_pages(struct quire *q, gfp_t gfp, unsigned order);
-/* Give back a block whose refcount is already 0. Does not sleep. */
+/* Give back a block whose refcount is already 0 and which is on no LRU list.
+ * Does not sleep. */
 void free_pages_refzero(struct quire *q, struct page *page, unsigned order);
-/* The same for n order-0 pages at once; array entries may repeat nothing. */
+/* The same for n order-0 pages at once; they may be on the LRU lists (each
+ * node's lock is taken once for a run of them).  No page twice. */
 void free_page_batch(struct quire *q, struct page **pages, unsigned n);
+/*
+ * alloc_pages as the slab makes it: without the injected failure (the object's
+ * own allocation was asked about already).
+ */
+struct page *alloc_pages_quiet(struct quire *q, gfp_t gfp, unsigned order);
 /* Last reference gone: take it off the LRU and free it. */
 void __put_page(struct quire *q, struct page *page);
 static inline void put_page(struct quire *q, struct page *page)
@@ -187,6 +195,8 @@ struct kmem_cache;
  */
 struct kmem_cache *kmem_cache_create(struct quire *q, const char *name,
 				     size_t size, size_t align);
+/* Pages of this cache that hold at least one object in use; quiet system. */
+uint64_t kmem_cache_pages(struct kmem_cache *c);
 /* Contents undefined. NULL: out of memory. Fast path: this CPU's list. */
 void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp);
 void *kmem_cache_zalloc(struct kmem_cache *c, gfp_t gfp);
@@ -203,9 +213,27 @@ uint64_t kmem_cache_inuse(struct kmem_cache *c);
 void lru_cache_add(struct quire *q, struct page *page, bool active);
 /* Empty this CPU's batches into the lists. */
 void lru_add_drain(struct quire *q);
-/* Every CPU's; the system must be quiet or the host's cpu_call must work. */
+/* Every CPU's; the system must be quiet. */
 void lru_add_drain_all(struct quire *q);
+/* Used once more: the second time moves it to the active list.  Any context
+ * in which the caller has a reference; takes the LRU lock at most. */
 void mark_page_accessed(struct quire *q, struct page *page);
+/* Which list a page belongs on, by its flags (enum lru_list). */
+static inline unsigned page_lru(const struct page *p)
+{
+	uint32_t f = READ_ONCE(p->flags);
+
+	if (unlikely(f >> PG_unevictable & 1u))
+		return 4;
+	return (f >> PG_swapbacked & 1u ? 0u : 2u) + (f >> PG_active & 1u);
+}
+/*
+ * shrink_page_cache (mm/reclaim.c): drop up to nr clean, unmapped pages of
+ * files from the page cache, least recently used first.  Returns how many
+ * became free.  Takes page locks by trylock, tree_lock and the LRU lock; the
+ * caller may hold anything above those.
+ */
+uint64_t shrink_page_cache(struct quire *q, uint64_t nr);
 
 /* ------------------------------------------------------ mm/filemap.c: lock */
 

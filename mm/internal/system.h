@@ -49,13 +49,19 @@ enum vmstat_item {
 #define PCP_BATCH 32
 #define PCP_HIGH 192
 #define LRU_BATCH 31
+#define QUIRE_MAX_CACHES 32
 
-struct pcp_list { /* order-0 pages of one CPU */
+struct pcp_list { /* order-0 free pages of one CPU, a stack */
 	uint32_t count;
 	struct page *pages[PCP_HIGH];
 };
 
-struct lru_batch {
+struct slab_cpu { /* free objects of one cache on one CPU */
+	void *freelist; /* linked through their first words */
+	uint32_t count;
+};
+
+struct lru_batch { /* pages on their way to the lists, a reference each */
 	uint32_t count;
 	struct page *pages[LRU_BATCH];
 };
@@ -72,11 +78,13 @@ enum lru_list {
 struct quire_cpu {
 	int64_t stat[VM_COUNT];
 	struct pcp_list pcp;
-	struct lru_batch lru_add[2]; /* [active] */
+	struct lru_batch lru_add;
 	struct mm_struct *loaded_mm; /* arch/ tlb: whose tables are loaded */
 	struct arch_cpu arch;
-	void *slab_cpu[32]; /* mm/slab.c: per-cache lists of this CPU */
+	struct slab_cpu slab[QUIRE_MAX_CACHES]; /* by kmem_cache's index */
 } __attribute__((aligned(128)));
+
+enum { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
 
 /* What quire_check() has counted for one frame. */
 struct check_count {
@@ -90,7 +98,7 @@ struct quire_node {
 	uint64_t nr_free_order[MAX_ORDER];
 	uint64_t nr_free; /* pages in the buddy lists */
 	uint64_t managed; /* pages that were ever given to the lists */
-	uint64_t watermark[3]; /* min, low, high */
+	uint64_t watermark[NR_WMARK]; /* pages; see page_alloc.c */
 	spinlock_t lru_lock __attribute__((aligned(64)));
 	struct list_head lru[NR_LRU_LISTS];
 	uint64_t lru_count[NR_LRU_LISTS];
@@ -112,7 +120,9 @@ struct quire {
 	struct arch_system arch;
 	struct quire_config config; /* regions pointer is not kept */
 	uint64_t fault_around_bytes; /* seam: filemap_map_pages, next issue */
+	uint64_t boot_start, boot_end; /* frames of Quire's own tables, [) */
 	uint64_t stat_boot_pages;    /* pages Quire's own tables took */
+	uint32_t pcp_high, pcp_batch; /* PCP_*, less on a small machine */
 
 	struct check_count *check_scratch; /* debug: one a frame (mm/check.c) */
 
@@ -151,6 +161,7 @@ static __always_inline void count_vm_event(struct quire *q,
 	mod_vmstat(q, i, 1);
 }
 int64_t vmstat_sum(struct quire *q, enum vmstat_item i); /* all CPUs */
+uint64_t lru_pages(struct quire *q, enum lru_list list); /* all nodes */
 
 /* The direct map and the frame table. */
 #ifdef QUIRE_DIRECT_MAP_BASE
@@ -190,9 +201,26 @@ static __always_inline struct page *virt_to_page(struct quire *q,
 	return pfn_to_page(q, virt_to_phys(q, v) >> PAGE_SHIFT);
 }
 
-/* mm/page_alloc.c, slab.c: bring-up by quire_create in mm/system.c */
+/*
+ * Bring-up, by quire_create in mm/system.c, once each, on one CPU.
+ * page_alloc_init: the frame table (q->mem_map points at raw memory for it)
+ * and the free lists.  slab_init: the kmalloc caches, in memory of
+ * slab_system_size() bytes at q->slabs.  arch_system_init: levels, hardware
+ * ids, the kernel's table.  0, or -EINVAL / -ENOMEM.
+ */
 int page_alloc_init(struct quire *q, const struct quire_config *config);
+size_t slab_system_size(void);
 int slab_init(struct quire *q);
+int arch_system_init(struct quire *q, const struct quire_config *config);
+void arch_system_exit(struct quire *q);
+
+/*
+ * For quire_destroy and quire_check; the system is quiet.  slab_drain_all:
+ * every object in a CPU's list goes back to its page, empty pages to the page
+ * allocator.  pcp_drain_all: the CPUs' free pages go to the buddy lists.
+ */
+void slab_drain_all(struct quire *q);
+void pcp_drain_all(struct quire *q);
 
 /* mm/log.c: a line for the host's log; printf's %s %d %u %x %lx %llx %p %c */
 void quire_printk(int level, const char *fmt, ...)

@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * page_alloc.c - physical pages: the buddy lists of each node, and a small
+ * stack of free pages for each CPU in front of them.
+ *
+ *   alloc_pages(0) <---.              .---> free, order 0
+ *                   [ this CPU's stack ]          no lock, preemption off
+ *                     | refill   ^ spill          a batch at a time
+ *                     v          |
+ *   node.free[0]  ->  page -> page                under node.lock (ZONE)
+ *   node.free[1]  ->  page --- page
+ *     ...                                         blocks of 2^order pages,
+ *   node.free[10] ->  block of 4 MiB              aligned to their size
+ *
+ * A block's buddy is the one whose frame number differs in bit `order` alone;
+ * when both are free they become one block of the next order.  Only a free
+ * block's first page has PG_buddy, and its order with it, both under the lock.
+ *
+ * Pages that are freed together mostly were allocated together.  So a spill
+ * looks for runs of neighbouring frames first and gives them to the lists as
+ * whole blocks, which saves most of the merging.
+ *
+ * Watermarks, per node: an ordinary allocation stops at `min`; with
+ * __GFP_RESERVE it may take the last page.  `low` and `high` are where
+ * background reclaim will begin and end.  With __GFP_RECLAIM a failing
+ * allocation first drops page-cache pages that nobody needs.
+ *
+ * A free page has no flags (but PG_buddy), no references and no mapping, so
+ * that handing one out is little more than one load.
+ */
+#include "system.h"
+#include <asm/pgtable.h>
+
+/* No page may be freed with one of these. */
+#define PAGE_FLAGS_AT_FREE                                                     \
+	(1u << PG_locked | 1u << PG_waiters | 1u << PG_writeback |             \
+	 1u << PG_buddy | 1u << PG_slab | 1u << PG_table |                     \
+	 1u << PG_reserved | 1u << PG_tail)
+
+#ifdef QUIRE_DEBUG
+#define debug_pages_freed(q, page, order)                                      \
+	quire_host_debug_pages_freed(page_address(q, page),                    \
+				     PAGE_SIZE << (order))
+#define debug_pages_taken(q, page, order)                                      \
+	quire_host_debug_pages_taken(page_address(q, page),                    \
+				     PAGE_SIZE << (order))
+#else
+#define debug_pages_freed(q, page, order) ((void)(q), (void)(page))
+#define debug_pages_taken(q, page, order) ((void)(q), (void)(page))
+#endif
+
+/* ------------------------------------------------------------ buddy lists */
+
+static void buddy_add(struct quire_node *n, struct page *page, unsigned order)
+{
+	page->order = (uint8_t)order;
+	__SetPageFlag(page, PG_buddy);
+	list_add(&page->lru, &n->free[order]);
+	n->nr_free_order[order]++;
+}
+
+static void buddy_del(struct quire_node *n, struct page *page)
+{
+	list_del(&page->lru);
+	WRITE_ONCE(page->flags, 0u);
+	n->nr_free_order[page->order]--;
+}
+
+/* n->lock held: a block becomes free; it is joined with its free buddies. */
+static void buddy_free(struct quire *q, struct quire_node *n,
+		       struct page *page, unsigned order)
+{
+	uint64_t pfn = page_to_pfn(q, page);
+	struct page *buddy;
+
+	WRITE_ONCE(n->nr_free, n->nr_free + (1ull << order));
+	for (; order < MAX_ORDER - 1; order++) {
+		uint64_t other = pfn ^ (1ull << order);
+
+		if (!pfn_valid(q, other))
+			break;
+		buddy = pfn_to_page(q, other);
+		if (!PageFlag(buddy, PG_buddy) || buddy->order != order ||
+		    buddy->node != page->node)
+			break;
+		buddy_del(n, buddy);
+		pfn &= other;
+		page = pfn_to_page(q, pfn);
+	}
+	buddy_add(n, page, order);
+}
+
+/* n->lock held: a block of `order`, split off a larger one if need be. */
+static struct page *buddy_take(struct quire_node *n, unsigned order)
+{
+	struct page *page;
+	unsigned o = order;
+
+	while (list_empty(&n->free[o]))
+		if (++o == MAX_ORDER)
+			return NULL;
+	page = list_first_entry(&n->free[o], struct page, lru);
+	buddy_del(n, page);
+	while (o > order) {
+		o--;
+		buddy_add(n, page + (1u << o), o);
+	}
+	page->order = (uint8_t)order;
+	WRITE_ONCE(n->nr_free, n->nr_free - (1ull << order));
+	return page;
+}
+
+/* How many pages of n an allocation may take before it must stop. */
+static uint64_t node_room(const struct quire_node *n, gfp_t gfp)
+{
+	uint64_t keep = gfp & __GFP_RESERVE ? 0 : n->watermark[WMARK_MIN];
+	uint64_t nr = READ_ONCE(n->nr_free);
+
+	return nr > keep ? nr - keep : 0;
+}
+
+/* The node whose memory is near this CPU; the others follow in turn. */
+static unsigned first_node(const struct quire *q)
+{
+	return quire_host_cpu() * q->nodes / q->cpus;
+}
+
+static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
+{
+	unsigned i, nid = first_node(q);
+	struct page *page = NULL;
+
+	for (i = 0; i < q->nodes && !page; i++) {
+		struct quire_node *n = &q->node[nid];
+
+		spin_lock(&n->lock);
+		if (node_room(n, gfp) >= 1ull << order)
+			page = buddy_take(n, order);
+		spin_unlock(&n->lock);
+		nid = nid + 1 == q->nodes ? 0 : nid + 1;
+	}
+	return page;
+}
+
+/* ------------------------------------------------------- the CPUs' stacks */
+
+/* n->lock held: take up to `want` single pages, in blocks, onto the stack. */
+static void refill_from(struct quire_node *n, struct pcp_list *pcp,
+			uint32_t want)
+{
+	while (want) {
+		unsigned order = 31u - (unsigned)__builtin_clz(want);
+		uint32_t i, count = pcp->count;
+		struct page *page;
+
+		order = MIN(order, MAX_ORDER - 1u);
+		while (!(page = buddy_take(n, order)))
+			if (order-- == 0)
+				return;
+		/* the lowest frame is to be popped first */
+		for (i = 1u << order; i-- > 0;) {
+			page[i].order = 0;
+			pcp->pages[count++] = &page[i];
+		}
+		WRITE_ONCE(pcp->count, count);
+		want -= 1u << order;
+	}
+}
+
+/* Preemption off, this CPU's stack is empty: get a batch.  False: none. */
+static bool pcp_refill(struct quire *q, struct pcp_list *pcp, gfp_t gfp)
+{
+	unsigned i, nid = first_node(q);
+
+	for (i = 0; i < q->nodes && !pcp->count; i++) {
+		struct quire_node *n = &q->node[nid];
+
+		spin_lock(&n->lock);
+		refill_from(n, pcp,
+			    (uint32_t)MIN(node_room(n, gfp), q->pcp_batch));
+		spin_unlock(&n->lock);
+		nid = nid + 1 == q->nodes ? 0 : nid + 1;
+	}
+	return pcp->count != 0;
+}
+
+/* Length of the run of neighbouring frames at pages[0]; *first: the lowest. */
+static uint32_t run_length(struct page **pages, uint32_t n,
+			   struct page **first)
+{
+	ptrdiff_t step = n > 1 && pages[1] < pages[0] ? -1 : 1;
+	uint32_t k = 1;
+
+	while (k < n && pages[k] == pages[k - 1] + step &&
+	       pages[k]->node == pages[0]->node)
+		k++;
+	*first = step > 0 ? pages[0] : pages[k - 1];
+	return k;
+}
+
+/* Order-0 pages go to the buddy lists; nobody else can see them. */
+static void spill(struct quire *q, struct page **pages, uint32_t count)
+{
+	struct quire_node *n = NULL;
+
+	while (count) {
+		struct page *page;
+		uint32_t run = run_length(pages, count, &page);
+
+		if (n != &q->node[page->node]) {
+			if (n)
+				spin_unlock(&n->lock);
+			n = &q->node[page->node];
+			spin_lock(&n->lock);
+		}
+		pages += run;
+		count -= run;
+		while (run) {
+			uint64_t pfn = page_to_pfn(q, page);
+			unsigned fit = 31u - (unsigned)__builtin_clz(run);
+			unsigned order = MIN(
+				fit, (unsigned)__builtin_ctzll(
+					     pfn | 1ull << (MAX_ORDER - 1)));
+
+			buddy_free(q, n, page, order);
+			page += 1u << order;
+			run -= 1u << order;
+		}
+	}
+	if (n)
+		spin_unlock(&n->lock);
+}
+
+/* Preemption off: the stack is full; its oldest pages go to the lists. */
+static void pcp_spill(struct quire *q, struct pcp_list *pcp)
+{
+	uint32_t n = MIN(q->pcp_batch * 2, pcp->count);
+
+	spill(q, pcp->pages, n);
+	WRITE_ONCE(pcp->count, pcp->count - n);
+	memmove(pcp->pages, pcp->pages + n,
+		pcp->count * sizeof(pcp->pages[0]));
+}
+
+static __always_inline void pcp_push(struct quire *q, struct quire_cpu *c,
+				     struct page *page)
+{
+	if (unlikely(c->pcp.count >= q->pcp_high))
+		pcp_spill(q, &c->pcp);
+	c->pcp.pages[c->pcp.count] = page;
+	WRITE_ONCE(c->pcp.count, c->pcp.count + 1);
+}
+
+static void pcp_drain(struct quire *q, struct quire_cpu *c)
+{
+	spill(q, c->pcp.pages, c->pcp.count);
+	WRITE_ONCE(c->pcp.count, 0u);
+}
+
+void pcp_drain_all(struct quire *q)
+{
+	unsigned i;
+
+	for (i = 0; i < q->cpus; i++)
+		pcp_drain(q, q->cpu[i]);
+}
+
+uint64_t nr_free_pages(struct quire *q)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < q->nodes; i++)
+		sum += READ_ONCE(q->node[i].nr_free);
+	for (i = 0; i < q->cpus; i++)
+		sum += READ_ONCE(q->cpu[i]->pcp.count);
+	return sum;
+}
+
+/* -------------------------------------------------------------- allocating */
+
+/*
+ * The lists had nothing (or order > 0).  Give this CPU's stack back so that
+ * blocks can form, then drop page cache, for as long as that brings anything.
+ */
+static struct page *alloc_slow(struct quire *q, gfp_t gfp, unsigned order)
+{
+	struct page *page = rmqueue(q, gfp, order);
+
+	if (page || !(gfp & __GFP_RECLAIM))
+		return page;
+	do {
+		/* what was dropped lies on this CPU's stack */
+		quire_host_preempt_disable();
+		pcp_drain(q, this_cpu(q));
+		quire_host_preempt_enable();
+		page = rmqueue(q, gfp, order);
+		if (page)
+			return page;
+		count_vm_event(q, VM_allocstall);
+	} while (shrink_page_cache(q, PCP_BATCH + (1ull << order)));
+	return NULL;
+}
+
+/* One page, from this CPU's stack. */
+static __always_inline struct page *alloc_one(struct quire *q, gfp_t gfp)
+{
+	struct page *page = NULL;
+	struct quire_cpu *c;
+	uint32_t n;
+
+	quire_host_preempt_disable();
+	c = this_cpu(q);
+	n = c->pcp.count;
+	if (likely(n) || pcp_refill(q, &c->pcp, gfp)) {
+		n = c->pcp.count - 1;
+		page = c->pcp.pages[n];
+		WRITE_ONCE(c->pcp.count, n);
+		WRITE_ONCE(c->stat[VM_pgalloc], c->stat[VM_pgalloc] + 1);
+	}
+	quire_host_preempt_enable();
+	return page;
+}
+
+static __always_inline struct page *__alloc_pages(struct quire *q, gfp_t gfp,
+						  unsigned order)
+{
+	struct page *page = NULL;
+	uint32_t i;
+
+	if (likely(order == 0))
+		page = alloc_one(q, gfp);
+	else if (order >= MAX_ORDER)
+		return NULL;
+	if (unlikely(!page)) {
+		page = alloc_slow(q, gfp, order);
+		if (!page)
+			return NULL;
+		mod_vmstat(q, VM_pgalloc, 1ll << order);
+	}
+	WRITE_ONCE(page->_refcount, 1u);
+	debug_pages_taken(q, page, order);
+	if (gfp & __GFP_ZERO)
+		for (i = 0; i < 1u << order; i++)
+			clear_page((char *)page_address(q, page) +
+				   i * PAGE_SIZE);
+	return page;
+}
+
+struct page *alloc_pages(struct quire *q, gfp_t gfp, unsigned order)
+{
+#ifdef QUIRE_INJECT
+	if (quire_host_should_fail(gfp & __GFP_TABLE ? 2 : 0,
+				   PAGE_SIZE << order))
+		return NULL;
+#endif
+	return __alloc_pages(q, gfp, order);
+}
+
+struct page *alloc_pages_quiet(struct quire *q, gfp_t gfp, unsigned order)
+{
+	return __alloc_pages(q, gfp, order);
+}
+
+/* ----------------------------------------------------------------- freeing */
+
+/* The last look at a page that goes: it must be nobody's; wipe what it was. */
+static __always_inline void free_prep(struct quire *q, struct page *page,
+				      unsigned order)
+{
+	QUIRE_BUG_ON((READ_ONCE(page->flags) & PAGE_FLAGS_AT_FREE) |
+		     READ_ONCE(page->_mapcount) | READ_ONCE(page->_refcount) |
+		     READ_ONCE(page->pins));
+	WRITE_ONCE(page->flags, 0u);
+	WRITE_ONCE(page->mapping, NULL);
+	page->priv = 0;
+	debug_pages_freed(q, page, order);
+}
+
+void free_pages_refzero(struct quire *q, struct page *page, unsigned order)
+{
+	struct quire_node *n = &q->node[page->node];
+	struct quire_cpu *c;
+
+	QUIRE_BUG_ON(PageFlag(page, PG_lru) || page->order != order);
+	free_prep(q, page, order);
+	quire_host_preempt_disable();
+	c = this_cpu(q);
+	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (1ll << order));
+	if (likely(order == 0)) {
+		pcp_push(q, c, page);
+	} else {
+		spin_lock(&n->lock);
+		buddy_free(q, n, page, order);
+		spin_unlock(&n->lock);
+	}
+	quire_host_preempt_enable();
+}
+
+/* lru_lock of the page's node held; its last reference is gone. */
+static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
+{
+	unsigned l = page_lru(page);
+
+	list_del(&page->lru);
+	WRITE_ONCE(n->lru_count[l], n->lru_count[l] - 1);
+}
+
+void free_page_batch(struct quire *q, struct page **pages, unsigned count)
+{
+	struct quire_node *n = NULL;
+	struct quire_cpu *c;
+	unsigned i;
+
+	quire_host_preempt_disable();
+	c = this_cpu(q);
+	for (i = 0; i < count; i++) {
+		struct page *page = pages[i];
+
+		if (PageFlag(page, PG_lru)) {
+			if (unlikely(n != &q->node[page->node])) {
+				if (n)
+					spin_unlock(&n->lru_lock);
+				n = &q->node[page->node];
+				spin_lock(&n->lru_lock);
+			}
+			lru_unlink(n, page);
+		}
+		free_prep(q, page, 0);
+		/* a spill takes node.lock inside lru_lock: that is the order */
+		pcp_push(q, c, page);
+	}
+	if (n)
+		spin_unlock(&n->lru_lock);
+	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + count);
+	quire_host_preempt_enable();
+}
+
+void __put_page(struct quire *q, struct page *page)
+{
+	if (page->order)
+		free_pages_refzero(q, page, page->order);
+	else
+		free_page_batch(q, &page, 1);
+}
+
+/* ---------------------------------------------------------------- bring-up */
+
+static uint64_t isqrt(uint64_t v)
+{
+	uint64_t r = v, next = (v + 1) / 2;
+
+	while (next < r) {
+		r = next;
+		next = (r + v / r) / 2;
+	}
+	return r;
+}
+
+/*
+ * Linux's rule of thumb for min: 4 * sqrt(KiB of memory) KiB, shared out by
+ * the nodes' sizes; low and high a quarter and a half above.
+ */
+static void set_watermarks(struct quire *q)
+{
+	uint64_t total = 0, min;
+	unsigned i;
+
+	for (i = 0; i < q->nodes; i++)
+		total += q->node[i].managed;
+	min = 4 * isqrt(total << (PAGE_SHIFT - 10)) >> (PAGE_SHIFT - 10);
+	for (i = 0; i < q->nodes; i++) {
+		struct quire_node *n = &q->node[i];
+
+		n->watermark[WMARK_MIN] = min * n->managed / total;
+		n->watermark[WMARK_LOW] = n->watermark[WMARK_MIN] * 5 / 4;
+		n->watermark[WMARK_HIGH] = n->watermark[WMARK_MIN] * 3 / 2;
+	}
+	/* what the CPUs may hold back together: a thirty-second */
+	q->pcp_high = (uint32_t)MIN(total / 32 / q->cpus, PCP_HIGH);
+	q->pcp_high = MAX(q->pcp_high, 4u);
+	q->pcp_batch = MAX(MIN(q->pcp_high / 2, (uint32_t)PCP_BATCH), 1u);
+}
+
+/* Give frames [pfn, end) of one node to the lists, in the largest blocks. */
+static void free_range(struct quire *q, uint64_t pfn, uint64_t end)
+{
+	struct quire_node *n;
+
+	if (pfn >= end)
+		return;
+	n = &q->node[pfn_to_page(q, pfn)->node];
+	spin_lock(&n->lock);
+	n->managed += end - pfn;
+	while (pfn < end) {
+		unsigned order = MAX_ORDER - 1;
+
+		while (!IS_ALIGNED(pfn, 1ull << order) ||
+		       end - pfn < 1ull << order)
+			order--;
+		buddy_free(q, n, pfn_to_page(q, pfn), order);
+		pfn += 1ull << order;
+	}
+	spin_unlock(&n->lock);
+}
+
+static void reserve_frames(struct quire *q, uint64_t pfn, uint64_t end,
+			   uint8_t node)
+{
+	for (; pfn < end; pfn++) {
+		struct page *page = pfn_to_page(q, pfn);
+
+		page->flags = 1u << PG_reserved;
+		page->_refcount = 1;
+		page->node = node;
+	}
+}
+
+int page_alloc_init(struct quire *q, const struct quire_config *config)
+{
+	uint64_t pfn, start, end, done = q->min_pfn;
+	unsigned i, o;
+
+	memset(q->mem_map, 0, (q->max_pfn - q->min_pfn) * sizeof(struct page));
+	for (i = 0; i < q->nodes; i++) {
+		spin_lock_init(&q->node[i].lock, ZONE);
+		spin_lock_init(&q->node[i].lru_lock, LRU);
+		for (o = 0; o < MAX_ORDER; o++)
+			INIT_LIST_HEAD(&q->node[i].free[o]);
+		for (o = 0; o < NR_LRU_LISTS; o++)
+			INIT_LIST_HEAD(&q->node[i].lru[o]);
+	}
+	for (i = 0; i < config->nr_regions; i++) {
+		const struct quire_region *r = &config->regions[i];
+
+		start = r->start >> PAGE_SHIFT;
+		end = start + (r->bytes >> PAGE_SHIFT);
+		reserve_frames(q, done, start, NODE_HOLE);
+		for (pfn = start; pfn < end; pfn++)
+			pfn_to_page(q, pfn)->node = (uint8_t)r->node;
+		done = end;
+		if (q->boot_start >= start && q->boot_start < end) {
+			reserve_frames(q, q->boot_start, q->boot_end,
+				       (uint8_t)r->node);
+			free_range(q, start, q->boot_start);
+			start = q->boot_end;
+		}
+		free_range(q, start, end);
+	}
+	if (!nr_free_pages(q))
+		return -ENOMEM;
+	set_watermarks(q);
+	return 0;
+}
+
+/* ------------------------------------------------------- the host's pages */
+
+struct page *quire_alloc_pages(struct quire *q, gfp_t gfp, unsigned order)
+{
+	struct page *page = alloc_pages(q, gfp, order);
+
+	if (page)
+		__SetPageFlag(page, PG_host);
+	return page;
+}
+
+void quire_free_pages(struct quire *q, struct page *page, unsigned order)
+{
+	QUIRE_BUG_ON(!PageFlag(page, PG_host) || page->order != order);
+	ClearPageFlag(page, PG_host);
+	put_page(q, page);
+}
+
+void *quire_page_address(struct quire *q, struct page *page)
+{
+	return page_address(q, page);
+}
+
+paddr_t quire_page_phys(struct quire *q, struct page *page)
+{
+	return (paddr_t)page_to_pfn(q, page) << PAGE_SHIFT;
+}
+
+struct page *quire_phys_page(struct quire *q, paddr_t phys)
+{
+	uint64_t pfn = phys >> PAGE_SHIFT;
+
+	if (!pfn_valid(q, pfn) || pfn_to_page(q, pfn)->node == NODE_HOLE)
+		return NULL;
+	return pfn_to_page(q, pfn);
+}
+
+void pin_page(struct page *page)
+{
+	get_page(page);
+	__atomic_fetch_add(&page->pins, (uint16_t)1, __ATOMIC_RELAXED);
+}
+
+void quire_page_get(struct quire *q, struct page *page)
+{
+	(void)q;
+	pin_page(page);
+}
+
+void quire_page_put(struct quire *q, struct page *page)
+{
+	uint16_t pins = READ_ONCE(page->pins);
+
+	do {
+		if (!pins) { /* the allocation's own reference */
+			ClearPageFlag(page, PG_host);
+			break;
+		}
+	} while (!__atomic_compare_exchange_n(&page->pins, &pins,
+					      (uint16_t)(pins - 1), false,
+					      __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	put_page(q, page);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim.c - getting memory back when an allocation finds none.
+ *
+ * So far from one source: pages of files that are clean and mapped nowhere,
+ * which can always be read again.
+ *
+ *     active file --(too many)--> inactive file --tail--> isolated
+ *                                      ^                     |  page lock,
+ *                                      |  in use, dirty,     |  nobody else
+ *                                      '-- used lately ------+--> freed
+ *
+ * An isolated page has a reference and is on no list, so that two CPUs do not
+ * work on one.  It is dropped only when, under its lock and the tree_lock (so
+ * nobody can find it), the references are the cache's and ours.
+ *
+ * Locks: lru_lock to isolate and put back; page lock, by trylock since the
+ * caller may hold any; tree_lock inside it.
+ */
+#include "filemap.h"
+
+#define ISOLATE 32u
+
+/* lru_lock held: take one page off its list, with a reference. */
+static bool isolate_page(struct quire_node *n, struct page *page)
+{
+	unsigned l = page_lru(page);
+
+	if (!try_get_page(page))
+		return false; /* its last user is about to take it off */
+	list_del(&page->lru);
+	n->lru_count[l]--;
+	ClearPageFlag(page, PG_lru);
+	return true;
+}
+
+static unsigned isolate(struct quire_node *n, enum lru_list list,
+			struct page **pages, unsigned max)
+{
+	struct page *page, *next;
+	unsigned nr = 0, seen = 0;
+
+	spin_lock(&n->lru_lock);
+	for (page = list_entry(n->lru[list].prev, struct page, lru);
+	     &page->lru != &n->lru[list] && nr < max && seen < 2 * ISOLATE;
+	     page = next, seen++) {
+		next = list_entry(page->lru.prev, struct page, lru);
+		if (isolate_page(n, page))
+			pages[nr++] = page;
+	}
+	spin_unlock(&n->lru_lock);
+	return nr;
+}
+
+/* Back to the heads of their lists; our references go. */
+static void putback(struct quire *q, struct quire_node *n, struct page **pages,
+		    unsigned nr)
+{
+	unsigned i, l, dead = 0;
+
+	spin_lock(&n->lru_lock);
+	for (i = 0; i < nr; i++) {
+		l = page_lru(pages[i]);
+		SetPageFlag(pages[i], PG_lru);
+		list_add(&pages[i]->lru, &n->lru[l]);
+		n->lru_count[l]++;
+		if (put_page_testzero(pages[i]))
+			pages[dead++] = pages[i];
+	}
+	spin_unlock(&n->lru_lock);
+	if (dead)
+		free_page_batch(q, pages, dead);
+}
+
+/* Page lock held. Take it out of its file if the cache alone has it. */
+static bool drop_cached(struct quire *q, struct page *page)
+{
+	const uint32_t unfit = 1u << PG_dirty | 1u << PG_writeback |
+			       1u << PG_swapbacked;
+	struct address_space *as = READ_ONCE(page->mapping);
+	bool dropped = false;
+
+	if (!as || PageAnon(page) || page_mapcount(page) ||
+	    (READ_ONCE(page->flags) & unfit))
+		return false;
+	spin_lock(&as->tree_lock);
+	/* two references: the cache's and ours */
+	if (page_count(page) == 2 && !PageFlag(page, PG_dirty)) {
+		(void)page_tree_remove(q, &as->pages, page->index);
+		WRITE_ONCE(page->mapping, NULL);
+		WRITE_ONCE(as->nrpages, as->nrpages - 1);
+		mod_vmstat(q, VM_nr_file_pages, -1);
+		dropped = true;
+	}
+	spin_unlock(&as->tree_lock);
+	return dropped;
+}
+
+/* One round on the inactive list of a node.  *left: pages looked at. */
+static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
+				unsigned want, unsigned *looked)
+{
+	struct page *pages[ISOLATE];
+	unsigned i, nr, keep = 0, freed = 0;
+
+	nr = isolate(n, LRU_INACTIVE_FILE, pages, MIN(want, ISOLATE));
+	*looked = nr;
+	for (i = 0; i < nr; i++) {
+		struct page *page = pages[i];
+		bool dropped = false;
+
+		/* used since it came to the tail: a second chance */
+		if (!TestClearPageFlag(page, PG_referenced) &&
+		    trylock_page(page)) {
+			dropped = drop_cached(q, page);
+			unlock_page(page);
+		}
+		if (!dropped) {
+			pages[keep++] = page;
+			continue;
+		}
+		freed++;
+		put_page(q, page); /* the cache's; ours is left */
+		put_page(q, page);
+	}
+	if (keep)
+		putback(q, n, pages, keep);
+	mod_vmstat(q, VM_pgscan_direct, nr);
+	mod_vmstat(q, VM_pgsteal_direct, freed);
+	return freed;
+}
+
+/* Keep the inactive list at least as long as the active one. */
+static void refill_inactive(struct quire *q, struct quire_node *n)
+{
+	struct page *pages[ISOLATE];
+	unsigned i, nr;
+
+	if (READ_ONCE(n->lru_count[LRU_INACTIVE_FILE]) >=
+	    READ_ONCE(n->lru_count[LRU_ACTIVE_FILE]))
+		return;
+	nr = isolate(n, LRU_ACTIVE_FILE, pages, ISOLATE);
+	for (i = 0; i < nr; i++) {
+		ClearPageFlag(pages[i], PG_active);
+		ClearPageFlag(pages[i], PG_referenced);
+	}
+	if (nr)
+		putback(q, n, pages, nr);
+	mod_vmstat(q, VM_pgdeactivate, nr);
+}
+
+/* One node: up to nr pages, looking at each page of its lists twice at most. */
+static uint64_t shrink_node(struct quire *q, struct quire_node *n, uint64_t nr)
+{
+	uint64_t budget, freed = 0;
+	unsigned looked;
+
+	budget = 2 * (READ_ONCE(n->lru_count[LRU_INACTIVE_FILE]) +
+		      READ_ONCE(n->lru_count[LRU_ACTIVE_FILE])) +
+		 ISOLATE;
+	while (freed < nr) {
+		refill_inactive(q, n);
+		freed += shrink_inactive(q, n, ISOLATE, &looked);
+		if (!looked || looked >= budget)
+			break;
+		budget -= looked;
+	}
+	return freed;
+}
+
+uint64_t shrink_page_cache(struct quire *q, uint64_t nr)
+{
+	uint64_t freed = 0;
+	unsigned i;
+
+	lru_add_drain(q);
+	for (i = 0; i < q->nodes && freed < nr; i++)
+		freed += shrink_node(q, &q->node[i], nr - freed);
+	return freed;
+}
