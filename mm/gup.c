@@ -164,6 +164,7 @@ long quire_get_user_pages(struct mm_struct *mm, uaddr_t addr, size_t n,
 		err = gup_addr(mm, addr, write ? GUP_WRITE : 0, &pages[i]);
 		if (err)
 			break;
+		mark_pinned(pages[i]);
 		addr = (addr & PAGE_MASK) + (uaddr_t)PAGE_SIZE;
 	}
 	up_read(&mm->mmap_lock);
@@ -224,6 +225,7 @@ int quire_user_word(struct mm_struct *mm, uaddr_t addr, bool write,
 	up_read(&mm->mmap_lock);
 	if (err)
 		return -EFAULT;
+	mark_pinned(*page);
 	*phys = ((paddr_t)page_to_pfn(mm->q, *page) << PAGE_SHIFT) |
 		(addr & (PAGE_SIZE - 1));
 	return 0;

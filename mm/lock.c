@@ -114,7 +114,7 @@ void rwsem_wake_slow(struct rwsem *s)
 static bool take_or_queue(struct rwsem *s, struct rwsem_waiter *w)
 {
 	uint32_t v = READ_ONCE(s->state);
-	uint32_t to;
+	uint32_t to = v;
 
 	do {
 		if (v & RWSEM_WAITERS)

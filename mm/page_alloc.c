@@ -45,8 +45,10 @@
 	quire_host_debug_pages_taken(page_address(q, page),                    \
 				     PAGE_SIZE << (order))
 #else
-#define debug_pages_freed(q, page, order) ((void)(q), (void)(page))
-#define debug_pages_taken(q, page, order) ((void)(q), (void)(page))
+#define debug_pages_freed(q, page, order)                                      \
+	((void)(q), (void)(page), (void)(order))
+#define debug_pages_taken(q, page, order)                                      \
+	((void)(q), (void)(page), (void)(order))
 #endif
 
 /* ------------------------------------------------------------ buddy lists */
@@ -590,10 +592,15 @@ struct page *quire_phys_page(struct quire *q, paddr_t phys)
 	return pfn_to_page(q, pfn);
 }
 
+void mark_pinned(struct page *page)
+{
+	__atomic_fetch_add(&page->pins, (uint16_t)1, __ATOMIC_RELAXED);
+}
+
 void pin_page(struct page *page)
 {
 	get_page(page);
-	__atomic_fetch_add(&page->pins, (uint16_t)1, __ATOMIC_RELAXED);
+	mark_pinned(page);
 }
 
 void quire_page_get(struct quire *q, struct page *page)

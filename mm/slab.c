@@ -52,7 +52,7 @@ struct kmem_cache {
 	spinlock_t lock; /* SLAB: all below, and its pages' lists */
 	struct list_head partial;
 	uint32_t nr_empty;
-	uint64_t nr_pages, nr_objects, nr_free; /* free: in the pages' lists */
+	uint64_t nr_objects, nr_free; /* free: in the pages' lists */
 };
 
 struct slab_system {
@@ -220,7 +220,6 @@ static void add_slab(struct kmem_cache *c, struct page *page)
 {
 	list_add(&page->slab_list, &c->partial);
 	c->nr_empty++;
-	c->nr_pages += 1ull << page->order;
 	c->nr_objects += page->objects;
 	c->nr_free += page->objects;
 }
@@ -264,7 +263,6 @@ static struct page *return_object(struct kmem_cache *c, void *obj,
 		return NULL;
 	}
 	list_del(&page->slab_list);
-	c->nr_pages -= 1ull << page->order;
 	c->nr_objects -= page->objects;
 	c->nr_free -= page->objects;
 	return page;
@@ -387,11 +385,6 @@ uint64_t kmem_cache_inuse(struct kmem_cache *c)
 	return n;
 }
 
-uint64_t kmem_cache_pages(struct kmem_cache *c)
-{
-	return c->nr_pages;
-}
-
 const char *kmem_cache_name(struct kmem_cache *c)
 {
 	return c->name;
@@ -421,7 +414,6 @@ void slab_drain_all(struct quire *q)
 				continue;
 			list_del(&page->slab_list);
 			c->nr_empty--;
-			c->nr_pages -= 1ull << page->order;
 			c->nr_objects -= page->objects;
 			c->nr_free -= page->objects;
 			free_slab(c, page);

@@ -185,6 +185,11 @@ static inline void put_page(struct quire *q, struct page *page)
 		__put_page(q, page);
 }
 uint64_t nr_free_pages(struct quire *q);
+/* One reference more that the host will drop with quire_page_put(): counted
+ * in page->pins, so that quire_check() can account for it.  pin_page takes it,
+ * mark_pinned turns a reference that is held already into one. */
+void pin_page(struct page *page);
+void mark_pinned(struct page *page);
 
 /* -------------------------------------------------------------- mm/slab.c */
 
@@ -195,8 +200,9 @@ struct kmem_cache;
  */
 struct kmem_cache *kmem_cache_create(struct quire *q, const char *name,
 				     size_t size, size_t align);
-/* Pages of this cache that hold at least one object in use; quiet system. */
-uint64_t kmem_cache_pages(struct kmem_cache *c);
+/* The i-th cache of the system, NULL past the last; its name. */
+struct kmem_cache *kmem_cache_at(struct quire *q, unsigned i);
+const char *kmem_cache_name(struct kmem_cache *c);
 /* Contents undefined. NULL: out of memory. Fast path: this CPU's list. */
 void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp);
 void *kmem_cache_zalloc(struct kmem_cache *c, gfp_t gfp);
