@@ -33,23 +33,18 @@
 
 #define __cold_path __attribute__((noinline, cold))
 
-/*
- * One fault on its way.  The parts are kept in registers: the struct is taken
- * apart once everything below is inlined.
- */
-struct pf {
-	struct pt_regs *regs;
-	unsigned long error;
-	uaddr_t address;
-	struct quire_task *task;
-};
-
 /* How it ended: for the tracepoint; nothing remains of it without one. */
 struct outcome {
 	vm_fault_t result;
 	uint8_t kind; /* enum quire_fault_kind */
 	uint8_t bits; /* QUIRE_EVENT_* */
 };
+
+#ifdef QUIRE_TRACE
+#define WANT_KIND(p) (p)
+#else
+#define WANT_KIND(p) NULL
+#endif
 
 static __always_inline struct outcome outcome(vm_fault_t result, uint8_t kind)
 {
@@ -59,120 +54,129 @@ static __always_inline struct outcome outcome(vm_fault_t result, uint8_t kind)
 /* --------------------------------------------------- faults that fail */
 
 /* What a signal handler finds in its context (sigcontext: cr2, err, trapno). */
-static void set_signal_archinfo(const struct pf *pf)
+static void set_signal_archinfo(struct quire_task *task, unsigned long error,
+				uaddr_t address)
 {
-	unsigned long error = pf->error;
-
 	/* do not tell user mode which kernel addresses are mapped */
-	if (pf->address >= task_size_max(pf->task->q))
+	if (address >= task_size_max(task->q))
 		error |= X86_PF_PROT;
-	pf->task->fault_trapno = X86_TRAP_PF;
-	pf->task->fault_error = error | X86_PF_USER;
-	pf->task->fault_address = pf->address;
+	task->fault_trapno = X86_TRAP_PF;
+	task->fault_error = error | X86_PF_USER;
+	task->fault_address = address;
 }
 
 /* Kernel mode: the exception table answers, or the kernel is wrong. */
-static __cold_path struct outcome kernelmode_fixup_or_oops(struct pf pf)
+static __cold_path struct outcome
+kernelmode_fixup_or_oops(struct quire_task *task, struct pt_regs *regs,
+			 unsigned long error, uaddr_t address)
 {
-	if (quire_host_fixup_exception(pf.regs))
+	if (quire_host_fixup_exception(regs))
 		return outcome(0, QF_FIXUP);
-	page_fault_oops(pf.task, pf.regs, pf.error, pf.address);
+	page_fault_oops(task, regs, error, address);
 	return outcome(VM_FAULT_SIGSEGV, QF_OOPS);
 }
 
 /* The access is not allowed or not mapped; no lock held. */
-static __cold_path struct outcome bad_area_nosemaphore(struct pf pf, int code)
+static __cold_path struct outcome
+bad_area_nosemaphore(struct quire_task *task, struct pt_regs *regs,
+		     unsigned long error, uaddr_t address, int code)
 {
 	struct quire_signal sig = {
-		.signo = SIGSEGV, .code = code, .addr = pf.address};
+		.signo = SIGSEGV, .code = code, .addr = address};
 
-	if (!(pf.error & X86_PF_USER))
-		return kernelmode_fixup_or_oops(pf);
-	set_signal_archinfo(&pf);
-	quire_host_signal(pf.task, &sig);
+	if (!(error & X86_PF_USER))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
+	set_signal_archinfo(task, error, address);
+	quire_host_signal(task, &sig);
 	return outcome(VM_FAULT_SIGSEGV, QF_SIGSEGV);
 }
 
-static __cold_path struct outcome bad_area(struct pf pf, struct mm_struct *mm,
-					   int code)
-{
-	up_read(&mm->mmap_lock);
-	return bad_area_nosemaphore(pf, code);
-}
-
-static struct outcome do_sigbus(struct pf pf, vm_fault_t fault)
+static struct outcome do_sigbus(struct quire_task *task, struct pt_regs *regs,
+				unsigned long error, uaddr_t address,
+				vm_fault_t fault)
 {
 	struct quire_signal sig = {
-		.signo = SIGBUS, .code = QUIRE_BUS_ADRERR, .addr = pf.address};
+		.signo = SIGBUS, .code = QUIRE_BUS_ADRERR, .addr = address};
 
-	if (!(pf.error & X86_PF_USER))
-		return kernelmode_fixup_or_oops(pf);
+	if (!(error & X86_PF_USER))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
 	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
 		sig.code = QUIRE_BUS_MCEERR_AR;
 		sig.addr_lsb =
 			fault & VM_FAULT_HWPOISON ? PAGE_SHIFT : PMD_SHIFT;
 	}
-	set_signal_archinfo(&pf);
-	quire_host_signal(pf.task, &sig);
+	set_signal_archinfo(task, error, address);
+	quire_host_signal(task, &sig);
 	return outcome(fault, QF_SIGBUS);
 }
 
 /* handle_mm_fault() said no; the mmap_lock is released. */
-static __cold_path struct outcome mm_fault_error(struct pf pf, vm_fault_t fault)
+static __cold_path struct outcome
+mm_fault_error(struct quire_task *task, struct pt_regs *regs,
+	       unsigned long error, uaddr_t address, vm_fault_t fault)
 {
 	if (fault & VM_FAULT_OOM) {
-		if (!(pf.error & X86_PF_USER))
-			return kernelmode_fixup_or_oops(pf);
-		quire_host_oom(pf.task);
+		if (!(error & X86_PF_USER))
+			return kernelmode_fixup_or_oops(task, regs, error,
+							address);
+		quire_host_oom(task);
 		return outcome(fault, QF_OOM);
 	}
 	if (fault &
 	    (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
-		return do_sigbus(pf, fault);
-	return bad_area_nosemaphore(pf, QUIRE_SEGV_MAPERR);
+		return do_sigbus(task, regs, error, address, fault);
+	return bad_area_nosemaphore(task, regs, error, address,
+				    QUIRE_SEGV_MAPERR);
 }
 
 /* A reserved bit was set in some entry: the table is not what we wrote. */
-static __cold_path struct outcome reserved_bit_fault(struct pf pf)
+static __cold_path struct outcome reserved_bit_fault(struct quire_task *task,
+						     struct pt_regs *regs,
+						     unsigned long error,
+						     uaddr_t address)
 {
-	struct quire_signal sig = {.signo = SIGKILL, .addr = pf.address};
+	struct quire_signal sig = {.signo = SIGKILL, .addr = address};
 
-	pgtable_bad(pf.task, pf.regs, pf.error, pf.address);
-	set_signal_archinfo(&pf);
-	quire_host_signal(pf.task, &sig);
+	pgtable_bad(task, regs, error, address);
+	set_signal_archinfo(task, error, address);
+	quire_host_signal(task, &sig);
 	return outcome(VM_FAULT_SIGBUS, QF_OOPS);
 }
 
 /* ------------------------------------------------------ kernel addresses */
 
-static __cold_path struct outcome do_kern_addr_fault(struct pf pf)
+static __cold_path struct outcome do_kern_addr_fault(struct quire_task *task,
+						     struct pt_regs *regs,
+						     unsigned long error,
+						     uaddr_t address)
 {
-	struct quire *q = pf.task->q;
+	struct quire *q = task->q;
 
-	if (unlikely(pf.error & X86_PF_RSVD))
-		return reserved_bit_fault(pf);
-	if (spurious_kernel_fault(q, pf.error, pf.address)) {
-		quire_host_flush_page(pf.address);
+	if (unlikely(error & X86_PF_RSVD))
+		return reserved_bit_fault(task, regs, error, address);
+	if (spurious_kernel_fault(q, error, address)) {
+		quire_host_flush_page(address);
 		count_vm_event(q, VM_quire_spurious);
 		return outcome(0, QF_SPURIOUS);
 	}
 	/* a user-mode access is refused whether something is there or not */
-	return bad_area_nosemaphore(pf, QUIRE_SEGV_MAPERR);
+	return bad_area_nosemaphore(task, regs, error, address,
+				    QUIRE_SEGV_MAPERR);
 }
 
 /* -------------------------------------------------------- user addresses */
 
 /* Is a kernel-mode access to a user address one that may be answered? */
-static __always_inline bool kernel_access_ok(const struct pf *pf)
+static __always_inline bool kernel_access_ok(const struct quire *q,
+					     const struct pt_regs *regs,
+					     unsigned long error)
 {
-	const struct quire *q = pf->task->q;
-
-	if (pf->error & X86_PF_INSTR) /* SMEP */
+	if (error & X86_PF_INSTR) /* SMEP */
 		return false;
-	if (q->config.smap && !(pf->regs->flags & X86_EFLAGS_AC))
+	if (q->config.smap && !(regs->flags & X86_EFLAGS_AC))
 		return false;
 	/* it may be in the middle of anything: do not sleep */
-	return (pf->regs->flags & X86_EFLAGS_IF) != 0;
+	return (regs->flags & X86_EFLAGS_IF) != 0;
 }
 
 /* E6: true when the VMA does not allow this. */
@@ -193,9 +197,11 @@ static __always_inline bool access_error(unsigned long error,
  * The mmap_lock for read.  Taken at once nearly always.  A bug in kernel mode
  * must not wait for it: maybe this task itself holds it.
  */
-static __cold_path int lock_mm_slow(const struct pf *pf, struct mm_struct *mm)
+static __cold_path int lock_mm_slow(struct mm_struct *mm,
+				    const struct pt_regs *regs,
+				    unsigned long error)
 {
-	if (!(pf->error & X86_PF_USER) && !quire_host_has_fixup(pf->regs))
+	if (!(error & X86_PF_USER) && !quire_host_has_fixup(regs))
 		return -EFAULT;
 	return down_read_killable(&mm->mmap_lock);
 }
@@ -205,19 +211,21 @@ static __cold_path int lock_mm_slow(const struct pf *pf, struct mm_struct *mm)
  * the map, so the lock is retaken for write and the VMA looked up again.
  * Returns it with the lock held for read; NULL and no lock when it may not.
  */
-static __cold_path struct vm_area_struct *grow_stack(const struct pf *pf,
-						     struct mm_struct *mm)
+static __cold_path struct vm_area_struct *grow_stack(struct mm_struct *mm,
+						     const struct pt_regs *regs,
+						     unsigned long error,
+						     uaddr_t address)
 {
 	struct vm_area_struct *vma;
 
 	up_read(&mm->mmap_lock);
-	if (!(pf->error & X86_PF_USER) && !quire_host_has_fixup(pf->regs))
+	if (!(error & X86_PF_USER) && !quire_host_has_fixup(regs))
 		return NULL;
 	if (down_write_killable(&mm->mmap_lock))
 		return NULL;
-	vma = find_vma(mm, pf->address);
-	if (vma && vma->vm_start > pf->address &&
-	    (!(vma->vm_flags & VM_GROWSDOWN) || expand_stack(vma, pf->address)))
+	vma = find_vma(mm, address);
+	if (vma && vma->vm_start > address &&
+	    (!(vma->vm_flags & VM_GROWSDOWN) || expand_stack(vma, address)))
 		vma = NULL;
 	if (!vma) {
 		up_write(&mm->mmap_lock);
@@ -246,6 +254,41 @@ lookup_vma(struct quire_task *task, struct mm_struct *mm, uaddr_t address)
 	return vma;
 }
 
+/*
+ * The VMA that the access is in and that allows it, with the mmap_lock held
+ * for read.  NULL and no lock: *code is the SEGV_* to give.
+ */
+static __always_inline struct vm_area_struct *
+lock_and_find_vma(struct quire_task *task, const struct pt_regs *regs,
+		  unsigned long error, uaddr_t address, int *code,
+		  uint8_t *bits)
+{
+	struct mm_struct *mm = task->mm;
+	struct vm_area_struct *vma;
+
+	*code = QUIRE_SEGV_MAPERR;
+	if (unlikely(!down_read_trylock(&mm->mmap_lock)) &&
+	    lock_mm_slow(mm, regs, error))
+		return NULL;
+	vma = lookup_vma(task, mm, address);
+	if (unlikely(!vma))
+		goto unlock;
+	if (unlikely(vma->vm_start > address)) {
+		if (!(vma->vm_flags & VM_GROWSDOWN))
+			goto unlock;
+		vma = grow_stack(mm, regs, error, address);
+		if (!vma)
+			return NULL;
+		*bits |= QUIRE_EVENT_STACK_GROWTH;
+	}
+	if (likely(!access_error(error, vma)))
+		return vma;
+	*code = QUIRE_SEGV_ACCERR;
+unlock:
+	up_read(&mm->mmap_lock);
+	return NULL;
+}
+
 static __always_inline unsigned fault_flags(unsigned long error)
 {
 	unsigned flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
@@ -259,121 +302,115 @@ static __always_inline unsigned fault_flags(unsigned long error)
 	return flags;
 }
 
-static __always_inline struct outcome do_user_addr_fault(struct pf pf)
+/* No VMA, or the task is to die: then user mode needs no signal more. */
+static __cold_path struct outcome no_vma(struct quire_task *task,
+					 struct pt_regs *regs,
+					 unsigned long error, uaddr_t address,
+					 int code)
 {
-	struct mm_struct *mm = pf.task->mm;
+	if ((error & X86_PF_USER) && quire_host_fatal_signal_pending(task))
+		return outcome(VM_FAULT_RETRY, QF_NONE);
+	return bad_area_nosemaphore(task, regs, error, address, code);
+}
+
+static __always_inline struct outcome
+do_user_addr_fault(struct quire_task *task, struct pt_regs *regs,
+		   unsigned long error, uaddr_t address)
+{
+	struct mm_struct *mm = task->mm;
 	struct vm_area_struct *vma;
-	unsigned flags = fault_flags(pf.error);
+	unsigned flags = fault_flags(error);
 	struct outcome out = {0};
 	vm_fault_t fault;
+	int code;
 
-	if (unlikely(pf.error & X86_PF_RSVD))
-		return reserved_bit_fault(pf);
-	if (unlikely(!(pf.error & X86_PF_USER)) && !kernel_access_ok(&pf))
-		return kernelmode_fixup_or_oops(pf);
-	if (unlikely(pf.task->faults_disabled || !mm))
-		return bad_area_nosemaphore(pf, QUIRE_SEGV_MAPERR);
-retry:
-	if (unlikely(!down_read_trylock(&mm->mmap_lock)) &&
-	    lock_mm_slow(&pf, mm))
-		goto interrupted;
-	vma = lookup_vma(pf.task, mm, pf.address);
-	if (unlikely(!vma))
-		return bad_area(pf, mm, QUIRE_SEGV_MAPERR);
-	if (unlikely(vma->vm_start > pf.address)) {
-		if (!(vma->vm_flags & VM_GROWSDOWN))
-			return bad_area(pf, mm, QUIRE_SEGV_MAPERR);
-		vma = grow_stack(&pf, mm);
-		if (!vma)
-			goto interrupted;
-		out.bits |= QUIRE_EVENT_STACK_GROWTH;
-	}
-	if (unlikely(access_error(pf.error, vma)))
-		return bad_area(pf, mm, QUIRE_SEGV_ACCERR);
-
-	fault = handle_mm_fault(vma, pf.address, flags, &out.kind);
-	if (unlikely(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
+	if (unlikely(error & X86_PF_RSVD))
+		return reserved_bit_fault(task, regs, error, address);
+	if (unlikely(!(error & X86_PF_USER)) &&
+	    !kernel_access_ok(task->q, regs, error))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
+	if (unlikely(task->faults_disabled || !mm))
+		return bad_area_nosemaphore(task, regs, error, address,
+					    QUIRE_SEGV_MAPERR);
+	for (;;) {
+		vma = lock_and_find_vma(task, regs, error, address, &code,
+					&out.bits);
+		if (unlikely(!vma))
+			return no_vma(task, regs, error, address, code);
+		fault = handle_mm_fault(vma, address, flags,
+					WANT_KIND(&out.kind));
+		if (likely(!(fault & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))))
+			break;
 		/* the lock is released already */
 		if (!(fault & VM_FAULT_RETRY))
 			return out;
 		count_vm_event(mm->q, VM_quire_fault_retry);
-		if (quire_host_fatal_signal_pending(pf.task))
-			goto interrupted;
+		if (quire_host_fatal_signal_pending(task))
+			return no_vma(task, regs, error, address, code);
 		flags |= FAULT_FLAG_TRIED;
-		goto retry;
 	}
 	up_read(&mm->mmap_lock);
 	if (unlikely(fault & VM_FAULT_ERROR))
-		return mm_fault_error(pf, fault);
+		return mm_fault_error(task, regs, error, address, fault);
 	out.result = fault;
 	if (unlikely(out.bits))
 		out.kind = QF_STACK_GROWTH;
 	return out;
-
-interrupted:
-	/*
-	 * No stack to grow, or the task is to die (then user mode dies before
-	 * it runs again, and needs no other signal).
-	 */
-	if ((pf.error & X86_PF_USER) &&
-	    quire_host_fatal_signal_pending(pf.task))
-		return outcome(VM_FAULT_RETRY, QF_NONE);
-	return bad_area_nosemaphore(pf, QUIRE_SEGV_MAPERR);
 }
 
-static __always_inline struct outcome handle_page_fault(struct pf pf)
+static __always_inline struct outcome handle_page_fault(struct quire_task *task,
+							struct pt_regs *regs,
+							unsigned long error,
+							uaddr_t address)
 {
-	struct quire *q = pf.task->q;
+	struct quire *q = task->q;
 
-	if (unlikely(q->kmmio_fault) &&
-	    q->kmmio_fault(q, pf.regs, pf.address) > 0)
+	if (unlikely(q->kmmio_fault) && q->kmmio_fault(q, regs, address) > 0)
 		return outcome(0, QF_NONE);
-	if (unlikely(pf.address >= task_size_max(q)))
-		return do_kern_addr_fault(pf);
-	return do_user_addr_fault(pf);
+	if (unlikely(address >= task_size_max(q)))
+		return do_kern_addr_fault(task, regs, error, address);
+	return do_user_addr_fault(task, regs, error, address);
 }
 
 #ifdef QUIRE_TRACE
-static __cold_path void trace_fault(const struct pf *pf, int type,
-				    struct outcome out)
+static __cold_path void trace_fault(struct quire_task *task,
+				    unsigned long error, uaddr_t address,
+				    int type, struct outcome out)
 {
 	struct quire_event e = {
 		.type = (uint8_t)type,
 		.kind = out.kind,
 		.bits = out.bits,
 		.cpu = (uint8_t)quire_host_cpu(),
-		.task = pf->task->id,
-		.mm = pf->task->mm ? pf->task->mm->id : 0,
-		.error = (uint32_t)pf->error,
-		.addr = pf->address,
+		.task = task->id,
+		.mm = task->mm ? task->mm->id : 0,
+		.error = (uint32_t)error,
+		.addr = address,
 		.result = out.result,
 	};
 
-	if (pf->error & X86_PF_USER)
+	if (error & X86_PF_USER)
 		e.bits |= QUIRE_EVENT_USER;
 	if (out.result & VM_FAULT_MAJOR)
 		e.bits |= QUIRE_EVENT_MAJOR;
 	quire_host_trace(&e);
 }
-#define trace_fault(pf, type, out)                                             \
+#define trace_fault(task, error, address, type, out)                           \
 	do {                                                                   \
 		if (unlikely(quire_host_trace_enabled()))                      \
-			trace_fault(pf, type, out);                            \
+			trace_fault(task, error, address, type, out);          \
 	} while (0)
 #else
-#define trace_fault(pf, type, out) ((void)(out))
+#define trace_fault(task, error, address, type, out) ((void)(out))
 #endif
 
 void do_page_fault(struct pt_regs *regs, unsigned long error_code,
 		   uaddr_t address)
 {
-	struct pf pf = {.regs = regs,
-			.error = error_code,
-			.address = address,
-			.task = quire_host_current()};
+	struct quire_task *task = quire_host_current();
 	struct outcome out = {0};
 
-	trace_fault(&pf, QE_FAULT_BEGIN, out);
-	out = handle_page_fault(pf);
-	trace_fault(&pf, QE_FAULT_END, out);
+	trace_fault(task, error_code, address, QE_FAULT_BEGIN, out);
+	out = handle_page_fault(task, regs, error_code, address);
+	trace_fault(task, error_code, address, QE_FAULT_END, out);
 }
