@@ -108,3 +108,9 @@ void sim_load_table(struct sim_machine *m, paddr_t root, unsigned asid,
 	(void)m;
 	quire_host_load_table(root, asid, noflush);
 }
+
+paddr_t sim_current_root(struct sim_machine *m)
+{
+	(void)m;
+	return sim_self->root;
+}

@@ -237,6 +237,8 @@ struct sim_walk {
 bool sim_translate(struct sim_machine *m, enum sim_access_kind kind,
 		   unsigned mode, uaddr_t addr, bool use_tlb,
 		   struct sim_walk *out);
+/* The table register of this CPU. */
+paddr_t sim_current_root(struct sim_machine *m);
 /* Load a hand-built top-level table on this CPU (tests of the MMU). */
 void sim_load_table(struct sim_machine *m, paddr_t root, unsigned asid,
 		    bool noflush);

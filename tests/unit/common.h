@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Shorthands that several test files use. */
+#ifndef QUIRE_TESTS_COMMON_H
+#define QUIRE_TESTS_COMMON_H
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include <tests/harness/harness.h>
+
+#define PG 4096ull
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define SHANON (MAP_SHARED | MAP_ANONYMOUS)
+
+/* Map, or end the test. */
+static inline uaddr_t must_map(struct sim_task *t, uaddr_t len, unsigned prot,
+			       unsigned flags, struct sim_file *f, uint64_t off)
+{
+	sreg_t r = sim_mmap(t, 0, len, prot, flags, f, off);
+
+	REQUIRE(r > 0);
+	return (uaddr_t)r;
+}
+static inline uaddr_t anon(struct sim_task *t, uaddr_t pages)
+{
+	return must_map(t, pages * PG, RW, ANON, NULL, 0);
+}
+static inline uint64_t get64(struct sim_task *t, uaddr_t a)
+{
+	uint64_t v = 0xdeadbeefdeadbeef;
+
+	CHECK_EQ(sim_load64(t, a, &v), 0);
+	return v;
+}
+static inline void put64(struct sim_task *t, uaddr_t a, uint64_t v)
+{
+	CHECK_EQ(sim_store64(t, a, v), 0);
+}
+/* The access ends in this signal, code and address. */
+#define CHECK_SIGNAL(t, access, no, sicode, siaddr)                            \
+	do {                                                                   \
+		CHECK_EQ(access, no);                                          \
+		CHECK_EQ((t)->sig.code, sicode);                               \
+		CHECK_EQ((t)->sig.addr, siaddr);                               \
+	} while (0)
+#define CHECK_MAPERR(t, a)                                                     \
+	CHECK_SIGNAL(t, sim_load8(t, a, &(uint8_t){ 0 }), SIGSEGV,             \
+		     QUIRE_SEGV_MAPERR, a)
+
+/* Frame that the tables have for addr now (0: none), without an access. */
+static inline paddr_t frame_of(struct sim_task *t, uaddr_t a)
+{
+	struct sim_walk w;
+
+	sim_run(t);
+	return sim_translate(t->m, SIM_READ, 0, a, false, &w) ? w.phys : 0;
+}
+
+static inline struct quire_mm_stats mm_stats(struct sim_task *t)
+{
+	struct quire_mm_stats s;
+
+	quire_mm_get_stats(t->qt.mm, &s);
+	return s;
+}
+
+#endif
