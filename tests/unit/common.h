@@ -14,6 +14,16 @@
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 #define SHANON (MAP_SHARED | MAP_ANONYMOUS)
 
+/* Rounds of a racing loop: fewer where each costs much more. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ROUNDS(n) ((n) / 10)
+#endif
+#endif
+#ifndef ROUNDS
+#define ROUNDS(n) (n)
+#endif
+
 /* Map, or end the test. */
 static inline uaddr_t must_map(struct sim_task *t, uaddr_t len, unsigned prot,
 			       unsigned flags, struct sim_file *f, uint64_t off)
