@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CMD_OPTIONS_H
+#define CMD_OPTIONS_H
+
+#include "cmd/cmd.h"
+
+#define RUN_MAX_CPUS 8
+#define RUN_MIN_RAM (UINT64_C(24) << 20) /* the kernel boots; a shell runs */
+#define RUN_MAX_RAM (UINT64_C(64) << 30)
+
+/* The options of `quire run`. */
+struct run_options {
+	unsigned cpus;	 /* 1 ... RUN_MAX_CPUS */
+	uint64_t ram;	 /* bytes, a multiple of 1 MiB */
+	unsigned levels; /* page-table levels: 4 or 5 */
+	const char *accel;  /* "tcg" or "kvm" */
+	bool icount;	    /* count instructions as time; one CPU */
+	const char *root;   /* the program's /, read-only */
+	const char *share;  /* a directory it may write, at /share; or NULL */
+	const char *json;   /* where the report goes as JSON; or NULL */
+	const char *trace;  /* where the events go; or NULL */
+	const char *kernel; /* the kernel's image; NULL: the one built with us */
+	bool quiet;	    /* no report on stderr */
+	bool verbose;	    /* the kernel's log on stderr */
+	char **program;	    /* program and its arguments, NULL at the end */
+	int nr_program;
+};
+
+enum parse_result {
+	PARSE_OK,
+	PARSE_HELP, /* --help was asked for */
+	PARSE_BAD,  /* a line about it has been printed */
+};
+
+/*
+ * parse_run: argv[0] is "run".  Options end at the first word that is not one
+ * or at "--"; what follows is the program's.  Fills in the defaults.  Reads
+ * no file and starts nothing.
+ */
+enum parse_result parse_run(int argc, char **argv, struct run_options *o);
+
+/*
+ * parse_size: a number with K, M or G (powers of 1024; none: MiB, as QEMU's
+ * -m), nothing else around it.  Returns false when it is not one, or when it
+ * does not fit 64 bits.
+ */
+bool parse_size(const char *text, uint64_t *bytes);
+
+extern const char run_help[];
+
+#endif

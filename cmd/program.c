@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finds the program that `quire run` is to run, and says in one line why a
+ * file will not run, before a machine is started.
+ *
+ *	name -- in $PATH? -- in the root? -- a file, executable? --+
+ *	                                                          |
+ *	   ELF: its headers, then its interpreter (ld.so)  <------+
+ *	   #!:  its interpreter, which must be there       <------+
+ *
+ * The kernel looks again when it execs; what it sees is the same files.
+ */
+#define _GNU_SOURCE
+#include "cmd/program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cmd/elf.h"
+
+#define HEAD_BYTES 65536u /* of a file, for its headers */
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* Open `path` as a process whose root is `root` would.  A descriptor or -1
+ * with errno. */
+static int open_in_root(const char *root, const char *path)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	int dir, fd, err;
+
+	if (strcmp(root, "/") == 0)
+		return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	if (fd < 0 && errno == ENOSYS) /* before Linux 5.6: links may escape */
+		fd = openat(dir, path + strspn(path, "/"),
+			    O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	err = errno;
+	close(dir);
+	errno = err;
+	return fd;
+}
+
+/* As open_in_root, with --share's directory at /share. */
+static int open_guest(const struct run_options *o, const char *path)
+{
+	if (o->share && strncmp(path, "/share/", 7) == 0)
+		return open_in_root(o->share, path + 6);
+	return open_in_root(o->root, path);
+}
+
+static bool exists(const struct run_options *o, const char *path)
+{
+	int fd = open_guest(o, path);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || errno == EACCES;
+}
+
+static int cannot_run(const char *path, const char *why)
+{
+	complain("%s: %s", path, why);
+	return EXIT_CANNOT_RUN;
+}
+
+static int check_interpreter(const struct run_options *o, const char *path,
+			     const char *interp)
+{
+	if (interp[0] == '/' && exists(o, interp))
+		return 0;
+	complain("%s: its interpreter %s is not there", path, interp);
+	return EXIT_NOT_FOUND;
+}
+
+static int judge_script(const struct run_options *o, const char *path,
+			const char *head, size_t n)
+{
+	char interp[256];
+	size_t at = 2, len = 0;
+
+	while (at < n && (head[at] == ' ' || head[at] == '\t'))
+		at++;
+	while (at < n && !strchr(" \t\r\n", head[at]) &&
+	       len < sizeof(interp) - 1)
+		interp[len++] = head[at++];
+	interp[len] = '\0';
+	return check_interpreter(o, path, interp);
+}
+
+static int judge_elf(const struct run_options *o, const char *path,
+		     const uint8_t *head, size_t n, uint64_t size)
+{
+	struct elf_summary s;
+	unsigned machine;
+	const char *name;
+	char interp[4096];
+
+	switch (elf_read(head, n, size, &s, &machine)) {
+	case ELF_FINE:
+		break;
+	case ELF_NOT_ELF:
+		return cannot_run(path, "not an ELF program nor a #! script");
+	case ELF_CUT_SHORT:
+		return cannot_run(path, "an ELF file that is cut short");
+	case ELF_NOT_A_PROGRAM:
+		return cannot_run(path, "an ELF file, but not a program");
+	case ELF_BROKEN_HEADERS:
+		return cannot_run(path, "its ELF headers make no sense");
+	case ELF_OTHER_MACHINE:
+		name = elf_machine_name(machine);
+		complain("%s: a program for %s; this kernel runs 64-bit x86-64",
+			 path, name ? name : "another machine");
+		return EXIT_CANNOT_RUN;
+	}
+	if (s.interp_len == 0)
+		return 0;
+	if (s.interp_offset + s.interp_len > n)
+		return 0; /* far into the file; the kernel will look */
+	memcpy(interp, head + s.interp_offset, (size_t)s.interp_len);
+	interp[s.interp_len - 1] = '\0';
+	return check_interpreter(o, path, interp);
+}
+
+/* Read up to cap bytes from the start; the count, or -1. */
+static ssize_t read_head(int fd, uint8_t *buf, size_t cap)
+{
+	size_t n = 0;
+
+	while (n < cap) {
+		ssize_t got = pread(fd, buf + n, cap - n, (off_t)n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		n += (size_t)got;
+	}
+	return (ssize_t)n;
+}
+
+/* Judge an open file; closes it. */
+static int judge_file(const struct run_options *o, const char *path, int fd)
+{
+	uint8_t *head = xmalloc(HEAD_BYTES);
+	struct stat st;
+	ssize_t n = 0;
+	int status;
+
+	if (fstat(fd, &st) != 0)
+		status = cannot_run(path, strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		status = cannot_run(path, "a directory");
+	else if (!S_ISREG(st.st_mode))
+		status = cannot_run(path, "not a regular file");
+	else if (!(st.st_mode & 0111))
+		status = cannot_run(path, "not executable (see chmod +x)");
+	else if ((n = read_head(fd, head, HEAD_BYTES)) < 0)
+		status = cannot_run(path, strerror(errno));
+	else if (n >= 2 && head[0] == '#' && head[1] == '!')
+		status = judge_script(o, path, (char *)head, (size_t)n);
+	else
+		status = judge_elf(o, path, head, (size_t)n,
+				   (uint64_t)st.st_size);
+	free(head);
+	close(fd);
+	return status;
+}
+
+/* The directory in *list (as in $PATH) and the rest; NULL at the end. */
+static char *next_directory(const char **list)
+{
+	const char *start = *list;
+	size_t len;
+
+	if (!start)
+		return NULL;
+	len = strcspn(start, ":");
+	*list = start[len] ? start + len + 1 : NULL;
+	return xasprintf("%.*s", (int)len, start);
+}
+
+static int search(const struct run_options *o, const char *list,
+		  const char *cwd, char **path)
+{
+	const char *name = o->program[0];
+	char *dir;
+
+	while ((dir = next_directory(&list))) {
+		char *p = xasprintf("%s%s%s/%s", dir[0] == '/' ? "" : cwd,
+				    dir[0] && dir[0] != '/' ? "/" : "", dir,
+				    name);
+		int fd = open_guest(o, p);
+		struct stat st;
+
+		free(dir);
+		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		    (st.st_mode & 0111)) {
+			*path = p;
+			return judge_file(o, p, fd);
+		}
+		if (fd >= 0)
+			close(fd);
+		free(p);
+	}
+	complain("%s: not found in the search path", name);
+	return EXIT_NOT_FOUND;
+}
+
+int find_program(const struct run_options *o, const char *search_path,
+		 const char *cwd, char **path)
+{
+	const char *name = o->program[0];
+	int fd, status;
+
+	*path = NULL;
+	if (!strchr(name, '/')) {
+		status = search(o, search_path ? search_path : DEFAULT_PATH,
+				cwd, path);
+	} else {
+		*path = name[0] == '/' ? xasprintf("%s", name)
+				       : xasprintf("%s/%s", cwd, name);
+		fd = open_guest(o, *path);
+		if (fd >= 0) {
+			status = judge_file(o, *path, fd);
+		} else {
+			complain("%s: %s", name, strerror(errno));
+			status = errno == EACCES ? EXIT_CANNOT_RUN
+						 : EXIT_NOT_FOUND;
+		}
+	}
+	if (status != 0) {
+		free(*path);
+		*path = NULL;
+	}
+	return status;
+}
