@@ -237,9 +237,9 @@ int find_program(const struct run_options *o, const char *search_path,
 		if (fd >= 0) {
 			status = judge_file(o, *path, fd);
 		} else {
-			complain("%s: %s", name, strerror(errno));
 			status = errno == EACCES ? EXIT_CANNOT_RUN
 						 : EXIT_NOT_FOUND;
+			complain("%s: %s", name, strerror(errno));
 		}
 	}
 	if (status != 0) {
