@@ -18,6 +18,7 @@
 SHELL := /bin/bash
 
 B      := build
+VERSION := $(shell cat VERSION)
 FORMAT ?= x86_64
 CC     ?= gcc
 ifeq ($(origin CC),default)
@@ -83,7 +84,7 @@ SUITES :=
 BENCHES :=
 FUZZES :=
 # The kernel that `quire run` boots.
-KERNEL_IMAGE := $(B)/kernel/quire-kernel.elf
+KERNEL_IMAGE := $(B)/kernel/quire.elf
 
 MODULES := $(sort $(wildcard */module.mk))
 include $(MODULES)
@@ -106,7 +107,7 @@ $(B)/lib/libquire.a: $(CORE_OBJ_lib)
 all: $(ALL_TARGETS)
 
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: //p' Makefile */module.mk
 
 #: make                 builds the library, the command and the kernel
 #: make run             boots the kernel in QEMU, runs a tour of busybox on it
@@ -169,7 +170,6 @@ LIBDIR  := $(PREFIX)/lib
 INCDIR  := $(PREFIX)/include
 MANDIR  := $(PREFIX)/share/man
 INSTALL ?= install
-VERSION := $(shell cat VERSION)
 
 install: $(B)/lib/libquire.a $(B)/bin/quire $(KERNEL_IMAGE)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig \

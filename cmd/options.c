@@ -23,7 +23,7 @@ const char run_help[] =
 	"  --icount         count instructions as nanoseconds: costs in the\n"
 	"                   report are the same in every run; one processor\n"
 	"  --root DIR       the program's root directory, read-only (/)\n"
-	"  --share DIR      a directory it may write, at /share\n"
+	"  --share DIR      a directory it may write, at /mnt/share\n"
 	"  --json FILE      write the report as JSON\n"
 	"  --trace FILE     write every fault and every change of a map\n"
 	"  --kernel FILE    boot this kernel instead of the installed one\n"

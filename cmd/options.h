@@ -16,7 +16,7 @@ struct run_options {
 	const char *accel;  /* "tcg" or "kvm" */
 	bool icount;	    /* count instructions as time; one CPU */
 	const char *root;   /* the program's /, read-only */
-	const char *share;  /* a directory it may write, at /share; or NULL */
+	const char *share;  /* a directory it may write, or NULL */
 	const char *json;   /* where the report goes as JSON; or NULL */
 	const char *trace;  /* where the events go; or NULL */
 	const char *kernel; /* the kernel's image; NULL: the one built with us */

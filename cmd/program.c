@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "cmd/elf.h"
+#include "cmd/init_record.h"
 
 #define HEAD_BYTES 65536u /* of a file, for its headers */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -52,11 +53,12 @@ static int open_in_root(const char *root, const char *path)
 	return fd;
 }
 
-/* As open_in_root, with --share's directory at /share. */
+/* As open_in_root, with --share's directory where it will be mounted. */
 static int open_guest(const struct run_options *o, const char *path)
 {
-	if (o->share && strncmp(path, "/share/", 7) == 0)
-		return open_in_root(o->share, path + 6);
+	if (o->share && strncmp(path, SHARE_MOUNT "/", sizeof(SHARE_MOUNT)) == 0)
+		return open_in_root(o->share,
+				    path + sizeof(SHARE_MOUNT) - 1);
 	return open_in_root(o->root, path);
 }
 

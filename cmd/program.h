@@ -5,7 +5,7 @@
 #include "cmd/options.h"
 
 /*
- * find_program: find o->program[0] under o->root (or, below /share/, under
+ * find_program: find o->program[0] under o->root (or, below SHARE_MOUNT, under
  * o->share) and judge whether the kernel can run it: a name without a slash
  * is searched in search_path (as $PATH; NULL: a default), one with a slash is
  * taken from `cwd`, the program's working directory, when it is relative.

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * QEMU as `quire run` uses it: a microvm without firmware or legacy devices.
+ *
+ *	console   virtio-serial, frames both ways  ---- socket ----+
+ *	report    port 0xea, lines of JSON         ---- socket ----+-- streams.c
+ *	log       port 0xe9, text                  ---- socket ----+
+ *	errors    QEMU's own messages              ---- socket ----+
+ *	init      fw_cfg, read from a memfd: no file has to be cleaned up
+ *	root      virtio-9p, read-only; a second one for --share
+ *
+ * kernel/include/protocol.h is the other half of this.
+ */
+#define _GNU_SOURCE
+#include "cmd/machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_ARGS 64
+
+/* QEMU's command line as it grows; all strings malloc'ed. */
+struct args {
+	char *word[MAX_ARGS];
+	unsigned n;
+};
+
+static void add_word(struct args *a, char *word)
+{
+	if (a->n == MAX_ARGS - 1)
+		exit(complain("too many arguments for QEMU"));
+	a->word[a->n++] = word;
+	a->word[a->n] = NULL;
+}
+#define add(a, ...) add_word(a, xasprintf(__VA_ARGS__))
+
+static void free_args(struct args *a)
+{
+	while (a->n)
+		free(a->word[--a->n]);
+}
+
+/* QEMU's option syntax: a comma inside a value is written twice. */
+static char *double_commas(const char *text)
+{
+	char *out = xmalloc(2 * strlen(text) + 1), *p = out;
+
+	for (; *text; text++) {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	}
+	*p = '\0';
+	return out;
+}
+
+static const char *qemu_name(void)
+{
+	const char *name = getenv("QUIRE_QEMU");
+
+	return name && *name ? name : "qemu-system-x86_64";
+}
+
+/* Is `name` a program in $PATH (or at the path that it is)? */
+static bool have_program(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0;
+	while (path && *path) {
+		size_t len = strcspn(path, ":");
+		char *file = xasprintf("%.*s/%s", (int)len, path, name);
+		bool found = access(file, X_OK) == 0;
+
+		free(file);
+		if (found)
+			return true;
+		path += len + (path[len] == ':');
+	}
+	return false;
+}
+
+static int check_needs(const struct run_options *o)
+{
+	struct stat st;
+
+	if (!have_program(qemu_name()))
+		return complain("%s is not there; on Debian: apt-get install "
+				"qemu-system-x86",
+				qemu_name());
+	if (strcmp(o->accel, "kvm") == 0 && access("/dev/kvm", R_OK | W_OK))
+		return complain("--accel kvm: /dev/kvm: %s", strerror(errno));
+	if (stat(o->root, &st) != 0 || !S_ISDIR(st.st_mode))
+		return complain("--root %s: not a directory", o->root);
+	if (o->share && (stat(o->share, &st) != 0 || !S_ISDIR(st.st_mode)))
+		return complain("--share %s: not a directory", o->share);
+	return 0;
+}
+
+static void add_share(struct args *a, const char *tag, const char *dir,
+		      bool readonly)
+{
+	char *path = double_commas(dir);
+
+	add(a, "-fsdev");
+	add(a, "local,id=%s,path=%s,security_model=none,multidevs=remap%s",
+	    tag, path, readonly ? ",readonly=on" : "");
+	add(a, "-device");
+	add(a, "virtio-9p-device,fsdev=%s,mount_tag=%s", tag, tag);
+	free(path);
+}
+
+static void add_channel(struct args *a, const char *id, int fd)
+{
+	add(a, "-chardev");
+	add(a, "socket,id=%s,fd=%d", id, fd);
+}
+
+static void add_machine(struct args *a, const struct run_options *o)
+{
+	add(a, "%s", qemu_name());
+	add(a, "-M");
+	add(a, "microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=off");
+	add(a, "-accel");
+	add(a, "%s", o->accel);
+	add(a, "-cpu");
+	add(a, "%s", strcmp(o->accel, "kvm") == 0 ? "host" : "max");
+	if (o->icount) {
+		add(a, "-icount");
+		add(a, "shift=0,sleep=off");
+	}
+	add(a, "-smp");
+	add(a, "%u", o->cpus);
+	add(a, "-m");
+	add(a, "%lluM", (unsigned long long)(o->ram >> 20));
+	add(a, "-nodefaults");
+	add(a, "-no-user-config");
+	add(a, "-no-reboot");
+	add(a, "-display");
+	add(a, "none");
+}
+
+/* The far ends of the channels, as QEMU gets them. */
+struct far_ends {
+	int console, report, log, errors, init;
+};
+
+static void build_args(struct args *a, const struct run_options *o,
+		       const char *kernel, const struct far_ends *far)
+{
+	const char *more = getenv("QUIRE_KERNEL_ARGS");
+
+	add_machine(a, o);
+	add(a, "-kernel");
+	add(a, "%s", kernel);
+	add(a, "-append");
+	add(a, "quire.levels=%u quire.log=%d%s%s%s", o->levels,
+	    o->verbose ? 7 : 6, o->trace ? " quire.trace=1" : "",
+	    more ? " " : "", more ? more : "");
+	add(a, "-fw_cfg");
+	add(a, "name=opt/quire/init,file=/proc/self/fd/%d", far->init);
+	add_channel(a, "log", far->log);
+	add(a, "-device");
+	add(a, "isa-debugcon,iobase=0xe9,chardev=log");
+	add_channel(a, "rep", far->report);
+	add(a, "-device");
+	add(a, "isa-debugcon,iobase=0xea,chardev=rep");
+	add(a, "-device");
+	add(a, "isa-debug-exit,iobase=0xf4,iosize=4");
+	add(a, "-device");
+	add(a, "virtio-serial-device,id=vs");
+	add_channel(a, "con", far->console);
+	add(a, "-device");
+	add(a, "virtconsole,chardev=con");
+	add_share(a, "root", o->root, true);
+	if (o->share)
+		add_share(a, "share", o->share, false);
+}
+
+/* A pair of connected sockets: *near is closed on exec, *far is not. */
+static int channel(int *near, int *far)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return complain("socketpair: %s", strerror(errno));
+	*near = pair[0];
+	*far = pair[1];
+	return 0;
+}
+
+static int write_init(const struct buffer *init, int *fd)
+{
+	size_t n = buffer_len(init), done = 0;
+
+	*fd = memfd_create("quire-init", MFD_CLOEXEC);
+	if (*fd < 0)
+		return complain("memfd_create: %s", strerror(errno));
+	while (done < n) {
+		ssize_t put = write(*fd, buffer_at(init) + done, n - done);
+
+		if (put <= 0)
+			return complain("init records: %s", strerror(errno));
+		done += (size_t)put;
+	}
+	return 0;
+}
+
+static _Noreturn void become_qemu(struct args *a, const struct far_ends *far,
+				  pid_t parent)
+{
+	const int keep[] = {far->console, far->report, far->log, far->init};
+	int null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	/* Not in the terminal's foreground group: Ctrl-C is the program's. */
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_QUIRE);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(null, 0);
+	dup2(far->errors, 1);
+	dup2(far->errors, 2);
+	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
+		fcntl(keep[i], F_SETFD, 0);
+	execvp(a->word[0], a->word);
+	_exit(EXIT_NOT_FOUND);
+}
+
+static void close_far(const struct far_ends *far)
+{
+	const int all[] = {far->console, far->report, far->log, far->errors,
+			   far->init};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i] >= 0)
+			close(all[i]);
+}
+
+static void close_near(struct machine *m)
+{
+	int *const all[] = {&m->console, &m->report, &m->log, &m->errors};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (*all[i] >= 0)
+			close(*all[i]);
+		*all[i] = -1;
+	}
+}
+
+int machine_start(const struct run_options *o, const char *kernel,
+		  const struct buffer *init, struct machine *m)
+{
+	struct far_ends far = {-1, -1, -1, -1, -1};
+	struct args a = {.n = 0};
+	pid_t parent = getpid();
+
+	*m = (struct machine){-1, -1, -1, -1, -1};
+	if (check_needs(o) != 0)
+		return EXIT_QUIRE;
+	if (channel(&m->console, &far.console) != 0 ||
+	    channel(&m->report, &far.report) != 0 ||
+	    channel(&m->log, &far.log) != 0 ||
+	    channel(&m->errors, &far.errors) != 0 ||
+	    write_init(init, &far.init) != 0)
+		goto fail;
+	fcntl(m->console, F_SETFL, O_NONBLOCK);
+	build_args(&a, o, kernel, &far);
+	m->pid = fork();
+	if (m->pid == 0)
+		become_qemu(&a, &far, parent);
+	free_args(&a);
+	if (m->pid < 0) {
+		complain("fork: %s", strerror(errno));
+		goto fail;
+	}
+	close_far(&far);
+	return 0;
+fail:
+	close_far(&far);
+	close_near(m);
+	return EXIT_QUIRE;
+}
+
+int machine_end(struct machine *m)
+{
+	int status = 0;
+
+	close_near(m);
+	while (waitpid(m->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+char *machine_find_kernel(const struct run_options *o)
+{
+	/* Beside build/bin/quire, and beside PREFIX/bin/quire. */
+	static const char *const places[] = {"../kernel/quire.elf",
+					     "../lib/quire/quire.elf"};
+	const char *named = o->kernel ? o->kernel : getenv("QUIRE_KERNEL");
+	char self[4096], *slash;
+	ssize_t n;
+
+	if (named && *named) {
+		if (access(named, R_OK) == 0)
+			return xasprintf("%s", named);
+		complain("kernel %s: %s", named, strerror(errno));
+		return NULL;
+	}
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	self[n > 0 ? n : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char *path = xasprintf("%s/%s", self, places[i]);
+
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	complain("the kernel's image is not there (%s/%s); make builds it",
+		 self, places[0]);
+	return NULL;
+}
