@@ -52,7 +52,9 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	struct mm_struct *mm = vma->vm_mm;
 	struct quire *q = mm->q;
 	vm_fault_t ret = 0;
+	struct quire_cpu *c;
 	struct page *page;
+	uint64_t pfn;
 	pte_t entry;
 
 	/* a shared mapping whose owner gave it no operations */
@@ -68,24 +70,23 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
-	page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
-	clear_page(page_address(q, page));
-	__SetPageFlag(page, PG_uptodate);
-	entry = mk_pte(q, page, vma->vm_page_prot);
+	pfn = page_to_pfn(q, page);
+	clear_page(phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
+	entry = pfn_pte(pfn, vma->vm_page_prot);
 	if (likely(vma->vm_flags & VM_WRITE))
 		entry = pte_mkwrite(pte_mkdirty(entry));
 	vmf->kind = QF_ANON_WRITE;
 
 	if (unlikely(!anon_may_install(vmf, &ret)))
 		goto release;
-	inc_mm_counter(mm, MM_ANONPAGES);
-	page_add_new_anon_rmap(page, vma, vmf->address);
-	lru_cache_add(q, page, false);
+	c = this_cpu(q);
+	add_new_anon_page(vma, page, vmf->address, c);
+	cpu_count(c, VM_quire_anon_write, 1);
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);
-	count_vm_event(q, VM_quire_anon_write);
 	spin_unlock(vmf->ptl);
 	return 0;
 release:

@@ -45,9 +45,7 @@ void alloc_set_pte(struct vm_fault *vmf, struct page *page)
 	if (write)
 		entry = maybe_mkwrite(pte_mkdirty(entry), vma);
 	if (write && !(vma->vm_flags & VM_SHARED)) {
-		inc_mm_counter(mm, MM_ANONPAGES);
-		page_add_new_anon_rmap(page, vma, vmf->address);
-		lru_cache_add(q, page, false);
+		add_new_anon_page(vma, page, vmf->address, this_cpu(q));
 	} else {
 		inc_mm_counter(mm, mm_counter_file(page));
 		page_add_file_rmap(q, page);
@@ -184,7 +182,7 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	vmf->kind = QF_FILE_COW;
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
-	vmf->cow_page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	vmf->cow_page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!vmf->cow_page))
 		return VM_FAULT_OOM;
 	ret = __do_fault(vmf);
@@ -193,7 +191,6 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	if (!(ret & VM_FAULT_DONE_COW))
 		copy_page(page_address(q, vmf->cow_page),
 			  page_address(q, vmf->page));
-	__SetPageFlag(vmf->cow_page, PG_uptodate);
 	ret |= finish_fault(vmf);
 	if (!(ret & VM_FAULT_DONE_COW)) {
 		unlock_page(vmf->page);

@@ -14,18 +14,6 @@
 #include "rmap.h"
 #include "filemap.h"
 
-void page_add_new_anon_rmap(struct page *page, struct vm_area_struct *vma,
-			    uaddr_t addr)
-{
-	/* nobody else knows the page yet: plain stores */
-	WRITE_ONCE(page->flags, page->flags | 1u << PG_swapbacked);
-	WRITE_ONCE(page->_mapcount, 1u);
-	page->index = linear_page_index(vma, addr);
-	WRITE_ONCE(page->mapping,
-		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
-	mod_vmstat(vma->vm_mm->q, VM_nr_anon_pages, 1);
-}
-
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			uaddr_t addr)
 {

@@ -77,26 +77,23 @@ static __always_inline void wp_install_copy(struct vm_fault *vmf,
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct mm_struct *mm = vma->vm_mm;
+	struct quire_cpu *c = this_cpu(mm->q);
 	pte_t entry;
 
-	if (!old) {
-		inc_mm_counter(mm, MM_ANONPAGES);
-	} else if (!PageAnon(old)) {
-		dec_mm_counter(mm, PageFlag(old, PG_swapbacked) ? MM_SHMEMPAGES
-								: MM_FILEPAGES);
-		inc_mm_counter(mm, MM_ANONPAGES);
-	}
 	entry = pte_mkyoung(mk_pte(mm->q, page, vma->vm_page_prot));
 	entry = maybe_mkwrite(pte_mkdirty(entry), vma);
 	ptep_get_and_clear(mm, vmf->address, vmf->pte);
 	flush_tlb_page(vma, vmf->address);
-	page_add_new_anon_rmap(page, vma, vmf->address);
-	lru_cache_add(mm->q, page, false);
+	add_new_anon_page(vma, page, vmf->address, c);
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);
-	if (old)
-		page_remove_rmap(mm->q, old);
-	count_vm_event(mm->q, VM_quire_cow_copy);
+	cpu_count(c, VM_quire_cow_copy, 1);
+	if (!old)
+		return;
+	dec_mm_counter(mm, PageAnon(old)		  ? MM_ANONPAGES
+			   : PageFlag(old, PG_swapbacked) ? MM_SHMEMPAGES
+							  : MM_FILEPAGES);
+	page_remove_rmap(mm->q, old);
 }
 
 /* A page with the contents of what orig_pte maps; NULL: *ret says why not. */
@@ -114,7 +111,7 @@ static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
 		*ret = VM_FAULT_SIGBUS;
 		return NULL;
 	}
-	page = alloc_pages(q, GFP_HIGHUSER_MOVABLE, 0);
+	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!page))
 		return NULL;
 	if (is_zero_pfn(q, pfn))
@@ -122,7 +119,6 @@ static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
 	else
 		copy_page(page_address(q, page),
 			  phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
-	__SetPageFlag(page, PG_uptodate);
 	return page;
 }
 

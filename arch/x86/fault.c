@@ -289,17 +289,15 @@ unlock:
 	return NULL;
 }
 
+_Static_assert(X86_PF_WRITE == FAULT_FLAG_WRITE << 1 &&
+		       X86_PF_USER == FAULT_FLAG_USER >> 4 &&
+		       X86_PF_INSTR == FAULT_FLAG_INSTRUCTION >> 4,
+	       "fault_flags() moves the bits by shifts");
 static __always_inline unsigned fault_flags(unsigned long error)
 {
-	unsigned flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE;
-
-	if (likely(error & X86_PF_USER))
-		flags |= FAULT_FLAG_USER;
-	if (error & X86_PF_WRITE)
-		flags |= FAULT_FLAG_WRITE;
-	if (error & X86_PF_INSTR)
-		flags |= FAULT_FLAG_INSTRUCTION;
-	return flags;
+	return FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
+	       (unsigned)(error & X86_PF_WRITE) >> 1 |
+	       (unsigned)(error & (X86_PF_USER | X86_PF_INSTR)) << 4;
 }
 
 /* No VMA, or the task is to die: then user mode needs no signal more. */
@@ -324,11 +322,13 @@ do_user_addr_fault(struct quire_task *task, struct pt_regs *regs,
 	vm_fault_t fault;
 	int code;
 
-	if (unlikely(error & X86_PF_RSVD))
-		return reserved_bit_fault(task, regs, error, address);
-	if (unlikely(!(error & X86_PF_USER)) &&
-	    !kernel_access_ok(task->q, regs, error))
-		return kernelmode_fixup_or_oops(task, regs, error, address);
+	if (unlikely((error & (X86_PF_USER | X86_PF_RSVD)) != X86_PF_USER)) {
+		if (error & X86_PF_RSVD)
+			return reserved_bit_fault(task, regs, error, address);
+		if (!kernel_access_ok(task->q, regs, error))
+			return kernelmode_fixup_or_oops(task, regs, error,
+							address);
+	}
 	if (unlikely(task->faults_disabled || !mm))
 		return bad_area_nosemaphore(task, regs, error, address,
 					    QUIRE_SEGV_MAPERR);
@@ -358,6 +358,16 @@ do_user_addr_fault(struct quire_task *task, struct pt_regs *regs,
 	return out;
 }
 
+/*
+ * Is it the upper half?  (The page between the end of user space and the end of
+ * the lower half belongs to nobody: do_user_addr_fault finds no VMA there.
+ * Other addresses in the middle are not canonical and give #GP, not #PF.)
+ */
+static __always_inline bool fault_in_kernel_space(uaddr_t address)
+{
+	return (sreg_t)address < 0;
+}
+
 static __always_inline struct outcome handle_page_fault(struct quire_task *task,
 							struct pt_regs *regs,
 							unsigned long error,
@@ -367,7 +377,7 @@ static __always_inline struct outcome handle_page_fault(struct quire_task *task,
 
 	if (unlikely(q->kmmio_fault) && q->kmmio_fault(q, regs, address) > 0)
 		return outcome(0, QF_NONE);
-	if (unlikely(address >= task_size_max(q)))
+	if (unlikely(fault_in_kernel_space(address)))
 		return do_kern_addr_fault(task, regs, error, address);
 	return do_user_addr_fault(task, regs, error, address);
 }

@@ -21,8 +21,8 @@ void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,
 
 	w->n = 0;
 	for (;; shift -= 9) {
-		/* a table outside memory: stop before reading from nowhere */
-		if (!pfn_valid(q, table >> PAGE_SHIFT))
+		/* past the end of memory: stop before reading from nowhere */
+		if (table >> PAGE_SHIFT >= q->max_pfn)
 			return;
 		slot = (uint64_t *)phys_to_virt(q, table) +
 		       ((addr >> shift) & (PTRS_PER_TABLE - 1));

@@ -158,9 +158,7 @@ struct mm_struct {
 static __always_inline void add_mm_counter(struct mm_struct *mm,
 					   enum rss_type t, int64_t d)
 {
-	int64_t *c = &mm->cpu[quire_host_cpu()].rss[t];
-
-	WRITE_ONCE(*c, READ_ONCE(*c) + d);
+	local_add(&mm->cpu[quire_host_cpu()].rss[t], d);
 }
 static __always_inline void inc_mm_counter(struct mm_struct *mm,
 					   enum rss_type t)

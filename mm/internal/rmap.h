@@ -45,8 +45,26 @@ bool is_mergeable_anon_vma(struct anon_vma *a, struct anon_vma *b,
 			   struct vm_area_struct *vma);
 
 /* mm/rmap.c; ptl held in all of these. */
-void page_add_new_anon_rmap(struct page *page, struct vm_area_struct *vma,
-			    uaddr_t addr);
+/*
+ * add_new_anon_page: all that a fresh page needs beside its entry when it
+ * becomes private memory of vma at addr: flags, reverse map, LRU batch,
+ * counters.  It is nobody else's yet, so plain stores do.  c: this CPU's part.
+ */
+static __always_inline void add_new_anon_page(struct vm_area_struct *vma,
+					      struct page *page, uaddr_t addr,
+					      struct quire_cpu *c)
+{
+	struct mm_struct *mm = vma->vm_mm;
+
+	WRITE_ONCE(page->flags, 1u << PG_uptodate | 1u << PG_swapbacked);
+	WRITE_ONCE(page->_mapcount, 1u);
+	page->index = linear_page_index(vma, addr);
+	WRITE_ONCE(page->mapping,
+		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
+	cpu_count(c, VM_nr_anon_pages, 1);
+	inc_mm_counter(mm, MM_ANONPAGES);
+	lru_cache_add_new(mm->q, c, page);
+}
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			uaddr_t addr);
 void page_add_file_rmap(struct quire *q, struct page *page);

@@ -151,14 +151,18 @@ static __always_inline struct quire_cpu *this_cpu(struct quire *q)
 static __always_inline void mod_vmstat(struct quire *q, enum vmstat_item i,
 				       int64_t d)
 {
-	int64_t *s = &this_cpu(q)->stat[i];
-
-	WRITE_ONCE(*s, READ_ONCE(*s) + d);
+	local_add(&this_cpu(q)->stat[i], d);
 }
 static __always_inline void count_vm_event(struct quire *q,
 					   enum vmstat_item i)
 {
 	mod_vmstat(q, i, 1);
+}
+/* The same by a caller that has its CPU's part at hand, preemption off. */
+static __always_inline void cpu_count(struct quire_cpu *c, enum vmstat_item i,
+				      int64_t d)
+{
+	local_add(&c->stat[i], d);
 }
 int64_t vmstat_sum(struct quire *q, enum vmstat_item i); /* all CPUs */
 uint64_t lru_pages(struct quire *q, enum lru_list list); /* all nodes */
@@ -199,6 +203,48 @@ static __always_inline struct page *virt_to_page(struct quire *q,
 						 const void *v)
 {
 	return pfn_to_page(q, virt_to_phys(q, v) >> PAGE_SHIFT);
+}
+
+/*
+ * alloc_page: alloc_pages(q, gfp, 0) with this CPU's stack looked at in place.
+ */
+static __always_inline struct page *alloc_page(struct quire *q, gfp_t gfp)
+{
+#if !defined(QUIRE_DEBUG) && !defined(QUIRE_INJECT)
+	struct quire_cpu *c;
+	struct page *page;
+	uint32_t n;
+
+	quire_host_preempt_disable();
+	c = this_cpu(q);
+	n = c->pcp.count;
+	if (likely(n) && !(gfp & __GFP_ZERO)) {
+		page = c->pcp.pages[n - 1];
+		WRITE_ONCE(c->pcp.count, n - 1);
+		cpu_count(c, VM_pgalloc, 1);
+		WRITE_ONCE(page->_refcount, 1u);
+		quire_host_preempt_enable();
+		return page;
+	}
+	quire_host_preempt_enable();
+#endif
+	return alloc_pages(q, gfp, 0);
+}
+
+/*
+ * lru_cache_add for a page that nobody else can see yet, on this CPU's part c,
+ * preemption off.
+ */
+static __always_inline void lru_cache_add_new(struct quire *q,
+					      struct quire_cpu *c,
+					      struct page *page)
+{
+	struct lru_batch *b = &c->lru_add;
+
+	WRITE_ONCE(page->_refcount, page->_refcount + 1);
+	b->pages[b->count] = page;
+	if (unlikely(++b->count == LRU_BATCH))
+		lru_add_drain(q);
 }
 
 /*
