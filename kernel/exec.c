@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec.c - execve(2): a fresh address space with a program in it.
+ *
+ *   0x7fff'ffff'f000  stack: strings, auxiliary vector, envp, argv, argc
+ *            |        grows down
+ *   0x7fff'f7ff'f000  mmap area, downwards: the interpreter (ld.so), libraries
+ *            |
+ *   0x5555'5555'4000  position-independent programs, then brk
+ *   0x0000'0040'0000  others, at their own addresses, then brk
+ *
+ * Placement is the same in every run: what a program's faults cost is to be
+ * repeatable.  Everything that can fail happens on a new mm_struct that nobody
+ * else knows; then the other threads are ended, the mm is exchanged, and the
+ * old one put.
+ *
+ * Locks: none held; Quire takes its own.
+ */
+#include "exec.h"
+#include "elf.h"
+#include "kerrno.h"
+#include "vfs.h"
+#include <asm/ptrace.h>
+
+#define PAGE	       4096ull
+#define STACK_TOP      0x00007ffffffff000ull
+#define USER_LIMIT     0x00007ffffffff000ull
+#define PIE_BASE       0x0000555555554000ull
+#define STACK_EXTRA    (128ull << 10) /* mapped below the strings at start */
+#define ARG_MAX_BYTES  (2u << 20)     /* execve(2): a quarter of 8 MiB */
+#define ARG_MAX_STRING (128u << 10)
+
+/* Auxiliary vector types: getauxval(3), System V ABI AMD64 supplement 3.4.3 */
+enum {
+	AT_NULL = 0,
+	AT_PHDR = 3,
+	AT_PHENT = 4,
+	AT_PHNUM = 5,
+	AT_PAGESZ = 6,
+	AT_BASE = 7,
+	AT_FLAGS = 8,
+	AT_ENTRY = 9,
+	AT_UID = 11,
+	AT_EUID = 12,
+	AT_GID = 13,
+	AT_EGID = 14,
+	AT_PLATFORM = 15,
+	AT_HWCAP = 16,
+	AT_CLKTCK = 17,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_HWCAP2 = 26,
+	AT_EXECFN = 31,
+	AT_MINSIGSTKSZ = 51
+};
+
+struct binprm {
+	struct exec_args *args;
+	char path[PATH_MAX]; /* what AT_EXECFN shows */
+	char head[256];	     /* the file's first bytes */
+	long head_len;
+	struct file *file;
+	struct mm_struct *mm;
+	struct elf_header eh;
+	struct elf_image *image; /* of the program, then of its interpreter */
+	uint64_t bias, phdr, entry, interp_base, start;
+	uint64_t end_bss;
+	uint64_t start_code, end_code, start_data, end_data;
+	uint64_t sp;
+};
+
+void random_bytes(void *buf, size_t n); /* sys_misc.c */
+uint64_t exec_hwcap(void);		/* sys_misc.c */
+
+/* ------------------------------------------------- arguments, gathered */
+
+static int args_append(struct exec_args *a, const char *s, size_t n)
+{
+	size_t cap = a->cap ? a->cap : 4096;
+	char *buf;
+
+	if (n + 1 > ARG_MAX_STRING)
+		return -E2BIG;
+	if (a->len + n + 1 > ARG_MAX_BYTES)
+		return -E2BIG;
+	while (cap < a->len + n + 1)
+		cap *= 2;
+	if (cap != a->cap) {
+		buf = kmalloc(cap);
+		if (!buf)
+			return -ENOMEM;
+		if (a->len)
+			memcpy(buf, a->buf, a->len);
+		kfree(a->buf);
+		a->buf = buf;
+		a->cap = cap;
+	}
+	memcpy(a->buf + a->len, s, n);
+	a->buf[a->len + n] = 0;
+	a->len += n + 1;
+	return 0;
+}
+
+int exec_add_arg(struct exec_args *a, const char *s, size_t n)
+{
+	int err = args_append(a, s, n);
+
+	if (!err) {
+		a->argc++;
+		a->env_at = a->len;
+	}
+	return err;
+}
+
+int exec_add_env(struct exec_args *a, const char *s, size_t n)
+{
+	int err = args_append(a, s, n);
+
+	if (!err)
+		a->envc++;
+	return err;
+}
+
+void exec_free_args(struct exec_args *a)
+{
+	kfree(a->buf);
+	memset(a, 0, sizeof(*a));
+}
+
+/* Strings of a user's NULL-ended vector. */
+static int args_from_user(struct exec_args *a, uaddr_t vec, bool env)
+{
+	char *tmp = kmalloc(ARG_MAX_STRING);
+	uint64_t p;
+	long n;
+	int err = tmp ? 0 : -ENOMEM;
+
+	for (; !err && vec; vec += 8) {
+		err = get_user(&p, vec);
+		if (err || !p)
+			break;
+		n = strncpy_from_user(tmp, p, ARG_MAX_STRING);
+		if (n < 0)
+			err = -EFAULT;
+		else if (n >= (long)ARG_MAX_STRING)
+			err = -E2BIG;
+		else
+			err = env ? exec_add_env(a, tmp, (size_t)n)
+				  : exec_add_arg(a, tmp, (size_t)n);
+	}
+	kfree(tmp);
+	return err;
+}
+
+/* Put the interpreter's words before the arguments in place of argv[0]. */
+static int args_insert(struct exec_args *a, const char *interp, const char *opt,
+		       const char *script)
+{
+	struct exec_args n = {0};
+	size_t skip = a->argc ? strlen(a->buf) + 1 : 0;
+	const char *s = a->buf + skip;
+	unsigned i;
+	int err = exec_add_arg(&n, interp, strlen(interp));
+
+	if (!err && opt)
+		err = exec_add_arg(&n, opt, strlen(opt));
+	if (!err)
+		err = exec_add_arg(&n, script, strlen(script));
+	for (i = 1; !err && i < a->argc; i++, s += strlen(s) + 1)
+		err = exec_add_arg(&n, s, strlen(s));
+	for (i = 0, s = a->buf + a->env_at; !err && i < a->envc;
+	     i++, s += strlen(s) + 1)
+		err = exec_add_env(&n, s, strlen(s));
+	if (err) {
+		exec_free_args(&n);
+		return err;
+	}
+	exec_free_args(a);
+	*a = n;
+	return 0;
+}
+
+/* ------------------------------------------------------------- the file */
+
+static int open_file(struct binprm *b, int dirfd, const char *path,
+		     unsigned flags)
+{
+	struct file *f = vfs_open_exec(dirfd, path, flags);
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	b->file = f;
+	memset(b->head, 0, sizeof(b->head));
+	b->head_len = kernel_read(f, b->head, sizeof(b->head), 0);
+	return b->head_len < 0 ? (int)b->head_len : 0;
+}
+
+/* "#! interpreter [one argument]": 1 when it was such a line, 0, or -errno. */
+static int open_script(struct binprm *b)
+{
+	char *interp = b->head + 2, *end, *opt = NULL;
+	char name[256], arg[256];
+	int err;
+
+	if (b->head_len < 3 || b->head[0] != '#' || b->head[1] != '!')
+		return 0;
+	end = memchr(b->head, '\n', (size_t)b->head_len);
+	if (!end)
+		end = b->head + K_MIN(b->head_len, (long)sizeof(b->head) - 1);
+	while (end > interp && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*end = 0;
+	while (*interp == ' ' || *interp == '\t')
+		interp++;
+	if (!*interp)
+		return -ENOEXEC;
+	strlcpy(name, interp, sizeof(name));
+	for (end = name; *end && *end != ' ' && *end != '\t'; end++)
+		;
+	if (*end) {
+		*end++ = 0;
+		while (*end == ' ' || *end == '\t')
+			end++;
+		if (*end) {
+			strlcpy(arg, end, sizeof(arg));
+			opt = arg;
+		}
+	}
+	err = args_insert(b->args, name, opt, b->path);
+	if (err)
+		return err;
+	fput(b->file);
+	b->file = NULL;
+	strlcpy(b->path, name, sizeof(b->path));
+	err = open_file(b, -100, name, 0);
+	return err ? err : 1;
+}
+
+/* ------------------------------------------------------ mapping the file */
+
+static unsigned seg_prot(const struct elf_segment *s)
+{
+	return (s->flags & ELF_PF_R ? PROT_READ : 0u) |
+	       (s->flags & ELF_PF_W ? PROT_WRITE : 0u) |
+	       (s->flags & ELF_PF_X ? PROT_EXEC : 0u);
+}
+
+/* Zero the part of the last file page that is past the file's data. */
+static int clear_tail(struct mm_struct *mm, uint64_t from, uint64_t to)
+{
+	static const char zero[PAGE];
+
+	return quire_mm_write(mm, from, zero, to - from, true) == to - from
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int map_segment(struct binprm *b, struct file *f,
+		       const struct elf_segment *s, uint64_t bias)
+{
+	uint64_t start = (s->vaddr + bias) & ~(PAGE - 1);
+	uint64_t skew = s->vaddr & (PAGE - 1);
+	uint64_t file_end = s->vaddr + bias + s->filesz;
+	uint64_t mem_end = s->vaddr + bias + s->memsz;
+	uint64_t zero_from = K_ALIGN_UP(file_end, PAGE);
+	sreg_t r;
+
+	if (s->filesz) {
+		r = quire_mmap(b->mm, start, skew + s->filesz, seg_prot(s),
+			       MAP_PRIVATE | MAP_FIXED, &f->qf,
+			       s->offset - skew);
+		if (r < 0)
+			return (int)r;
+		if (s->memsz > s->filesz && (file_end & (PAGE - 1)) &&
+		    (s->flags & ELF_PF_W) &&
+		    clear_tail(b->mm, file_end, K_MIN(zero_from, mem_end)))
+			return -ENOMEM;
+	} else {
+		zero_from = start;
+	}
+	if (mem_end > zero_from) {
+		r = quire_mmap(
+			b->mm, zero_from, mem_end - zero_from, seg_prot(s),
+			MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, NULL, 0);
+		if (r < 0)
+			return (int)r;
+	}
+	return 0;
+}
+
+/* Read and check the program headers of f into b->eh and b->image. */
+static int read_image(struct binprm *b, struct file *f, const char *head,
+		      size_t head_len)
+{
+	size_t n;
+	char *ph;
+	long got;
+	int err = elf_read_header(head, head_len, &b->eh);
+
+	if (err)
+		return err;
+	n = b->eh.phnum * ELF_PHDR_SIZE;
+	ph = kmalloc(n);
+	if (!ph)
+		return -ENOMEM;
+	got = kernel_read(f, ph, n, b->eh.phoff);
+	err = got < 0 ? (int)got
+		      : elf_read_segments(ph, (size_t)got, &b->eh,
+					  quire_mapping_get_size(f->qf.mapping),
+					  USER_LIMIT - PIE_BASE, b->image);
+	kfree(ph);
+	return err;
+}
+
+static int map_image(struct binprm *b, struct file *f, uint64_t bias)
+{
+	unsigned i;
+	int err = 0;
+
+	for (i = 0; !err && i < b->image->nr_load; i++)
+		err = map_segment(b, f, &b->image->load[i], bias);
+	return err;
+}
+
+/* Remember where code, data and bss are, for brk and /proc. */
+static void note_extent(struct binprm *b)
+{
+	unsigned i;
+
+	b->start_code = b->start_data = UINT64_MAX;
+	for (i = 0; i < b->image->nr_load; i++) {
+		const struct elf_segment *s = &b->image->load[i];
+		uint64_t a = s->vaddr + b->bias;
+
+		if (s->flags & ELF_PF_X) {
+			b->start_code = K_MIN(b->start_code, a);
+			b->end_code = K_MAX(b->end_code, a + s->filesz);
+		}
+		if (s->flags & ELF_PF_W) {
+			b->start_data = K_MIN(b->start_data, a);
+			b->end_data = K_MAX(b->end_data, a + s->filesz);
+		}
+		b->end_bss = K_MAX(b->end_bss, a + s->memsz);
+	}
+	if (b->start_data == UINT64_MAX)
+		b->start_data = b->end_data = b->end_bss;
+	if (b->start_code == UINT64_MAX)
+		b->start_code = b->end_code = b->bias;
+}
+
+/* The program's interpreter, placed in the mmap area; start becomes its. */
+static int map_interp(struct binprm *b, const char *name)
+{
+	struct file *f = vfs_open_exec(-100, name, 0);
+	char head[ELF_HEADER_SIZE];
+	sreg_t base;
+	long n;
+	int err;
+
+	if (IS_ERR(f))
+		return (int)PTR_ERR(f);
+	n = kernel_read(f, head, sizeof(head), 0);
+	err = n < 0 ? (int)n : read_image(b, f, head, (size_t)n);
+	if (err)
+		goto out;
+	if (!b->eh.pie) {
+		b->interp_base = 0;
+		b->start = b->eh.entry;
+		err = map_image(b, f, 0);
+		goto out;
+	}
+	/* find room for all of it, then put the segments over it */
+	base = quire_mmap(b->mm, 0, b->image->high - b->image->low, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	if (base < 0) {
+		err = (int)base;
+		goto out;
+	}
+	err = quire_munmap(b->mm, (uaddr_t)base,
+			   b->image->high - b->image->low);
+	b->interp_base = (uint64_t)base - b->image->low;
+	b->start = b->eh.entry + b->interp_base;
+	if (!err)
+		err = map_image(b, f, b->interp_base);
+out:
+	fput(f);
+	return err;
+}
+
+static void set_layout(struct binprm *b, uint64_t arg_start, uint64_t env_start,
+		       uint64_t env_end)
+{
+	struct quire_mm_layout l = {0};
+	uint64_t gap = task_rlimit(RLIMIT_STACK);
+
+	gap = K_MAX(gap, 128ull << 20);
+	gap = K_MIN(gap, STACK_TOP / 6 * 5);
+	l.mmap_base = (STACK_TOP - gap) & ~(PAGE - 1);
+	l.topdown = true;
+	l.start_brk = K_ALIGN_UP(b->end_bss, PAGE);
+	l.start_code = b->start_code;
+	l.end_code = b->end_code;
+	l.start_data = b->start_data;
+	l.end_data = b->end_data;
+	l.start_stack = b->sp;
+	l.arg_start = arg_start;
+	l.arg_end = env_start;
+	l.env_start = env_start;
+	l.env_end = env_end;
+	quire_mm_set_layout(b->mm, &l);
+}
+
+/* ------------------------------------------------------------- the stack */
+
+static size_t fill_auxv(struct binprm *b, uint64_t *v, uint64_t execfn,
+			uint64_t platform, uint64_t random)
+{
+	const struct cred *c = &current->proc->cred;
+	const uint64_t aux[][2] = {
+		{AT_HWCAP, exec_hwcap()},  {AT_PAGESZ, PAGE},
+		{AT_CLKTCK, 100},	   {AT_PHDR, b->phdr},
+		{AT_PHENT, ELF_PHDR_SIZE}, {AT_PHNUM, b->eh.phnum},
+		{AT_BASE, b->interp_base}, {AT_FLAGS, 0},
+		{AT_ENTRY, b->entry},	   {AT_UID, c->uid},
+		{AT_EUID, c->euid},	   {AT_GID, c->gid},
+		{AT_EGID, c->egid},	   {AT_SECURE, 0},
+		{AT_RANDOM, random},	   {AT_HWCAP2, 0},
+		{AT_EXECFN, execfn},	   {AT_PLATFORM, platform},
+		{AT_MINSIGSTKSZ, 4096},	   {AT_NULL, 0},
+	};
+
+	memcpy(v, aux, sizeof(aux));
+	return sizeof(aux) / 8;
+}
+
+/*
+ * Strings and vectors onto the new stack; b->sp points at argc.  The vector
+ * part is built in kernel memory and written in one go.
+ */
+static int fill_stack(struct binprm *b, unsigned phnum)
+{
+	struct exec_args *a = b->args;
+	uint64_t top = STACK_TOP - 8, execfn, strings, platform, random, env;
+	size_t words = 1 + a->argc + 1 + a->envc + 1 + 2 * 24, n = 0, len;
+	uint64_t *v = kmalloc(words * 8);
+	const char *s = a->buf;
+	char rnd[16];
+	unsigned i;
+	int err = -ENOMEM;
+
+	if (!v)
+		return -ENOMEM;
+	len = strlen(b->path) + 1;
+	execfn = top - len;
+	strings = execfn - a->len;
+	platform = strings - 8;
+	random = (platform - 16) & ~15ull;
+	random_bytes(rnd, sizeof(rnd));
+	if (quire_mm_write(b->mm, execfn, b->path, len, false) != len ||
+	    quire_mm_write(b->mm, strings, a->buf, a->len, false) != a->len ||
+	    quire_mm_write(b->mm, platform, "x86_64", 7, false) != 7 ||
+	    quire_mm_write(b->mm, random, rnd, 16, false) != 16)
+		goto out;
+	v[n++] = a->argc;
+	for (i = 0; i < a->argc; i++, s += strlen(s) + 1)
+		v[n++] = strings + (uint64_t)(s - a->buf);
+	v[n++] = 0;
+	env = strings + a->env_at;
+	for (i = 0; i < a->envc; i++, s += strlen(s) + 1)
+		v[n++] = strings + (uint64_t)(s - a->buf);
+	v[n++] = 0;
+	b->eh.phnum = phnum;
+	n += fill_auxv(b, v + n, execfn, platform, random);
+	b->sp = (random - n * 8) & ~15ull;
+	if (quire_mm_write(b->mm, b->sp, v, n * 8, false) != n * 8)
+		goto out;
+	set_layout(b, strings, env, strings + a->len);
+	err = 0;
+out:
+	kfree(v);
+	return err;
+}
+
+/* ------------------------------------------------------------ all of it */
+
+/* Build the new address space of b->file.  0 or -errno; b->mm is the caller's
+ * to put. */
+static int load_program(struct binprm *b)
+{
+	char *interp = NULL;
+	uint64_t stack;
+	unsigned phnum;
+	long n;
+	int err = read_image(b, b->file, b->head, (size_t)b->head_len);
+
+	if (err)
+		return err;
+	if (b->image->interp_len) {
+		interp = kzalloc(b->image->interp_len + 1);
+		if (!interp)
+			return -ENOMEM;
+		n = kernel_read(b->file, interp, b->image->interp_len,
+				b->image->interp_off);
+		if (n != (long)b->image->interp_len) {
+			err = n < 0 ? (int)n : -ENOEXEC;
+			goto out;
+		}
+	}
+	b->mm = quire_mm_create(the_quire);
+	err = -ENOMEM;
+	if (!b->mm)
+		goto out;
+	b->bias = b->eh.pie ? PIE_BASE - b->image->low : 0;
+	b->entry = b->start = b->eh.entry + b->bias;
+	b->phdr = b->image->phdr_vaddr ? b->image->phdr_vaddr + b->bias : 0;
+	phnum = b->eh.phnum;
+	note_extent(b);
+	set_layout(b, 0, 0, 0);
+	stack = K_ALIGN_UP(b->args->len + strlen(b->path) + 4096 +
+				   8ull * (b->args->argc + b->args->envc),
+			   PAGE) +
+		STACK_EXTRA;
+	err = quire_mm_stack(b->mm, STACK_TOP, stack,
+			     PROT_READ | PROT_WRITE |
+				     (b->image->exec_stack ? PROT_EXEC : 0));
+	if (!err)
+		err = map_image(b, b->file, b->bias);
+	if (!err && interp)
+		err = map_interp(b, interp);
+	if (!err)
+		err = fill_stack(b, phnum);
+out:
+	kfree(interp);
+	return err;
+}
+
+/* Make the new address space the task's, and let go of the old one. */
+static void exchange_mm(struct mm_struct *mm)
+{
+	struct task *t = current;
+	struct mm_struct *old = t->qt.mm;
+	unsigned long flags;
+
+	if (old)
+		futex_mm_release(t);
+	flags = irq_save();
+	t->qt.mm = mm;
+	t->qt.vma_cache = NULL;
+	quire_switch_mm(the_quire, mm);
+	irq_restore(flags);
+	if (old)
+		quire_mm_put(old);
+}
+
+static void start_program(struct binprm *b)
+{
+	struct pt_regs *r = task_regs(current);
+	const char *name = strrchr(b->path, '/');
+
+	exchange_mm(b->mm);
+	b->mm = NULL;
+	exec_reset_task(name ? name + 1 : b->path, b->file);
+	b->file = NULL;
+	memset(r, 0, sizeof(*r));
+	r->ip = b->start;
+	r->sp = b->sp;
+	r->cs = 0x33; /* the user segments of cpu.h */
+	r->ss = 0x2b;
+	r->flags = X86_EFLAGS_IF;
+}
+
+int do_execve(int dirfd, const char *path, struct exec_args *args,
+	      unsigned flags)
+{
+	struct binprm *b = kzalloc(sizeof(*b));
+	unsigned depth;
+	int err = -ENOMEM;
+
+	if (!b)
+		return -ENOMEM;
+	b->image = kzalloc(sizeof(*b->image));
+	if (!b->image)
+		goto out;
+	b->args = args;
+	if (path[0] == 0 || (path[0] != '/' && dirfd != -100))
+		snprintf(b->path, sizeof(b->path), "/dev/fd/%d%s%s", dirfd,
+			 path[0] ? "/" : "", path);
+	else
+		strlcpy(b->path, path, sizeof(b->path));
+	err = open_file(b, dirfd, path, flags);
+	for (depth = 0; !err; depth++) {
+		err = open_script(b);
+		if (err <= 0)
+			break;
+		err = depth == 4 ? -ELOOP : 0;
+	}
+	if (!err)
+		err = load_program(b);
+	if (!err)
+		err = exec_dethread();
+	if (!err)
+		err = files_exec(current);
+	if (!err)
+		start_program(b);
+out:
+	if (b->mm)
+		quire_mm_put(b->mm);
+	if (b->file)
+		fput(b->file);
+	kfree(b->image);
+	kfree(b);
+	return err;
+}
+
+long sys_execveat(int dirfd, uaddr_t upath, uaddr_t argv, uaddr_t envp,
+		  unsigned flags);
+long sys_execveat(int dirfd, uaddr_t upath, uaddr_t argv, uaddr_t envp,
+		  unsigned flags)
+{
+	struct exec_args args = {0};
+	char *path;
+	long n;
+	int err;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
+		return -EINVAL;
+	path = kmalloc(PATH_MAX);
+	if (!path)
+		return -ENOMEM;
+	n = strncpy_from_user(path, upath, PATH_MAX);
+	err = n < 0 ? (int)n : n >= PATH_MAX ? -ENAMETOOLONG : 0;
+	if (!err && n == 0 && !(flags & AT_EMPTY_PATH))
+		err = -ENOENT;
+	if (!err)
+		err = args_from_user(&args, argv, false);
+	/* a program always has a name to look at */
+	if (!err && args.argc == 0)
+		err = exec_add_arg(&args, "", 0);
+	if (!err)
+		err = args_from_user(&args, envp, true);
+	if (!err)
+		err = do_execve(dirfd, path, &args, flags);
+	exec_free_args(&args);
+	kfree(path);
+	return err;
+}
+
+long sys_execve(uaddr_t upath, uaddr_t argv, uaddr_t envp);
+long sys_execve(uaddr_t upath, uaddr_t argv, uaddr_t envp)
+{
+	return sys_execveat(-100, upath, argv, envp, 0);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys_mm.c - the memory system calls: Quire has Linux's arguments and results,
+ * so most of them only fetch the address space and the file.
+ */
+#include "kerrno.h"
+#include "task.h"
+#include "vfs.h"
+
+#define IOV_MAX 1024u
+#define PAGE	4096ull
+
+static struct mm_struct *mm_here(void)
+{
+	return current->qt.mm;
+}
+
+long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	      uint64_t off);
+long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	      uint64_t off)
+{
+	struct file *f;
+	long r;
+
+	if (off & (PAGE - 1))
+		return -EINVAL;
+	if (flags & MAP_ANONYMOUS)
+		return quire_mmap(mm_here(), addr, len, prot, flags, NULL, off);
+	f = fget(fd);
+	if (!f)
+		return -EBADF;
+	r = quire_mmap(mm_here(), addr, len, prot, flags, &f->qf, off);
+	fput(f);
+	return r;
+}
+
+long sys_munmap(uaddr_t addr, uaddr_t len);
+long sys_munmap(uaddr_t addr, uaddr_t len)
+{
+	return quire_munmap(mm_here(), addr, len);
+}
+
+long sys_brk(uaddr_t brk);
+long sys_brk(uaddr_t brk)
+{
+	return (long)quire_brk(mm_here(), brk);
+}
+
+long sys_mprotect(uaddr_t addr, uaddr_t len, unsigned prot);
+long sys_mprotect(uaddr_t addr, uaddr_t len, unsigned prot)
+{
+	return quire_mprotect(mm_here(), addr, len, prot);
+}
+
+/* No protection keys here: as on a processor without them (pkeys(7)). */
+long sys_pkey_mprotect(uaddr_t addr, uaddr_t len, unsigned prot, int pkey);
+long sys_pkey_mprotect(uaddr_t addr, uaddr_t len, unsigned prot, int pkey)
+{
+	return pkey == -1 ? quire_mprotect(mm_here(), addr, len, prot)
+			  : -EINVAL;
+}
+
+long sys_pkey_alloc(unsigned flags, unsigned rights);
+long sys_pkey_alloc(unsigned flags, unsigned rights)
+{
+	return flags || rights > 3 ? -EINVAL : -ENOSPC;
+}
+
+long sys_pkey_free(int pkey);
+long sys_pkey_free(int pkey)
+{
+	(void)pkey;
+	return -EINVAL;
+}
+
+long sys_mremap(uaddr_t addr, uaddr_t old_len, uaddr_t new_len, unsigned flags,
+		uaddr_t new_addr);
+long sys_mremap(uaddr_t addr, uaddr_t old_len, uaddr_t new_len, unsigned flags,
+		uaddr_t new_addr)
+{
+	return quire_mremap(mm_here(), addr, old_len, new_len, flags, new_addr);
+}
+
+long sys_madvise(uaddr_t addr, uaddr_t len, int advice);
+long sys_madvise(uaddr_t addr, uaddr_t len, int advice)
+{
+	return quire_madvise(mm_here(), addr, len, advice);
+}
+
+long sys_msync(uaddr_t addr, uaddr_t len, int flags);
+long sys_msync(uaddr_t addr, uaddr_t len, int flags)
+{
+	return quire_msync(mm_here(), addr, len, flags);
+}
+
+long sys_mincore(uaddr_t addr, uaddr_t len, uaddr_t uvec);
+long sys_mincore(uaddr_t addr, uaddr_t len, uaddr_t uvec)
+{
+	uint64_t pages = (len + PAGE - 1) / PAGE, n;
+	unsigned char *vec;
+	int err = 0;
+
+	/* in this order, mincore(2)'s errors */
+	if (addr & (PAGE - 1))
+		return -EINVAL;
+	if (!access_ok(addr, len))
+		return -ENOMEM;
+	if (!access_ok(uvec, pages))
+		return -EFAULT;
+	vec = kmalloc(PAGE);
+	if (!vec)
+		return -EAGAIN;
+	while (pages && !err) {
+		n = K_MIN(pages, PAGE);
+		err = quire_mincore(mm_here(), addr, n * PAGE, vec);
+		if (!err && copy_to_user(uvec, vec, n))
+			err = -EFAULT;
+		pages -= n;
+		addr += n * PAGE;
+		uvec += n;
+	}
+	kfree(vec);
+	return err;
+}
+
+long sys_mlock(uaddr_t addr, uaddr_t len);
+long sys_mlock(uaddr_t addr, uaddr_t len)
+{
+	return quire_mlock(mm_here(), addr, len, 0);
+}
+
+long sys_mlock2(uaddr_t addr, uaddr_t len, int flags);
+long sys_mlock2(uaddr_t addr, uaddr_t len, int flags)
+{
+	if (flags & ~MLOCK_ONFAULT)
+		return -EINVAL;
+	return quire_mlock(mm_here(), addr, len, flags);
+}
+
+long sys_munlock(uaddr_t addr, uaddr_t len);
+long sys_munlock(uaddr_t addr, uaddr_t len)
+{
+	return quire_munlock(mm_here(), addr, len);
+}
+
+long sys_mlockall(int flags);
+long sys_mlockall(int flags)
+{
+	return quire_mlockall(mm_here(), flags);
+}
+
+long sys_munlockall(void);
+long sys_munlockall(void)
+{
+	return quire_munlockall(mm_here());
+}
+
+/* ---------------------------------------------- process_vm_readv, _writev */
+
+struct vm_iovec {
+	uint64_t base, len;
+};
+
+/* A user's iovec array in kernel memory; NULL with *err set. */
+static struct vm_iovec *fetch_iov(uaddr_t uiov, uint64_t n, int *err)
+{
+	struct vm_iovec *v;
+	uint64_t i, total = 0;
+
+	if (n > IOV_MAX) {
+		*err = -EINVAL;
+		return NULL;
+	}
+	v = kmalloc(n * sizeof(*v) + 1);
+	if (!v) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	*err = n && copy_from_user(v, uiov, n * sizeof(*v)) ? -EFAULT : 0;
+	for (i = 0; !*err && i < n; i++) {
+		if (v[i].len > (uint64_t)INT64_MAX - total)
+			*err = -EINVAL;
+		total += v[i].len;
+	}
+	if (!*err)
+		return v;
+	kfree(v);
+	return NULL;
+}
+
+/*
+ * Move bytes between our vector and the other's, through a page of kernel
+ * memory.  Bytes done, or -EFAULT when the first one failed.
+ */
+static long vm_copy(struct mm_struct *mm, struct vm_iovec *l, uint64_t nl,
+		    struct vm_iovec *r, uint64_t nr, bool write, char *page)
+{
+	uint64_t i = 0, j = 0, n;
+	size_t got;
+	long done = 0;
+
+	while (i < nl && j < nr) {
+		n = K_MIN(K_MIN(l[i].len, r[j].len),
+			  PAGE - (r[j].base & (PAGE - 1)));
+		if (n) {
+			if (write)
+				got = copy_from_user(page, l[i].base, n)
+					      ? 0
+					      : quire_mm_write(mm, r[j].base,
+							       page, n, false);
+			else
+				got = quire_mm_read(mm, r[j].base, page, n);
+			if (!write && got)
+				got -= copy_to_user(l[i].base, page, got);
+			done += (long)got;
+			if (got < n)
+				return done ? done : -EFAULT;
+		}
+		l[i].base += n;
+		r[j].base += n;
+		l[i].len -= n;
+		r[j].len -= n;
+		if (!l[i].len)
+			i++;
+		if (!r[j].len)
+			j++;
+		cond_resched();
+	}
+	return done;
+}
+
+static long process_vm_rw(int pid, uaddr_t ul, uint64_t nl, uaddr_t ur,
+			  uint64_t nr, uint64_t flags, bool write)
+{
+	struct vm_iovec *l, *r = NULL;
+	struct mm_struct *mm = NULL;
+	struct process *p = NULL;
+	char *page = NULL;
+	long done;
+	int err;
+
+	if (flags)
+		return -EINVAL;
+	l = fetch_iov(ul, nl, &err);
+	if (l)
+		r = fetch_iov(ur, nr, &err);
+	done = err;
+	if (!r)
+		goto out;
+	page = kmalloc(PAGE);
+	done = -ENOMEM;
+	if (!page)
+		goto out;
+	p = find_process(pid);
+	done = -ESRCH;
+	if (!p)
+		goto out;
+	mm = process_mm(p);
+	if (!mm)
+		goto out;
+	done = vm_copy(mm, l, nl, r, nr, write, page);
+out:
+	if (mm)
+		quire_mm_put(mm);
+	if (p)
+		process_put(p);
+	kfree(page);
+	kfree(r);
+	kfree(l);
+	return done;
+}
+
+long sys_process_vm_readv(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
+			  uint64_t nr, uint64_t flags);
+long sys_process_vm_readv(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
+			  uint64_t nr, uint64_t flags)
+{
+	return process_vm_rw(pid, l, nl, r, nr, flags, false);
+}
+
+long sys_process_vm_writev(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
+			   uint64_t nr, uint64_t flags);
+long sys_process_vm_writev(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
+			   uint64_t nr, uint64_t flags)
+{
+	return process_vm_rw(pid, l, nl, r, nr, flags, true);
+}
+
+/* ------------------------------------------------------------- membarrier */
+
+/* membarrier(2): commands */
+#define MB_QUERY		      0
+#define MB_GLOBAL		      1
+#define MB_GLOBAL_EXPEDITED	      2
+#define MB_REGISTER_GLOBAL_EXPEDITED  4
+#define MB_PRIVATE_EXPEDITED	      8
+#define MB_REGISTER_PRIVATE_EXPEDITED 16
+#define MB_ALL			      31
+
+static void mb_func(void *arg)
+{
+	(void)arg;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+long sys_membarrier(int cmd, unsigned flags, int cpu);
+long sys_membarrier(int cmd, unsigned flags, int cpu)
+{
+	cpumask_t others;
+
+	(void)cpu;
+	if (flags)
+		return -EINVAL;
+	switch (cmd) {
+	case MB_QUERY:
+		return MB_ALL;
+	case MB_REGISTER_GLOBAL_EXPEDITED:
+	case MB_REGISTER_PRIVATE_EXPEDITED:
+		current->proc->membarrier |= (uint32_t)cmd;
+		return 0;
+	case MB_PRIVATE_EXPEDITED:
+		if (!(current->proc->membarrier &
+		      MB_REGISTER_PRIVATE_EXPEDITED))
+			return -EPERM;
+		break;
+	case MB_GLOBAL:
+	case MB_GLOBAL_EXPEDITED:
+		break;
+	default:
+		return -EINVAL;
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	others = (((cpumask_t)1 << nr_cpus()) - 1) &
+		 ~((cpumask_t)1 << quire_host_cpu());
+	if (others)
+		quire_host_cpu_call(others, mb_func, NULL);
+	return 0;
+}
