@@ -206,7 +206,7 @@ void quire_host_debug_lock(const void *lock, int cls, bool sleeping)
 		sim_violation("more than %u locks held", SIM_HELD_MAX);
 		return;
 	}
-	cpu->held[cpu->nr_held++] = (struct sim_held){ lock, cls, sleeping };
+	cpu->held[cpu->nr_held++] = (struct sim_held){lock, cls, sleeping};
 	jitter(cpu);
 }
 
@@ -291,9 +291,9 @@ void quire_host_debug_pages_freed(void *mem, size_t bytes)
 	/* At creation all of memory is freed once: it stays untouched. */
 	if (m->creating)
 		return;
-	if (__atomic_load_n(&m->frame_state[(size_t)((char *)mem - m->ram) >>
-					    12],
-			    __ATOMIC_RELAXED) == FRAME_FREE) {
+	if (__atomic_load_n(
+		    &m->frame_state[(size_t)((char *)mem - m->ram) >> 12],
+		    __ATOMIC_RELAXED) == FRAME_FREE) {
 		sim_violation("frame %#zx freed twice",
 			      (size_t)((char *)mem - m->ram) >> 12);
 		return;

@@ -33,7 +33,8 @@ SIM_NO_TSAN static void copy_out(void *dst, const void *src, size_t n)
 		n--;
 	}
 	for (; n >= 8; n -= 8, s += 8, d += 8) {
-		uint64_t v = *(const volatile uint64_t *)(const volatile void *)s;
+		uint64_t v =
+			*(const volatile uint64_t *)(const volatile void *)s;
 
 		__builtin_memcpy((void *)(uintptr_t)d, &v, 8);
 	}
@@ -73,7 +74,7 @@ static int general_protection(struct sim_task *t, unsigned mode)
 		t->oopsed = true;
 		return SIM_OOPS;
 	}
-	t->sig = (struct quire_signal){ .signo = SIGSEGV, .code = 0x80 };
+	t->sig = (struct quire_signal){.signo = SIGSEGV, .code = 0x80};
 	return SIGSEGV;
 }
 
@@ -87,7 +88,7 @@ static int take_signal(struct sim_task *t)
 
 static int killed(struct sim_task *t)
 {
-	t->sig = (struct quire_signal){ .signo = SIGKILL };
+	t->sig = (struct quire_signal){.signo = SIGKILL};
 	return SIGKILL;
 }
 
@@ -95,9 +96,9 @@ static int killed(struct sim_task *t)
 static int page_fault(struct sim_cpu *cpu, struct sim_task *t, unsigned mode,
 		      uaddr_t addr, uint32_t error)
 {
-	uint64_t ip = mode & SIM_FIXUP	? SIM_IP_FIXABLE :
-		      mode & SIM_KERNEL ? SIM_IP_PLAIN :
-					  0x400000;
+	uint64_t ip = mode & SIM_FIXUP	  ? SIM_IP_FIXABLE
+		      : mode & SIM_KERNEL ? SIM_IP_PLAIN
+					  : 0x400000;
 
 	cpu->stats.page_faults++;
 	t->total_faults++;
@@ -135,8 +136,8 @@ static int resolve(struct sim_cpu *cpu, struct sim_task *t,
 		cpu_poll(cpu);
 		if (sim_likely(mmu_translate(cpu, kind, mode, addr, phys, &w)))
 			return 0;
-		r = w.gp ? general_protection(t, mode) :
-			   page_fault(cpu, t, mode, addr, w.error);
+		r = w.gp ? general_protection(t, mode)
+			 : page_fault(cpu, t, mode, addr, w.error);
 		if (r)
 			return r;
 	}

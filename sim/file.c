@@ -34,9 +34,9 @@ struct sim_inode {
 	unsigned refs; /* opens; under machine->lock */
 
 	pthread_mutex_t lock;
-	int fd;		/* host file, or -1 */
-	char *data;	/* contents; NULL while they are what seed gives */
-	uint64_t size;	/* of the device */
+	int fd;	       /* host file, or -1 */
+	char *data;    /* contents; NULL while they are what seed gives */
+	uint64_t size; /* of the device */
 	uint64_t seed;
 	struct sim_trouble read_trouble, write_trouble;
 	unsigned latency_us, short_bytes;
@@ -65,7 +65,8 @@ uint8_t sim_file_byte(uint64_t seed, uint64_t off)
 
 	if (!seed)
 		return 0;
-	x = (off / 8 + 1) * 0x9e3779b97f4a7c15ull ^ seed * 0xbf58476d1ce4e5b9ull;
+	x = (off / 8 + 1) * 0x9e3779b97f4a7c15ull ^
+	    seed * 0xbf58476d1ce4e5b9ull;
 	x ^= x >> 29;
 	return (uint8_t)(x >> (8 * (off % 8)));
 }
@@ -194,7 +195,7 @@ static int file_readpage(struct address_space *as, struct quire_file *file,
 		quire_page_end_read(m->q, page, -ENOMEM);
 		return 0;
 	}
-	*io = (struct sim_io){ i, page, NULL };
+	*io = (struct sim_io){i, page, NULL};
 	check_handover(sim_self, page);
 	pthread_mutex_lock(&m->io_lock);
 	*m->io_last = io;
@@ -598,7 +599,7 @@ void sim_file_fail_reads(struct sim_file *f, unsigned skip, unsigned count,
 			 int error)
 {
 	pthread_mutex_lock(&f->inode->lock);
-	f->inode->read_trouble = (struct sim_trouble){ skip, count, error };
+	f->inode->read_trouble = (struct sim_trouble){skip, count, error};
 	pthread_mutex_unlock(&f->inode->lock);
 }
 
@@ -606,7 +607,7 @@ void sim_file_fail_writes(struct sim_file *f, unsigned skip, unsigned count,
 			  int error)
 {
 	pthread_mutex_lock(&f->inode->lock);
-	f->inode->write_trouble = (struct sim_trouble){ skip, count, error };
+	f->inode->write_trouble = (struct sim_trouble){skip, count, error};
 	pthread_mutex_unlock(&f->inode->lock);
 }
 

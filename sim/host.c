@@ -93,9 +93,8 @@ static bool sleep_on(struct sim_machine *m, struct sim_bucket *b,
 
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += (time_t)m->config.wait_seconds;
-	while (!s->woken &&
-	       !(s->killable &&
-		 __atomic_load_n(&s->task->killed, __ATOMIC_SEQ_CST)))
+	while (!s->woken && !(s->killable && __atomic_load_n(&s->task->killed,
+							     __ATOMIC_SEQ_CST)))
 		if (pthread_cond_timedwait(&s->cond, &b->lock, &end) ==
 		    ETIMEDOUT)
 			return s->woken;
@@ -106,8 +105,9 @@ int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 {
 	struct sim_cpu *cpu = sim_self;
 	struct sim_bucket *b = bucket_of(cpu->m, word);
-	struct sim_sleeper s = { .word = word, .task = cpu->task,
-				 .killable = flags & QUIRE_WAIT_KILLABLE };
+	struct sim_sleeper s = {.word = word,
+				.task = cpu->task,
+				.killable = flags & QUIRE_WAIT_KILLABLE};
 	bool ok = true;
 
 #ifdef QUIRE_DEBUG

@@ -67,8 +67,8 @@ bool quire_host_should_fail(int kind, size_t bytes)
 	(void)bytes;
 	n = __atomic_add_fetch(&m->inject.count, 1, __ATOMIC_RELAXED);
 	if (m->inject.nth)
-		fail = m->inject.single ? n == m->inject.nth :
-					  n >= m->inject.nth;
+		fail = m->inject.single ? n == m->inject.nth
+					: n >= m->inject.nth;
 	else if (m->inject.one_in)
 		fail = chance(m, n);
 	if (fail)

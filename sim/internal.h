@@ -17,49 +17,50 @@
 #include <sim/sim.h>
 
 #define SIM_ASIDS_MAX 4096
-#define SIM_PWC_SIZE 64
-#define SIM_HELD_MAX 64
-#define SIM_BUCKETS 64
+#define SIM_PWC_SIZE  64
+#define SIM_HELD_MAX  64
+#define SIM_BUCKETS   64
 #define SIM_LOG_BYTES (256u << 10)
 
 /* No data-race reports for what a program does to its own memory. */
 #if defined(__clang__)
 #define SIM_NO_TSAN                                                            \
-	__attribute__((no_sanitize("thread"), disable_sanitizer_instrumentation, noinline))
+	__attribute__((no_sanitize("thread"),                                  \
+		       disable_sanitizer_instrumentation, noinline))
 #else
 #define SIM_NO_TSAN __attribute__((no_sanitize_thread))
 #endif
-#define sim_likely(x) __builtin_expect(!!(x), 1)
+#define sim_likely(x)	__builtin_expect(!!(x), 1)
 #define sim_unlikely(x) __builtin_expect(!!(x), 0)
 
 /* ---------------------------------------------------------------- the TLB */
 
-#define TLB_WRITE 0x1u
-#define TLB_USER 0x2u
-#define TLB_NX 0x4u
-#define TLB_DIRTY 0x8u
+#define TLB_WRITE  0x1u
+#define TLB_USER   0x2u
+#define TLB_NX	   0x4u
+#define TLB_DIRTY  0x8u
 #define TLB_GLOBAL 0x10u
 
 struct sim_tlb_entry {
 	uint64_t vpn;
-	uint64_t ctx;	/* number of the asid's present life; 0: invalid */
-	paddr_t frame;	/* of this 4 KiB part */
-	uint8_t flags;	/* TLB_* */
-	uint8_t shift;	/* size of the page it was cut from */
+	uint64_t ctx;  /* number of the asid's present life; 0: invalid */
+	paddr_t frame; /* of this 4 KiB part */
+	uint8_t flags; /* TLB_* */
+	uint8_t shift; /* size of the page it was cut from */
 };
 
 /* Paging-structure cache: where the last-level table of 2 MiB is. */
 struct sim_pwc_entry {
-	uint64_t tag;	/* address >> 21 */
+	uint64_t tag; /* address >> 21 */
 	uint64_t ctx;
 	paddr_t table;
-	uint8_t flags;	/* TLB_WRITE, TLB_USER, TLB_NX so far */
+	uint8_t flags; /* TLB_WRITE, TLB_USER, TLB_NX so far */
 };
 
 struct sim_tlb {
 	struct sim_tlb_entry *entry; /* sets * ways */
 	uint32_t set_mask, ways;
-	uint32_t nr_large;   /* entries cut from large pages ever put in */
+	uint32_t nr_large;    /* entries cut from large pages ever put in */
 	uint64_t ctx_current; /* ctx[asid] of the loaded asid */
 	uint64_t ctx_global;
 	uint64_t ctx_next;
@@ -114,7 +115,7 @@ struct sim_cpu {
 	pthread_mutex_t lock __attribute__((aligned(64)));
 	pthread_cond_t freed; /* bound became false */
 	bool bound;	      /* a thread has it */
-	bool busy;	      /* ... and is not asleep: it answers IPIs itself */
+	bool busy; /* ... and is not asleep: it answers IPIs itself */
 	struct sim_ipi *pending;
 };
 
@@ -155,7 +156,7 @@ struct sim_machine {
 	unsigned levels;
 	char *ram;
 	uint64_t ram_end;
-	uint64_t ram_total; /* bytes handed to Quire */
+	uint64_t ram_total;   /* bytes handed to Quire */
 	uint8_t *frame_state; /* atomic; debug variants */
 	bool creating;
 	bool has_nx;
@@ -226,9 +227,9 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 		   struct sim_walk *w);
 
 /* Instruction addresses that a simulated kernel access appears to be at. */
-#define SIM_IP_PLAIN 0xffffffff81000100ull
+#define SIM_IP_PLAIN   0xffffffff81000100ull
 #define SIM_IP_FIXABLE 0xffffffff81000200ull
-#define SIM_IP_FIXUP 0xffffffff81000300ull
+#define SIM_IP_FIXUP   0xffffffff81000300ull
 
 /* checker.c */
 void sim_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

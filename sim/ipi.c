@@ -105,7 +105,7 @@ void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
 
 		if (!(cpus >> i & 1) || !cpu || cpu == self)
 			continue;
-		ipi[i] = (struct sim_ipi){ fn, arg, &left, NULL };
+		ipi[i] = (struct sim_ipi){fn, arg, &left, NULL};
 		if (call_one(cpu, &ipi[i]))
 			__atomic_sub_fetch(&left, 1u, __ATOMIC_RELEASE);
 	}

@@ -18,7 +18,7 @@
 
 #include <sim/internal.h>
 
-#define LOW_BYTES (1ull << 20)
+#define LOW_BYTES  (1ull << 20)
 #define HAND_BUILT 0x10000ull
 #define HOLE_BYTES (16ull << 20)
 
@@ -118,7 +118,7 @@ void sim_parallel(struct sim_machine *m, unsigned n,
 		  void (*fn)(unsigned i, void *arg), void *arg)
 {
 	struct sim_cpu *was = sim_self;
-	struct parallel p = { .m = m, .fn = fn, .arg = arg };
+	struct parallel p = {.m = m, .fn = fn, .arg = arg};
 	struct parallel_one *one = calloc(n, sizeof(*one));
 	unsigned i;
 
@@ -145,8 +145,8 @@ void sim_parallel(struct sim_machine *m, unsigned n,
 
 static struct sim_cpu *cpu_create(struct sim_machine *m, unsigned n)
 {
-	struct sim_cpu *cpu = aligned_alloc(
-		64, (sizeof(*cpu) + 63) & ~(size_t)63);
+	struct sim_cpu *cpu =
+		aligned_alloc(64, (sizeof(*cpu) + 63) & ~(size_t)63);
 
 	if (!cpu)
 		return NULL;
@@ -198,18 +198,18 @@ static unsigned make_regions(struct sim_machine *m, struct quire_region *r)
 	unsigned i, n = 0;
 
 	for (i = 0; i < m->config.nodes; i++) {
-		uint64_t len = i + 1 < m->config.nodes ?
-				       part :
-				       bytes - part * (m->config.nodes - 1);
+		uint64_t len = i + 1 < m->config.nodes
+				       ? part
+				       : bytes - part * (m->config.nodes - 1);
 
 		if (m->config.mem_hole && i == 0) {
 			uint64_t half = (len / 2) & ~0xfffull;
 
-			r[n++] = (struct quire_region){ at, half, i };
+			r[n++] = (struct quire_region){at, half, i};
 			at += half + HOLE_BYTES;
 			len -= half;
 		}
-		r[n++] = (struct quire_region){ at, len, i };
+		r[n++] = (struct quire_region){at, len, i};
 		at += len;
 	}
 	m->ram_total = bytes;

@@ -64,7 +64,7 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 	error = m->mmu->check(m, kind, mode, e->flags);
 	if (sim_unlikely(error)) {
 		tlb_flush_page(&cpu->tlb, addr);
-		*w = (struct sim_walk){ .error = error };
+		*w = (struct sim_walk){.error = error};
 		return false;
 	}
 	if (kind == SIM_WRITE && !(e->flags & TLB_DIRTY))
@@ -84,7 +84,7 @@ bool sim_translate(struct sim_machine *m, enum sim_access_kind kind,
 	paddr_t phys;
 	bool ok;
 
-	*out = (struct sim_walk){ 0 };
+	*out = (struct sim_walk){0};
 	cpu_poll(cpu);
 	if (!use_tlb)
 		return m->mmu->walk(cpu, kind, mode, addr, out);

@@ -22,23 +22,23 @@
 #include <asm/ptrace.h>
 #include <sim/internal.h>
 
-#define E_P (1ull << 0)
-#define E_RW (1ull << 1)
-#define E_US (1ull << 2)
-#define E_A (1ull << 5)
-#define E_D (1ull << 6)
-#define E_PS (1ull << 7)
-#define E_G (1ull << 8)
-#define E_XD (1ull << 63)
-#define MAXPHYADDR 46
-#define E_FRAME 0x000ffffffffff000ull
+#define E_P	    (1ull << 0)
+#define E_RW	    (1ull << 1)
+#define E_US	    (1ull << 2)
+#define E_A	    (1ull << 5)
+#define E_D	    (1ull << 6)
+#define E_PS	    (1ull << 7)
+#define E_G	    (1ull << 8)
+#define E_XD	    (1ull << 63)
+#define MAXPHYADDR  46
+#define E_FRAME	    0x000ffffffffff000ull
 #define E_HIGH_RSVD (((1ull << 52) - 1) & ~((1ull << MAXPHYADDR) - 1))
 
-#define PF_P 0x01u
-#define PF_W 0x02u
-#define PF_U 0x04u
+#define PF_P	0x01u
+#define PF_W	0x02u
+#define PF_U	0x04u
 #define PF_RSVD 0x08u
-#define PF_I 0x10u
+#define PF_I	0x10u
 
 static uint64_t *entry_at(struct sim_machine *m, paddr_t phys)
 {
@@ -209,19 +209,19 @@ static int walk_once(struct x86_walk *x)
 			return -1;
 		table = e & E_FRAME;
 		if (level == 2)
-			*pwc = (struct sim_pwc_entry){ x->addr >> 21,
-						       cpu->tlb.ctx_current,
-						       table, (uint8_t)flags };
+			*pwc = (struct sim_pwc_entry){x->addr >> 21,
+						      cpu->tlb.ctx_current,
+						      table, (uint8_t)flags};
 	}
 }
 
 static bool x86_walk(struct sim_cpu *cpu, enum sim_access_kind kind,
 		     unsigned mode, uaddr_t addr, struct sim_walk *w)
 {
-	struct x86_walk x = { cpu, kind, mode, addr, w };
+	struct x86_walk x = {cpu, kind, mode, addr, w};
 	int r;
 
-	*w = (struct sim_walk){ 0 };
+	*w = (struct sim_walk){0};
 	if (!canonical(cpu->m, addr)) {
 		w->gp = true;
 		return false;
@@ -238,8 +238,8 @@ static bool x86_walk(struct sim_cpu *cpu, enum sim_access_kind kind,
  */
 static paddr_t x86_kernel_tables(struct sim_machine *m)
 {
-	uint64_t start = m->levels == 5 ? 0xff11000000000000ull :
-					  0xffff888000000000ull;
+	uint64_t start =
+		m->levels == 5 ? 0xff11000000000000ull : 0xffff888000000000ull;
 	paddr_t root = 0x1000, table = root;
 	unsigned level;
 	uint64_t p;

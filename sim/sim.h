@@ -142,7 +142,7 @@ struct sim_task {
 	uint32_t error;		 /* error code of the last of these */
 	bool oom, oopsed, fixed_up;
 	uint64_t total_faults;
-	uint32_t *wait_word; /* what it sleeps on */
+	uint32_t *wait_word;   /* what it sleeps on */
 	struct sim_task *next; /* in the machine's list */
 };
 
@@ -172,9 +172,9 @@ void sim_kill(struct sim_task *t);
 /* ---------------------------------------------------------------- accesses */
 
 /* Results below 0; above 0 is the number of the signal in t->sig. */
-#define SIM_OOM (-1)   /* quire_host_oom() was called; the task lives on */
-#define SIM_LOOP (-2)  /* faulted max_faults times (and is a violation) */
-#define SIM_OOPS (-3)  /* kernel mode without fixup */
+#define SIM_OOM	   (-1) /* quire_host_oom() was called; the task lives on */
+#define SIM_LOOP   (-2) /* faulted max_faults times (and is a violation) */
+#define SIM_OOPS   (-3) /* kernel mode without fixup */
 #define SIM_EFAULT (-4) /* kernel mode: the fixup was taken */
 
 /*
@@ -214,9 +214,9 @@ size_t sim_copy_from_user(struct sim_task *t, uaddr_t addr, void *buf,
 /* Any access at all. */
 enum sim_access_kind { SIM_READ, SIM_WRITE, SIM_FETCH };
 #define SIM_KERNEL 0x1u /* supervisor mode (otherwise user mode) */
-#define SIM_FIXUP 0x2u	/* the instruction has an exception-table entry */
-#define SIM_AC 0x4u	/* EFLAGS.AC: SMAP lets user pages through */
-#define SIM_NOIRQ 0x8u	/* EFLAGS.IF clear at the access */
+#define SIM_FIXUP  0x2u /* the instruction has an exception-table entry */
+#define SIM_AC	   0x4u /* EFLAGS.AC: SMAP lets user pages through */
+#define SIM_NOIRQ  0x8u /* EFLAGS.IF clear at the access */
 int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 	       uaddr_t addr, void *buf, size_t n);
 
@@ -266,8 +266,8 @@ uint64_t sim_vmstat(struct sim_machine *m, const char *name);
 /* ------------------------------------------------------------------- files */
 
 struct sim_file_stats {
-	uint64_t reads, writes;	  /* pages */
-	uint64_t gets, puts;	  /* references by Quire */
+	uint64_t reads, writes; /* pages */
+	uint64_t gets, puts;	/* references by Quire */
 };
 
 /*

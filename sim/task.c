@@ -13,7 +13,7 @@
 
 #include <sim/internal.h>
 
-#define BRK_START 0x10000000ull
+#define BRK_START   0x10000000ull
 #define STACK_BYTES (132u << 10)
 #define STACK_LIMIT (8ull << 20)
 
@@ -112,8 +112,8 @@ static struct mm_struct *fresh_mm(struct sim_machine *m, bool stack)
 	if (!mm)
 		return NULL;
 	quire_mm_set_layout(mm, &l);
-	if (stack && quire_mm_stack(mm, top, STACK_BYTES,
-				    PROT_READ | PROT_WRITE)) {
+	if (stack &&
+	    quire_mm_stack(mm, top, STACK_BYTES, PROT_READ | PROT_WRITE)) {
 		quire_mm_put(mm);
 		return NULL;
 	}
@@ -326,7 +326,7 @@ static int emit(void *cookie, const char *s, size_t n)
 static char *text_of(struct sim_task *t,
 		     int (*fn)(struct mm_struct *, quire_emit_fn, void *))
 {
-	struct text x = { calloc(1, 1), 0 };
+	struct text x = {calloc(1, 1), 0};
 
 	sim_run(t);
 	if (!x.p || fn(t->qt.mm, emit, &x) < 0) {

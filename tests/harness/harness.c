@@ -121,7 +121,7 @@ static void on_alarm(int sig)
 /* Wait for the child, at most so long. */
 static int wait_child(pid_t pid, unsigned seconds, bool *late)
 {
-	struct sigaction sa = { .sa_handler = on_alarm };
+	struct sigaction sa = {.sa_handler = on_alarm};
 	int status = 0;
 
 	*late = false;
@@ -206,7 +206,8 @@ static bool option(int argc, char **argv, const char *o)
 
 int main(int argc, char **argv)
 {
-	bool verbose = option(argc, argv, "-v"), list = option(argc, argv, "-l");
+	bool verbose = option(argc, argv, "-v"),
+	     list = option(argc, argv, "-l");
 	bool only4 = option(argc, argv, "-4"), only5 = option(argc, argv, "-5");
 	unsigned passed = 0, failed = 0, levels;
 	struct test_case *t;
@@ -262,7 +263,8 @@ bool test_dies(struct sim_machine *m, void (*fn)(struct sim_machine *m))
 		(WIFEXITED(status) && WEXITSTATUS(status)));
 }
 
-/* -------------------------------------------- every allocation failed in turn */
+/* -------------------------------------------- every allocation failed in turn
+ */
 
 /* One round on a fresh machine; fail_at 0: none. */
 static uint64_t inject_round(const struct sim_config *config,
@@ -292,8 +294,8 @@ static uint64_t inject_round(const struct sim_config *config,
 unsigned test_every_failure(const struct sim_config *config,
 			    test_scenario scenario, void *arg)
 {
-	static const struct sim_config small = { .ram_bytes = 16u << 20,
-						 .check_ops = true };
+	static const struct sim_config small = {.ram_bytes = 16u << 20,
+						.check_ops = true};
 	const char *s = getenv("QUIRE_INJECT_STRIDE");
 	uint64_t stride = s ? strtoull(s, NULL, 10) : 1, n, i;
 	unsigned rounds = 0;

@@ -42,10 +42,8 @@ void test_register(struct test_case *t);
 /* Any field of struct test_case and, by .config = { ... }, of the machine. */
 #define TEST_WITH(id, ...)                                                     \
 	static void test_##id(struct sim_machine *m);                          \
-	static struct test_case case_##id = { .name = #id,                     \
-					      .file = __FILE__,                \
-					      .fn = test_##id,                 \
-					      __VA_ARGS__ };                   \
+	static struct test_case case_##id = {                                  \
+		.name = #id, .file = __FILE__, .fn = test_##id, __VA_ARGS__};  \
 	__attribute__((constructor)) static void register_##id(void)           \
 	{                                                                      \
 		test_register(&case_##id);                                     \
@@ -53,8 +51,7 @@ void test_register(struct test_case *t);
 	static void test_##id(struct sim_machine *m)
 #define TEST(id) TEST_WITH(id, .plain = false)
 /* m is NULL: data structures, text, anything without a machine. */
-#define TEST_PLAIN(id)                                                         \
-	TEST_WITH(id, .plain = true)
+#define TEST_PLAIN(id) TEST_WITH(id, .plain = true)
 #define UNUSED_MACHINE ((void)m)
 
 /* A failed CHECK is told and counted; the test goes on.  REQUIRE ends it. */
@@ -66,8 +63,7 @@ unsigned test_failures(void);
 void test_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #define CHECK(cond)                                                            \
-	((cond) ? true :                                                       \
-		  (test_failed(__FILE__, __LINE__, "%s", #cond), false))
+	((cond) ? true : (test_failed(__FILE__, __LINE__, "%s", #cond), false))
 #define CHECK_EQ(a, b)                                                         \
 	test_eq(__FILE__, __LINE__, #a, #b, (long long)(a), (long long)(b))
 #define CHECK_STR(a, b) test_str(__FILE__, __LINE__, #a, (a), (b))

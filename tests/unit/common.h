@@ -9,9 +9,9 @@
 
 #include <tests/harness/harness.h>
 
-#define PG 4096ull
-#define RW (PROT_READ | PROT_WRITE)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define PG     4096ull
+#define RW     (PROT_READ | PROT_WRITE)
+#define ANON   (MAP_PRIVATE | MAP_ANONYMOUS)
 #define SHANON (MAP_SHARED | MAP_ANONYMOUS)
 
 /* Rounds of a racing loop: fewer where each costs much more. */
@@ -56,7 +56,7 @@ static inline void put64(struct sim_task *t, uaddr_t a, uint64_t v)
 		CHECK_EQ((t)->sig.addr, siaddr);                               \
 	} while (0)
 #define CHECK_MAPERR(t, a)                                                     \
-	CHECK_SIGNAL(t, sim_load8(t, a, &(uint8_t){ 0 }), SIGSEGV,             \
+	CHECK_SIGNAL(t, sim_load8(t, a, &(uint8_t){0}), SIGSEGV,               \
 		     QUIRE_SEGV_MAPERR, a)
 
 /* Frame that the tables have for addr now (0: none), without an access. */

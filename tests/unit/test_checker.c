@@ -143,7 +143,7 @@ static void take_and_free(struct sim_machine *m)
 	quire_free_pages(sim_quire(m), p, 0);
 }
 
-TEST_WITH(checker_protected_free_pages, .config = { .protect_free = true })
+TEST_WITH(checker_protected_free_pages, .config = {.protect_free = true})
 {
 	take_and_free(m);
 	CHECK(test_dies(m, touch_victim));
@@ -210,8 +210,7 @@ static void loop_for_ever(struct sim_task *t, uaddr_t a)
 	CHECK_EQ(sim_load8(t, a, &b), SIM_LOOP);
 }
 
-static int kmmio_claims_all(struct quire *q, struct pt_regs *regs,
-			    uaddr_t addr)
+static int kmmio_claims_all(struct quire *q, struct pt_regs *regs, uaddr_t addr)
 {
 	(void)q;
 	(void)regs;
@@ -220,7 +219,7 @@ static int kmmio_claims_all(struct quire *q, struct pt_regs *regs,
 }
 
 /* A fault that is "handled" again and again without the access working. */
-TEST_WITH(checker_endless_fault, .config = { .max_faults = 50 })
+TEST_WITH(checker_endless_fault, .config = {.max_faults = 50})
 {
 	struct sim_task *t = sim_task_create(m);
 
@@ -240,7 +239,7 @@ static void do_panic(void *arg)
 
 TEST(checker_panic_is_caught)
 {
-	struct sim_config c = { .ram_bytes = 16 << 20 };
+	struct sim_config c = {.ram_bytes = 16 << 20};
 	struct sim_machine *n;
 
 	n = sim_machine_create(&c);
@@ -260,9 +259,9 @@ static void sleep_for_ever(void *arg)
 	quire_host_wait(&word, 5, 0);
 }
 
-TEST_WITH(checker_lost_wakeup, .config = { .ram_bytes = 16 << 20 })
+TEST_WITH(checker_lost_wakeup, .config = {.ram_bytes = 16 << 20})
 {
-	struct sim_config c = { .ram_bytes = 16 << 20, .wait_seconds = 1 };
+	struct sim_config c = {.ram_bytes = 16 << 20, .wait_seconds = 1};
 	struct sim_machine *n = sim_machine_create(&c);
 
 	REQUIRE(n);

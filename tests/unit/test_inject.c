@@ -345,12 +345,12 @@ TEST_WITH(every_allocation_fails_kernel_access, .plain = true, .seconds = 500)
 		CHECK(test_every_failure(NULL, scenario_kernel, NULL) > 20);
 }
 
-/* ----------------------------------------------------------- random failures */
+/* ----------------------------------------------------------- random failures
+ */
 
 /* behaviour: F15 */
-TEST_WITH(allocations_fail_at_random, .config = { .ram_bytes = 16 << 20,
-						  .check_ops = true },
-	  .seconds = 300)
+TEST_WITH(allocations_fail_at_random,
+	  .config = {.ram_bytes = 16 << 20, .check_ops = true}, .seconds = 300)
 {
 	unsigned seed;
 

@@ -11,13 +11,13 @@
 
 #define RACE(id, n)                                                            \
 	static void race_##id(struct sim_machine *m);                          \
-	TEST_WITH(id, .config = { .cpus = n, .jitter = 40, .seed = 11 },       \
+	TEST_WITH(id, .config = {.cpus = n, .jitter = 40, .seed = 11},         \
 		  .seconds = 240)                                              \
 	{                                                                      \
 		race_##id(m);                                                  \
 	}                                                                      \
 	TEST_WITH(id##_pcid,                                                   \
-		  .config = { .cpus = n, .asids = 6, .tlb_evict = 50 },        \
+		  .config = {.cpus = n, .asids = 6, .tlb_evict = 50},          \
 		  .seconds = 240)                                              \
 	{                                                                      \
 		race_##id(m);                                                  \
@@ -35,7 +35,7 @@ struct race {
 
 static struct race race_of(struct sim_machine *m, unsigned n)
 {
-	struct race r = { .m = m };
+	struct race r = {.m = m};
 	unsigned i;
 
 	r.t[0] = sim_task_create(m);
@@ -118,8 +118,8 @@ static void unmapper(unsigned i, void *arg)
 	if (i == 0) {
 		for (k = 0; k < ROUNDS(1500); k++) {
 			CHECK_EQ(sim_munmap(t, r->a + (k % 3) * PG, 2 * PG), 0);
-			CHECK_EQ(sim_mmap(t, r->a, 4 * PG, RW,
-					  ANON | MAP_FIXED, NULL, 0),
+			CHECK_EQ(sim_mmap(t, r->a, 4 * PG, RW, ANON | MAP_FIXED,
+					  NULL, 0),
 				 (sreg_t)r->a);
 		}
 		stop(r);
@@ -210,7 +210,8 @@ static void forker(struct race *r)
 		REQUIRE(c);
 		for (p = 0; p < FORK_PAGES; p++)
 			first[p] = get64(c, r->a + p * PG);
-		/* the parent's threads go on; the child's memory stands still */
+		/* the parent's threads go on; the child's memory stands still
+		 */
 		for (p = 0; p < FORK_PAGES; p++) {
 			if (k & 1)
 				put64(c, r->a + p * PG + 8, k);
@@ -280,7 +281,7 @@ RACE(cow_broken_on_both_sides, 2)
 	unsigned k, p, i;
 
 	for (k = 0; k < ROUNDS(60); k++) {
-		struct race r = { .m = m };
+		struct race r = {.m = m};
 
 		r.t[0] = sim_task_create(m);
 		r.a = anon(r.t[0], 32);
@@ -325,7 +326,7 @@ static void protect_racer(unsigned i, void *arg)
 {
 	struct race *r = arg;
 	struct sim_task *t = r->t[i];
-	uint64_t done[4] = { 0 };
+	uint64_t done[4] = {0};
 	unsigned p;
 	int e;
 
@@ -498,8 +499,8 @@ static void truncater(unsigned i, void *arg)
 		uint64_t k2 = r->count[i]++;
 		uaddr_t a = r->a + k2 % 8 * PG + 3;
 
-		e = k2 % 16 < 8 || i == 1 ? sim_load8(t, a, &byte) :
-					    sim_store8(t, a + 64, 7);
+		e = k2 % 16 < 8 || i == 1 ? sim_load8(t, a, &byte)
+					  : sim_store8(t, a + 64, 7);
 		if (e) {
 			CHECK_EQ(e, SIGBUS);
 			CHECK_EQ(t->sig.code, QUIRE_BUS_ADRERR);
@@ -595,8 +596,7 @@ static void slow_racer(unsigned i, void *arg)
 }
 
 /* behaviours: E7, C4 (RETRY finds another map, or none) */
-TEST_WITH(slow_faults_against_munmap, .config = { .cpus = 3,
-						  .io_thread = true })
+TEST_WITH(slow_faults_against_munmap, .config = {.cpus = 3, .io_thread = true})
 {
 	struct race r = race_of(m, 3);
 
@@ -638,7 +638,7 @@ static void processes(unsigned i, void *arg)
 /* behaviours: M3, P5 */
 RACE(processes_on_every_cpu, 4)
 {
-	struct race r = { .m = m };
+	struct race r = {.m = m};
 	unsigned i, p;
 
 	r.t[0] = sim_task_create(m);

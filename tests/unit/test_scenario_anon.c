@@ -165,7 +165,7 @@ TEST(stack_keeps_its_guard_gap)
 }
 
 /* behaviour: M4 */
-TEST_WITH(limits_are_kept, .config = { .max_map_count = 40 })
+TEST_WITH(limits_are_kept, .config = {.max_map_count = 40})
 {
 	struct sim_task *t = sim_task_create(m);
 	uaddr_t a = anon(t, 200), used;
@@ -279,8 +279,7 @@ TEST(threads_exec_and_exit)
 }
 
 /* behaviours: F15, E7 (memory really runs out) */
-TEST_WITH(memory_runs_out, .config = { .ram_bytes = 12 << 20,
-				       .overcommit = 1 })
+TEST_WITH(memory_runs_out, .config = {.ram_bytes = 12 << 20, .overcommit = 1})
 {
 	struct sim_task *t = sim_task_create(m), *u = sim_task_create(m);
 	uaddr_t a = anon(t, 8192), at;
@@ -302,7 +301,7 @@ TEST_WITH(memory_runs_out, .config = { .ram_bytes = 12 << 20,
 }
 
 /* behaviours: Z3, Z1 */
-TEST_WITH(pcids_keep_translations_across_switches, .config = { .asids = 6 })
+TEST_WITH(pcids_keep_translations_across_switches, .config = {.asids = 6})
 {
 	struct sim_task *t = sim_task_create(m), *u = sim_task_create(m);
 	uaddr_t a = anon(t, 1), b = anon(u, 1);
@@ -327,7 +326,7 @@ TEST_WITH(pcids_keep_translations_across_switches, .config = { .asids = 6 })
 }
 
 /* behaviour: Z3 (more address spaces than ids) */
-TEST_WITH(more_address_spaces_than_pcids, .config = { .asids = 6 })
+TEST_WITH(more_address_spaces_than_pcids, .config = {.asids = 6})
 {
 	struct sim_task *t[12];
 	unsigned i, round;

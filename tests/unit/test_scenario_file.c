@@ -122,8 +122,8 @@ TEST(beyond_the_end_is_sigbus)
 	CHECK_EQ(byte, 0);
 	CHECK_SIGNAL(t, sim_load8(t, a + 2 * PG + 3, &byte), SIGBUS,
 		     QUIRE_BUS_ADRERR, a + 2 * PG + 3);
-	CHECK_SIGNAL(t, sim_store8(t, a + 3 * PG, 1), SIGBUS,
-		     QUIRE_BUS_ADRERR, a + 3 * PG);
+	CHECK_SIGNAL(t, sim_store8(t, a + 3 * PG, 1), SIGBUS, QUIRE_BUS_ADRERR,
+		     a + 3 * PG);
 	/* truncation takes away what is mapped, private copies too */
 	CHECK_EQ(sim_store8(t, a + PG, 0x11), 0);
 	sim_file_truncate(f, 50);
@@ -164,7 +164,7 @@ TEST(read_error_is_sigbus_and_passes)
 }
 
 /* behaviours: E7, E8 (a fault that waited for the disk counts once) */
-TEST_WITH(slow_disk, .config = { .io_thread = true, .cpus = 2 })
+TEST_WITH(slow_disk, .config = {.io_thread = true, .cpus = 2})
 {
 	struct sim_task *t = sim_task_create(m);
 	struct sim_file *f = sim_file_create(m, "/data", 4 * PG, SEED);
@@ -201,10 +201,10 @@ static void slow_reader(unsigned i, void *arg)
 }
 
 /* behaviours: C1, E7 (two threads wait for one page; one read is enough) */
-TEST_WITH(two_wait_for_one_page, .config = { .io_thread = true, .cpus = 2 })
+TEST_WITH(two_wait_for_one_page, .config = {.io_thread = true, .cpus = 2})
 {
 	struct sim_file *f = sim_file_create(m, "/data", 4 * PG, SEED);
-	struct slow s = { .t = { sim_task_create(m) } };
+	struct slow s = {.t = {sim_task_create(m)}};
 	struct sim_file_stats st;
 
 	s.t[1] = sim_thread(s.t[0]);
@@ -239,10 +239,10 @@ static void killed_reader(unsigned i, void *arg)
 
 /* behaviour: E7 (a fatal signal ends the wait) */
 TEST_WITH(a_killed_task_does_not_wait_for_the_disk,
-	  .config = { .io_thread = true, .cpus = 2 })
+	  .config = {.io_thread = true, .cpus = 2})
 {
 	struct sim_file *f = sim_file_create(m, "/data", 4 * PG, SEED);
-	struct slow s = { .t = { sim_task_create(m) } };
+	struct slow s = {.t = {sim_task_create(m)}};
 	uint64_t t0 = quire_host_time_ns();
 
 	s.a = must_map(s.t[0], 4 * PG, PROT_READ, MAP_SHARED, f, 0);

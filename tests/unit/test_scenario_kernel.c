@@ -17,8 +17,7 @@ TEST(copies_fault_pages_in)
 		buf[i] = (char)(i * 7);
 	CHECK_EQ(sim_copy_to_user(t, a + 100, buf, sizeof(buf)), sizeof(buf));
 	memset(buf, 0, sizeof(buf));
-	CHECK_EQ(sim_copy_from_user(t, a + 100, buf, sizeof(buf)),
-		 sizeof(buf));
+	CHECK_EQ(sim_copy_from_user(t, a + 100, buf, sizeof(buf)), sizeof(buf));
 	for (i = 0; i < sizeof(buf); i++)
 		if (buf[i] != (char)(i * 7))
 			break;
@@ -54,7 +53,7 @@ TEST(copies_with_faults_disabled)
 {
 	struct sim_task *t = sim_task_create(m);
 	uaddr_t a = anon(t, 2);
-	char buf[2 * PG] = { 0 };
+	char buf[2 * PG] = {0};
 
 	put64(t, a, 1);
 	quire_pagefault_disable();
@@ -77,9 +76,9 @@ TEST(wild_kernel_access_oopses)
 	CHECK(sim_log_contains(m, "1234"));
 	sim_log_clear(m);
 	/* behaviours: E2, E3 */
-	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL, 0xffffc90000000008, &v,
-			    8),
-		 SIM_OOPS);
+	CHECK_EQ(
+		sim_access(t, SIM_WRITE, SIM_KERNEL, 0xffffc90000000008, &v, 8),
+		SIM_OOPS);
 	CHECK(sim_log_contains(m, "ffffc90000000008"));
 	/* with an entry it is only an error */
 	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL | SIM_FIXUP,
@@ -94,7 +93,7 @@ TEST(wild_kernel_access_oopses)
 }
 
 /* behaviour: E5 (SMAP) */
-TEST_WITH(smap_violation, .config = { .smap = true, .smep = true })
+TEST_WITH(smap_violation, .config = {.smap = true, .smep = true})
 {
 	struct sim_task *t = sim_task_create(m);
 	uaddr_t a = anon(t, 1);
@@ -131,8 +130,8 @@ static uint64_t *pte_of(struct sim_machine *m, paddr_t root, uaddr_t addr)
 /* behaviour: E3 (stale entry in the TLB: dropped without a word) */
 TEST(spurious_kernel_fault)
 {
-	uaddr_t a = test_levels(m) == 5 ? 0xff91000000000000 :
-					  0xffffc90000000000;
+	uaddr_t a =
+		test_levels(m) == 5 ? 0xff91000000000000 : 0xffffc90000000000;
 	struct sim_task *t = sim_task_create(m);
 	uint64_t bytes, v = 77, *e;
 	paddr_t base = sim_reserved(m, &bytes), root;
@@ -199,8 +198,7 @@ TEST(not_canonical)
 	struct sim_task *t = sim_task_create(m);
 	uint8_t v;
 
-	CHECK_SIGNAL(t, sim_load8(t, 0x0100000000000000, &v), SIGSEGV, 0x80,
-		     0);
+	CHECK_SIGNAL(t, sim_load8(t, 0x0100000000000000, &v), SIGSEGV, 0x80, 0);
 	CHECK_EQ(t->faults, 0);
 	sim_exit(t);
 }
@@ -220,8 +218,7 @@ TEST(access_to_another_address_space)
 	CHECK_EQ(quire_mm_write(t->qt.mm, a, &v, 8, false), 8);
 	CHECK_EQ(get64(c, a), 1);
 	CHECK_EQ(get64(t, a), 9);
-	CHECK_EQ(quire_mm_read(t->qt.mm, a + 8, buf, sizeof(buf)),
-		 3 * PG - 8);
+	CHECK_EQ(quire_mm_read(t->qt.mm, a + 8, buf, sizeof(buf)), 3 * PG - 8);
 	CHECK_EQ(sim_mprotect(t, a, PG, PROT_READ), 0);
 	CHECK_EQ(quire_mm_write(t->qt.mm, a, &v, 8, false), 0);
 	v = 10;

@@ -27,9 +27,9 @@ static void pingpong(unsigned i, void *arg)
 	}
 }
 
-TEST_WITH(host_wait_and_wake, .config = { .cpus = 2 })
+TEST_WITH(host_wait_and_wake, .config = {.cpus = 2})
 {
-	struct pingpong p = { 0, 0 };
+	struct pingpong p = {0, 0};
 
 	sim_parallel(m, 2, pingpong, &p);
 	CHECK_EQ(p.total, 1000);
@@ -60,9 +60,9 @@ static void caller(unsigned i, void *arg)
 	}
 }
 
-TEST_WITH(host_calls_between_cpus, .config = { .cpus = 4 })
+TEST_WITH(host_calls_between_cpus, .config = {.cpus = 4})
 {
-	struct calls c = { .m = m };
+	struct calls c = {.m = m};
 
 	/* three call each other and an idle one */
 	sim_parallel(m, 3, caller, &c);
@@ -74,7 +74,7 @@ TEST_WITH(host_calls_between_cpus, .config = { .cpus = 4 })
 
 TEST(several_machines_in_one_process)
 {
-	struct sim_config c = { .ram_bytes = 16 << 20, .levels = 4 };
+	struct sim_config c = {.ram_bytes = 16 << 20, .levels = 4};
 	struct sim_machine *n = sim_machine_create(&c);
 	struct sim_task *t, *u;
 	uaddr_t a, b;
@@ -122,14 +122,14 @@ TEST(injection_counts_and_fails)
 
 TEST(machine_refuses_too_little_memory)
 {
-	struct sim_config c = { .ram_bytes = 8 << 10 };
+	struct sim_config c = {.ram_bytes = 8 << 10};
 
 	CHECK(!sim_machine_create(&c));
 	sim_bind(m, 0);
 }
 
 TEST_WITH(machine_with_a_hole_and_nodes,
-	  .config = { .mem_hole = true, .nodes = 2, .cpus = 2 })
+	  .config = {.mem_hole = true, .nodes = 2, .cpus = 2})
 {
 	struct sim_task *t = sim_task_create(m);
 	uaddr_t a = anon(t, 6000);

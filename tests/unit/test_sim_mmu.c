@@ -7,14 +7,14 @@
  */
 #include <tests/harness/harness.h>
 
-#define P 1ull
-#define RW 2ull
-#define US 4ull
-#define A 0x20ull
-#define D 0x40ull
-#define PS 0x80ull
-#define G 0x100ull
-#define XD (1ull << 63)
+#define P    1ull
+#define RW   2ull
+#define US   4ull
+#define A    0x20ull
+#define D    0x40ull
+#define PS   0x80ull
+#define G    0x100ull
+#define XD   (1ull << 63)
 #define LINK (P | RW | US)
 
 /* error code */
@@ -28,8 +28,8 @@
 struct tables {
 	struct sim_machine *m;
 	unsigned levels;
-	paddr_t at[6];	   /* [level] 1 = page table ... levels = root */
-	paddr_t page;	   /* a 4 KiB page to map */
+	paddr_t at[6]; /* [level] 1 = page table ... levels = root */
+	paddr_t page;  /* a 4 KiB page to map */
 	uaddr_t addr;
 };
 
@@ -160,7 +160,7 @@ TEST(mmu_reserved_bits)
 	back(m);
 }
 
-TEST_WITH(mmu_without_nx, .config = { .no_nx = true })
+TEST_WITH(mmu_without_nx, .config = {.no_nx = true})
 {
 	struct tables t;
 
@@ -174,7 +174,7 @@ TEST_WITH(mmu_without_nx, .config = { .no_nx = true })
 	back(m);
 }
 
-TEST_WITH(mmu_smep_smap, .config = { .smep = true, .smap = true })
+TEST_WITH(mmu_smep_smap, .config = {.smep = true, .smap = true})
 {
 	struct tables t;
 
@@ -192,7 +192,7 @@ TEST_WITH(mmu_smep_smap, .config = { .smep = true, .smap = true })
 	back(m);
 }
 
-TEST_WITH(mmu_write_protect_off, .config = { .no_wp = true })
+TEST_WITH(mmu_write_protect_off, .config = {.no_wp = true})
 {
 	struct tables t;
 
@@ -272,8 +272,8 @@ TEST(mmu_canonical)
 /* The kernel half's direct map, in global large pages. */
 TEST(mmu_kernel_direct_map)
 {
-	uaddr_t base = test_levels(m) == 5 ? 0xff11000000000000 :
-					     0xffff888000000000;
+	uaddr_t base =
+		test_levels(m) == 5 ? 0xff11000000000000 : 0xffff888000000000;
 	struct sim_walk w;
 
 	back(m);
@@ -289,7 +289,7 @@ TEST(mmu_kernel_direct_map)
  * What hardware may keep: without a flush the old translation goes on; with
  * too few rights it faults once, and that fault ends it.
  */
-TEST_WITH(mmu_tlb_keeps_what_is_not_flushed, .config = { .asids = 8 })
+TEST_WITH(mmu_tlb_keeps_what_is_not_flushed, .config = {.asids = 8})
 {
 	struct sim_walk w;
 	struct tables t;
@@ -338,7 +338,7 @@ TEST_WITH(mmu_tlb_keeps_what_is_not_flushed, .config = { .asids = 8 })
 	back(m);
 }
 
-TEST_WITH(mmu_global_entries, .config = { .asids = 8 })
+TEST_WITH(mmu_global_entries, .config = {.asids = 8})
 {
 	struct sim_walk w;
 	struct tables t;
@@ -360,8 +360,8 @@ TEST_WITH(mmu_global_entries, .config = { .asids = 8 })
 }
 
 /* With random evictions every answer still agrees with the tables. */
-TEST_WITH(mmu_random_evictions, .config = { .tlb_evict = 3, .tlb_sets = 4,
-					    .tlb_ways = 2 })
+TEST_WITH(mmu_random_evictions,
+	  .config = {.tlb_evict = 3, .tlb_sets = 4, .tlb_ways = 2})
 {
 	struct sim_walk w;
 	struct tables t;
