@@ -247,6 +247,7 @@ static struct quire *make_system(struct sim_machine *m,
 		.stack_guard_gap = c->stack_guard_gap,
 		.asids = c->asids,
 		.nx = !c->no_nx,
+		.smap = c->smap,
 	};
 	struct quire *q;
 
