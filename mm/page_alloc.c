@@ -338,7 +338,7 @@ static __always_inline struct page *__alloc_pages(struct quire *q, gfp_t gfp,
 		page = alloc_slow(q, gfp, order);
 		if (!page)
 			return NULL;
-		mod_vmstat(q, VM_pgalloc, 1ll << order);
+		mod_vmstat(q, VM_pgalloc, (int64_t)1 << order);
 	}
 	WRITE_ONCE(page->_refcount, 1u);
 	debug_pages_taken(q, page, order);
@@ -388,7 +388,7 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order)
 	free_prep(q, page, order);
 	quire_host_preempt_disable();
 	c = this_cpu(q);
-	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (1ll << order));
+	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + ((int64_t)1 << order));
 	if (likely(order == 0)) {
 		pcp_push(q, c, page);
 	} else {

@@ -195,7 +195,7 @@ static struct page *new_slab(struct kmem_cache *c, gfp_t gfp)
 	page->inuse = 0;
 	page->objects = n;
 	__SetPageFlag(page, PG_slab);
-	mod_vmstat(c->q, VM_nr_slab, 1ll << order);
+	mod_vmstat(c->q, VM_nr_slab, (int64_t)1 << order);
 	return page;
 }
 
@@ -211,7 +211,7 @@ static void free_slab(struct kmem_cache *c, struct page *page)
 	}
 	ClearPageFlag(page, PG_slab);
 	WRITE_ONCE(page->_refcount, 0u);
-	mod_vmstat(c->q, VM_nr_slab, -(1ll << order));
+	mod_vmstat(c->q, VM_nr_slab, -((int64_t)1 << order));
 	free_pages_refzero(c->q, page, order);
 }
 
@@ -499,7 +499,7 @@ static void *kmalloc_large(struct quire *q, size_t bytes, gfp_t gfp)
 		return NULL;
 	page->slab_cache = NULL;
 	__SetPageFlag(page, PG_slab);
-	mod_vmstat(q, VM_nr_slab, 1ll << order);
+	mod_vmstat(q, VM_nr_slab, (int64_t)1 << order);
 	return page_address(q, page);
 }
 
@@ -546,7 +546,7 @@ void quire_kfree(struct quire *q, void *object)
 	QUIRE_BUG_ON(object != page_address(q, page));
 	ClearPageFlag(page, PG_slab);
 	WRITE_ONCE(page->_refcount, 0u);
-	mod_vmstat(q, VM_nr_slab, -(1ll << order));
+	mod_vmstat(q, VM_nr_slab, -((int64_t)1 << order));
 	free_pages_refzero(q, page, order);
 }
 
