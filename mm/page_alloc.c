@@ -138,6 +138,8 @@ static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
 		spin_lock(&n->lock);
 		if (node_room(n, gfp) >= 1ull << order)
 			page = buddy_take(n, order);
+		if (page)
+			mod_vmstat(q, VM_pgalloc, (int64_t)1 << order);
 		spin_unlock(&n->lock);
 		nid = nid + 1 == q->nodes ? 0 : nid + 1;
 	}
@@ -170,7 +172,8 @@ static void refill_from(struct quire_node *n, struct pcp_list *pcp,
 }
 
 /* Preemption off, this CPU's stack is empty: get a batch.  False: none. */
-static bool pcp_refill(struct quire *q, struct pcp_list *pcp, gfp_t gfp)
+static __noinline bool pcp_refill(struct quire *q, struct pcp_list *pcp,
+				  gfp_t gfp)
 {
 	unsigned i, nid = first_node(q);
 
@@ -234,7 +237,7 @@ static void spill(struct quire *q, struct page **pages, uint32_t count)
 }
 
 /* Preemption off: the stack is full; its oldest pages go to the lists. */
-static void pcp_spill(struct quire *q, struct pcp_list *pcp)
+static __noinline void pcp_spill(struct quire *q, struct pcp_list *pcp)
 {
 	uint32_t n = MIN(q->pcp_batch * 2, pcp->count);
 
@@ -285,10 +288,14 @@ uint64_t nr_free_pages(struct quire *q)
  * The lists had nothing (or order > 0).  Give this CPU's stack back so that
  * blocks can form, then drop page cache, for as long as that brings anything.
  */
-static struct page *alloc_slow(struct quire *q, gfp_t gfp, unsigned order)
+static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
+					  unsigned order)
 {
-	struct page *page = rmqueue(q, gfp, order);
+	struct page *page;
 
+	if (order >= MAX_ORDER)
+		return NULL;
+	page = rmqueue(q, gfp, order);
 	if (page || !(gfp & __GFP_RECLAIM))
 		return page;
 	do {
@@ -324,28 +331,31 @@ static __always_inline struct page *alloc_one(struct quire *q, gfp_t gfp)
 	return page;
 }
 
+static __always_inline void clear_pages(char *p, unsigned order)
+{
+	uint32_t i;
+
+	clear_page(p);
+	for (i = 1; unlikely(i < 1u << order); i++)
+		clear_page(p + i * PAGE_SIZE);
+}
+
 static __always_inline struct page *__alloc_pages(struct quire *q, gfp_t gfp,
 						  unsigned order)
 {
 	struct page *page = NULL;
-	uint32_t i;
 
 	if (likely(order == 0))
 		page = alloc_one(q, gfp);
-	else if (order >= MAX_ORDER)
-		return NULL;
 	if (unlikely(!page)) {
 		page = alloc_slow(q, gfp, order);
 		if (!page)
 			return NULL;
-		mod_vmstat(q, VM_pgalloc, (int64_t)1 << order);
 	}
 	WRITE_ONCE(page->_refcount, 1u);
 	debug_pages_taken(q, page, order);
 	if (gfp & __GFP_ZERO)
-		for (i = 0; i < 1u << order; i++)
-			clear_page((char *)page_address(q, page) +
-				   i * PAGE_SIZE);
+		clear_pages(page_address(q, page), order);
 	return page;
 }
 
