@@ -101,8 +101,9 @@ static void shadow_mremap(const struct op *op)
 		shadow_set(op->proc, op->at, op->len, K_NONE);
 	if (res.elsewhere)
 		return;
+	/* a hole in a range that was moved leaves what the target had */
 	for (int64_t i = 0; i < m; i++)
-		if ((p = shadow_page(op->proc, res.place, i)))
+		if (old[i] && (p = shadow_page(op->proc, res.place, i)))
 			*p = old[i];
 }
 
@@ -257,6 +258,7 @@ static void print_maps_line(const char *line)
 {
 	uint64_t start, end, off;
 	struct where from, to;
+	const char *path;
 	char perms[8];
 	int name = 0;
 
@@ -274,8 +276,10 @@ static void print_maps_line(const char *line)
 	print_where(from);
 	printf("-");
 	print_where(to);
-	printf(" %s %" PRIx64 " %s\n", perms, off,
-	       name ? short_name(line + name) : "");
+	path = name ? short_name(line + name) : "";
+	if (!strcmp(path, "zero"))
+		off = 0; /* shown is an address: it is anonymous memory */
+	printf(" %s %" PRIx64 " %s\n", perms, off, path);
 }
 
 static void print_maps(void)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Differential tests: one stream of operations on Linux, on the simulated
+# machine and on Quire's kernel; see tests/diff/ops.h.
+#   make test-diff          the host's Linux against the simulated machine
+#   make test-diff-kernel   against the kernel in QEMU
+
+DIFF_SRC := tests/diff/ops.c tests/diff/replay.c
+
+define diff_variant
+DIFF_OBJ_$(1) := $$(patsubst tests/diff/%.c,$(B)/$(1)/tests/diff/%.o,\
+	$$(DIFF_SRC) tests/diff/replay_sim.c)
+$(B)/$(1)/tests/diff/replay_sim: $$(DIFF_OBJ_$(1)) $$(call sim_libs,$(1))
+	$$(Q)$$(VARIANT_CC_$(1)) $$(SIM_LDFLAGS_$(1)) -pthread -o $$@ \
+		$$(DIFF_OBJ_$(1)) -Wl,--start-group $$(call sim_libs,$(1)) \
+		-Wl,--end-group
+-include $$(DIFF_OBJ_$(1):.o=.d)
+endef
+$(foreach v,sim asan,$(eval $(call diff_variant,$(v))))
+
+# Static, not position independent: its segments are where the file says.
+$(B)/diff/replay_linux: $(DIFF_SRC) tests/diff/replay_linux.c \
+		tests/diff/ops.h tests/diff/replay.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -static -no-pie -o $@ \
+		$(DIFF_SRC) tests/diff/replay_linux.c

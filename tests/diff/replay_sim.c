@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend on the simulated machine: the same operations by Quire's public
+ * calls and the simulated processor.  What a kernel's system-call layer does
+ * around them (descriptors, read() and write() through a user buffer) is done
+ * here, as kernel/ does it.  quire_check() runs as it goes along.
+ */
+#include "ops.h"
+#include "replay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <sim/sim.h>
+
+#define DEFAULT_BASE 0x200000000000ull
+#define CHECK_EVERY 64
+
+static uint64_t base, brk_base;
+static struct sim_machine *machine;
+static struct sim_task *tasks[MAX_PROCS];
+static struct sim_file *files[FILE_IDS];
+static unsigned ops_done, complaints;
+static char *maps_text; /* of the last OP_MAPS */
+
+struct where backend_where(uint64_t addr)
+{
+	if (addr - base < (uint64_t)ARENA_PAGES * PAGE)
+		return (struct where){ SEG_ARENA, (int64_t)(addr - base) };
+	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
+		return (struct where){ SEG_BRK, (int64_t)(addr - brk_base) };
+	return (struct where){ SEG_ABS, (int64_t)addr };
+}
+
+static uint64_t address(struct where w)
+{
+	if (w.seg == SEG_ARENA)
+		return base + (uint64_t)w.off;
+	return w.seg == SEG_BRK ? brk_base + (uint64_t)w.off : (uint64_t)w.off;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "replay_sim: %s\n", what);
+	exit(2);
+}
+
+/* --------------------------------------------------------------- operations */
+
+static void note_place(struct sim_task *t, struct result *r, sreg_t ret,
+		       uint64_t len)
+{
+	r->ret = ret;
+	if (ret < 0 && ret > -4096)
+		return;
+	r->is_place = true;
+	r->place = backend_where((uint64_t)ret);
+	if (r->place.seg != SEG_ABS)
+		return;
+	r->elsewhere = true;
+	sim_munmap(t, (uaddr_t)ret, len);
+}
+
+static void do_mmap(struct sim_task *t, const struct op *op, struct result *r)
+{
+	struct sim_file *f = files[op->file];
+
+	if (op->offset & (PAGE - 1)) {
+		r->ret = -EINVAL;
+		return;
+	}
+	if (op->flags & MAP_ANONYMOUS) {
+		f = NULL;
+	} else if (!f) {
+		r->ret = -EBADF;
+		return;
+	}
+	note_place(t, r, sim_mmap(t, address(op->at), op->len, op->prot,
+				  op->flags, f, op->offset), op->len);
+}
+
+static void note_signal(struct sim_task *t, struct result *r, int sig)
+{
+	if (sig < 0) { /* SIM_OOM, SIM_LOOP: nothing Linux ever answers */
+		r->ret = -1000 + sig;
+		return;
+	}
+	r->sig = sig;
+	r->code = t->sig.code;
+	r->sig_at = backend_where(t->sig.addr);
+}
+
+static void do_access(struct sim_task *t, const struct op *op,
+		      struct result *r)
+{
+	static unsigned char buf[65536];
+	uaddr_t a = address(op->at);
+	int sig;
+
+	if (op->kind == OP_STORE) {
+		for (uint64_t i = 0; i < op->len; i++)
+			buf[i] = (unsigned char)(op->value + i / 16);
+		sig = sim_write(t, a, buf, op->len);
+	} else {
+		sig = sim_read(t, a, buf, op->len);
+	}
+	r->done = sig ? t->done : op->len;
+	r->hash = op->kind == OP_STORE ? HASH_START :
+					 hash_bytes(HASH_START, buf, r->done);
+	if (!sig && op->kind == OP_FETCH && buf[0] == 0xc3) {
+		sig = sim_fetch(t, a, buf, 1);
+		r->done += !sig;
+	}
+	if (sig)
+		note_signal(t, r, sig);
+}
+
+/* The checks that a system-call layer makes of a buffer before it is used. */
+static bool user_range(uint64_t a, uint64_t len)
+{
+	uint64_t top = quire_task_size(sim_quire(machine));
+
+	return a <= top && len <= top - a;
+}
+
+struct user_buffer {
+	struct sim_task *t;
+	uaddr_t addr;
+	bool to_user;
+};
+
+static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
+{
+	struct user_buffer *u = cookie;
+
+	if (u->to_user)
+		return sim_copy_to_user(u->t, u->addr + done, kaddr, n);
+	return sim_copy_from_user(u->t, u->addr + done, kaddr, n);
+}
+
+static int64_t do_file_io(struct sim_task *t, const struct op *op)
+{
+	struct user_buffer u = { t, address(op->at), op->kind == OP_PREAD };
+	struct sim_file *f = files[op->file];
+
+	if (!user_range(u.addr, op->len))
+		return -EFAULT;
+	sim_run(t);
+	if (u.to_user)
+		return quire_mapping_read(sim_file_mapping(f),
+					  sim_file_quire(f), op->offset,
+					  op->len, copy_piece, &u);
+	return quire_mapping_write(sim_file_mapping(f), sim_file_quire(f),
+				   op->offset, op->len, copy_piece, &u);
+}
+
+static void do_mincore(struct sim_task *t, const struct op *op,
+		       struct result *r)
+{
+	static unsigned char vec[2 * ARENA_PAGES];
+	uint64_t pages = (op->len + PAGE - 1) / PAGE;
+
+	/* more than the map can have: do not make a buffer for it */
+	if (pages > 2 * ARENA_PAGES)
+		pages = 2 * ARENA_PAGES;
+	memset(vec, 7, sizeof(vec));
+	r->ret = sim_mincore(t, address(op->at), op->len, vec);
+	if (r->ret || pages > ARENA_PAGES)
+		return;
+	r->nvec = (unsigned)pages;
+	for (unsigned i = 0; i < r->nvec; i++)
+		r->vec[i] = (unsigned char)('0' + (vec[i] & 7));
+}
+
+static void do_pagemap(struct sim_task *t, struct result *r)
+{
+	static uint64_t entry[ARENA_PAGES];
+	size_t n = quire_pagemap(t->qt.mm, base, ARENA_PAGES, entry);
+
+	r->ret = (int64_t)n;
+	r->nvec = (unsigned)n;
+	for (unsigned i = 0; i < r->nvec; i++) {
+		bool present = entry[i] >> 63 & 1, file = entry[i] >> 61 & 1;
+		bool exclusive = entry[i] >> 56 & 1;
+
+		r->vec[i] = !present || file ? '.' : exclusive ? 'x' : 'p';
+	}
+}
+
+static void do_maps(struct sim_task *t, struct result *r)
+{
+	struct quire_mm_stats stats;
+
+	quire_mm_get_stats(t->qt.mm, &stats);
+	r->locked = (unsigned)stats.locked_vm;
+	free(maps_text);
+	maps_text = sim_maps(t);
+	r->text = maps_text;
+}
+
+static int64_t simple_call(struct sim_task *t, const struct op *op)
+{
+	struct mm_struct *mm = t->qt.mm;
+	uaddr_t a = address(op->at), len = op->len;
+
+	sim_run(t);
+	switch (op->kind) {
+	case OP_MUNMAP:
+		return sim_munmap(t, a, len);
+	case OP_MPROTECT:
+		return sim_mprotect(t, a, len, op->prot);
+	case OP_MADVISE:
+		return sim_madvise(t, a, len, (int)op->value);
+	case OP_MSYNC:
+		return quire_msync(mm, a, len, (int)op->flags);
+	case OP_MLOCK:
+		return quire_mlock(mm, a, len, (int)op->flags);
+	case OP_MUNLOCK:
+		return quire_munlock(mm, a, len);
+	case OP_MUNLOCKALL:
+		return quire_munlockall(mm);
+	case OP_TRUNCATE:
+		sim_file_truncate(files[FILE_SHM], len);
+		return 0;
+	default:
+		return -ENOSYS;
+	}
+}
+
+static void do_op(struct sim_task *t, const struct op *op, struct result *r)
+{
+	switch (op->kind) {
+	case OP_MMAP:
+		do_mmap(t, op, r);
+		break;
+	case OP_MREMAP:
+		note_place(t, r, sim_mremap(t, address(op->at), op->len,
+					    op->new_len, op->flags,
+					    address(op->to)), op->new_len);
+		break;
+	case OP_LOAD:
+	case OP_STORE:
+	case OP_FETCH:
+		do_access(t, op, r);
+		break;
+	case OP_PREAD:
+	case OP_PWRITE:
+		r->ret = do_file_io(t, op);
+		break;
+	case OP_MINCORE:
+		do_mincore(t, op, r);
+		break;
+	case OP_PAGEMAP:
+		do_pagemap(t, r);
+		break;
+	case OP_MAPS:
+		do_maps(t, r);
+		break;
+	case OP_BRK:
+		r->is_place = true;
+		r->place = backend_where(sim_brk(t, address(op->at)));
+		break;
+	default:
+		r->ret = simple_call(t, op);
+		break;
+	}
+}
+
+void backend_run(const struct op *op, struct result *res)
+{
+	struct sim_task *t = tasks[op->proc];
+	uint64_t before = t->qt.min_flt;
+
+	if (op->kind == OP_FORK) {
+		tasks[op->value] = sim_fork(t);
+		res->ret = tasks[op->value] ? 0 : -ENOMEM;
+	} else if (op->kind == OP_EXIT) {
+		sim_exit(t);
+		tasks[op->proc] = NULL;
+	} else {
+		do_op(t, op, res);
+		res->minflt = (unsigned)(t->qt.min_flt - before);
+	}
+	if (++ops_done % CHECK_EVERY == 0 && quire_check(sim_quire(machine))) {
+		fprintf(stderr, "quire_check complains after operation %u\n",
+			ops_done);
+		complaints++;
+	}
+}
+
+/* ----------------------------------------------------------- start and end */
+
+static void open_files(const char *ro_path)
+{
+	static unsigned char content[SHM_SIZE];
+
+	for (uint64_t i = 0; i < sizeof(content); i++)
+		content[i] = file_byte(i);
+	files[FILE_SHM] = sim_file_shmem(machine, "qdiff-shm (deleted)", 0);
+	files[FILE_RO] = sim_file_open_host(machine,
+					    ro_path ? ro_path : "qdiff-ro",
+					    false);
+	files[FILE_ZERO] = sim_file_zero_dev(machine);
+	if (!files[FILE_SHM] || !files[FILE_RO] || !files[FILE_ZERO])
+		die("files");
+	if (sim_file_write(files[FILE_SHM], 0, content, sizeof(content)) !=
+	    (long)sizeof(content))
+		die("shm write");
+	files[FILE_SHM_RO] = sim_file_reopen(files[FILE_SHM], true, false);
+	files[FILE_SHM_WO] = sim_file_reopen(files[FILE_SHM], false, true);
+}
+
+void backend_init(const struct backend_options *o)
+{
+	struct sim_config config = { .ram_bytes = 64ull << 20, .cpus = 1 };
+
+	base = o->base ? o->base : DEFAULT_BASE;
+	machine = sim_machine_create(&config);
+	if (!machine)
+		die("no machine");
+	open_files(o->ro_path);
+	tasks[0] = sim_task_create(machine);
+	if (!tasks[0])
+		die("no task");
+	/* As a program that has used its heap: one page of it is there. */
+	brk_base = sim_brk(tasks[0], 0) + PAGE;
+	sim_brk(tasks[0], brk_base);
+	sim_store8(tasks[0], brk_base - PAGE, 1);
+}
+
+unsigned backend_finish(void)
+{
+	uint64_t left;
+
+	for (unsigned i = MAX_PROCS; i-- > 0;)
+		if (tasks[i])
+			sim_exit(tasks[i]);
+	for (unsigned i = 0; i < FILE_IDS; i++)
+		if (files[i])
+			sim_file_close(files[i]);
+	free(maps_text);
+	complaints += sim_check(machine);
+	left = sim_machine_destroy(machine);
+	if (left)
+		fprintf(stderr, "replay_sim: %llu pages, files or violations "
+			"left\n", (unsigned long long)left);
+	return complaints + (unsigned)left;
+}
