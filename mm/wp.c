@@ -47,11 +47,12 @@ static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
 {
 	if (page_mapcount(page) != 1)
 		return false;
-	if (likely(page_count(page) == 1))
+	/* acquire: who let go of it has done copying from it */
+	if (likely(smp_load_acquire(&page->_refcount) == 1))
 		return true;
 	if (!PageFlag(page, PG_lru))
 		lru_add_drain(q);
-	return page_count(page) == 1;
+	return smp_load_acquire(&page->_refcount) == 1;
 }
 
 /*

@@ -34,7 +34,10 @@ struct anon_vma_chain {
 int __anon_vma_prepare(struct vm_area_struct *vma);
 static __always_inline int anon_vma_prepare(struct vm_area_struct *vma)
 {
-	return likely(READ_ONCE(vma->anon_vma)) ? 0 : __anon_vma_prepare(vma);
+	/* acquire: another fault of this VMA may just have set it */
+	return likely(smp_load_acquire(&vma->anon_vma))
+		       ? 0
+		       : __anon_vma_prepare(vma);
 }
 /* dst gets src's chain (split, move). / fork: and an anon_vma of its own. */
 int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
