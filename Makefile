@@ -117,6 +117,7 @@ help:
 #: make check-format    says which files clang-format would change
 #: make format          lets it change them
 #: make install         installs; PREFIX=/usr/local, DESTDIR=
+#: make install-lib     only what an embedder needs
 #: make clean           removes build/
 #: make setup           installs the Debian packages that are missing
 #:
@@ -170,15 +171,22 @@ LIBDIR  := $(PREFIX)/lib
 INCDIR  := $(PREFIX)/include
 MANDIR  := $(PREFIX)/share/man
 INSTALL ?= install
+# The registers and error codes that do_page_fault() takes.
+PUBLIC_ASM := $(addprefix arch/x86/include/asm/,ptrace.h trap_pf.h)
 
-install: $(B)/lib/libquire.a $(B)/bin/quire $(KERNEL_IMAGE)
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig \
-		$(LIBDIR)/quire $(INCDIR)/quire $(MANDIR)/man1 $(MANDIR)/man3)
+.PHONY: install-lib
+install-lib: $(B)/lib/libquire.a
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig \
+		$(INCDIR)/quire/asm $(MANDIR)/man3)
 	$(INSTALL) -m 644 include/quire/*.h $(DESTDIR)$(INCDIR)/quire
+	$(INSTALL) -m 644 $(PUBLIC_ASM) $(DESTDIR)$(INCDIR)/quire/asm
 	$(INSTALL) -m 644 $(B)/lib/libquire.a $(DESTDIR)$(LIBDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 		scripts/quire.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/quire.pc
+	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
+install: install-lib $(B)/bin/quire $(KERNEL_IMAGE)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/quire \
+		$(MANDIR)/man1)
 	$(INSTALL) -m 755 $(B)/bin/quire $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(KERNEL_IMAGE) $(DESTDIR)$(LIBDIR)/quire
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1
-	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3

@@ -195,6 +195,18 @@ static char *next_directory(const char **list)
 	return xasprintf("%.*s", (int)len, start);
 }
 
+/* A path from cwd, or itself when it is absolute; malloc'ed. */
+static char *from_directory(const char *cwd, const char *path)
+{
+	size_t n = strlen(cwd);
+
+	if (path[0] == '/')
+		return xasprintf("%s", path);
+	if (n > 0 && cwd[n - 1] == '/')
+		n--;
+	return xasprintf("%.*s/%s", (int)n, cwd, path);
+}
+
 static int search(const struct run_options *o, const char *list,
 		  const char *cwd, char **path)
 {
@@ -202,13 +214,13 @@ static int search(const struct run_options *o, const char *list,
 	char *dir;
 
 	while ((dir = next_directory(&list))) {
-		char *p = xasprintf("%s%s%s/%s", dir[0] == '/' ? "" : cwd,
-				    dir[0] && dir[0] != '/' ? "/" : "", dir,
-				    name);
+		char *word = xasprintf("%s%s%s", dir, dir[0] ? "/" : "", name);
+		char *p = from_directory(cwd, word);
 		int fd = open_guest(o, p);
 		struct stat st;
 
 		free(dir);
+		free(word);
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 		    (st.st_mode & 0111)) {
 			*path = p;
@@ -233,8 +245,7 @@ int find_program(const struct run_options *o, const char *search_path,
 		status = search(o, search_path ? search_path : DEFAULT_PATH,
 				cwd, path);
 	} else {
-		*path = name[0] == '/' ? xasprintf("%s", name)
-				       : xasprintf("%s/%s", cwd, name);
+		*path = from_directory(cwd, name);
 		fd = open_guest(o, *path);
 		if (fd >= 0) {
 			status = judge_file(o, *path, fd);

@@ -35,7 +35,7 @@
 #define PAYLOAD_MAX 65535u
 #define STDIN_PIECE 16384u
 #define TAIL_BYTES 8192u /* of the log and QEMU's messages kept */
-#define PATIENCE 3 /* this many INT or TERM signals end a deaf machine */
+#define PATIENCE 3 /* this many INT, TERM, HUP signals end a deaf machine */
 
 struct streams {
 	struct machine *m;
@@ -48,7 +48,7 @@ struct streams {
 	int out_fd;	 /* where the frame at from_guest's start goes: 1, 2 */
 	size_t out_left; /* bytes of it still there */
 	bool out_broken[3]; /* nobody reads this one any more */
-	unsigned ends_asked; /* INT and TERM signals so far */
+	unsigned ends_asked; /* INT, TERM, HUP since it last said anything */
 };
 
 static void signal_set(sigset_t *set)
@@ -165,6 +165,7 @@ static void take_frames(struct streams *s)
 
 		if (buffer_len(b) < HEADER + n)
 			return;
+		s->ends_asked = 0;
 		if (p[0] == FRAME_STDOUT || p[0] == FRAME_STDERR) {
 			s->out_fd = p[0] == FRAME_STDOUT ? 1 : 2;
 			s->out_left = n;

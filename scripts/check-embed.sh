@@ -1,0 +1,58 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Installs the library into an empty place, builds examples/embed.c against
+# that copy only, with each compiler there is, and runs it.
+#
+# usage: scripts/check-embed.sh [MAKE]
+set -u
+make=${1:-make}
+passed=0 failed=0
+ok() { # ok TEXT STATUS
+	if [ "$2" = 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1"
+	fi
+}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+unset MAKEFLAGS MFLAGS
+
+$make --no-print-directory -s install-lib PREFIX="$dir/usr"
+ok "make install-lib" $?
+# The same, staged: the files name the final place, not the stage.
+$make --no-print-directory -s install-lib PREFIX=/opt/q DESTDIR="$dir/stage"
+ok "make install-lib DESTDIR" $?
+diff -r -x quire.pc "$dir/usr" "$dir/stage/opt/q"
+ok "both copies are the same" $?
+grep -q '^prefix=/opt/q$' "$dir/stage/opt/q/lib/pkgconfig/quire.pc"
+ok "quire.pc names the final place" $?
+
+export PKG_CONFIG_PATH=$dir/usr/lib/pkgconfig
+[ "$(pkg-config --modversion quire)" = "$(cat VERSION)" ]
+ok "pkg-config knows the version" $?
+
+cp examples/embed.c "$dir"
+lines=$(wc -l <"$dir/embed.c")
+[ "$lines" -lt 200 ]
+ok "embed.c has $lines lines, not fewer than 200" $?
+for cc in gcc clang; do
+	# shellcheck disable=SC2046 # words are what pkg-config gives
+	(cd "$dir" && $cc -std=c17 -Wall -Wextra -Wconversion -Werror -O2 \
+		-o "embed-$cc" embed.c $(pkg-config --cflags --libs quire))
+	ok "embed.c with $cc" $?
+	timeout 30 "$dir/embed-$cc"
+	ok "running it" $?
+done
+# Headers by themselves, each, in C17 without any extension.
+for h in "$dir"/usr/include/quire/*.h; do
+	echo "#include <quire/${h##*/}>" |
+		gcc -std=c17 -pedantic-errors -Wall -Wextra -Werror -fsyntax-only \
+			-I"$dir/usr/include" -x c -
+	ok "${h##*/} by itself" $?
+done
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

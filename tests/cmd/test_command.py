@@ -1,0 +1,511 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of the `quire` command by itself: its words, its errors, its files,
+and its streams against a machine that fake_qemu.py plays.
+
+usage: tests/cmd/test_command.py QUIRE [NAME...]"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+QUIRE = os.path.abspath(sys.argv[1])
+FAKE = os.path.join(HERE, "fake_qemu.py")
+scratch = tempfile.mkdtemp(prefix="quire-test-")
+
+
+def environment(fake=None, **more):
+    env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    if fake:
+        env.update(QUIRE_QEMU=FAKE, QUIRE_KERNEL="/bin/sh", FAKE=fake)
+    env.update(more)
+    return env
+
+
+def quire(*args, fake=None, stdin=b"", env=None, cwd=None):
+    return subprocess.run([QUIRE, *args], input=stdin, capture_output=True,
+                          timeout=60, env=environment(fake, **(env or {})),
+                          cwd=cwd or TOP)
+
+
+def start(*args, fake, **popen):
+    return subprocess.Popen([QUIRE, *args], env=environment(fake),
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, **popen)
+
+
+def path(name):
+    return os.path.join(scratch, name)
+
+
+def put(name, data, mode=0o755):
+    with open(path(name), "wb") as f:
+        f.write(data)
+    os.chmod(path(name), mode)
+    return path(name)
+
+
+def one_line(result, status, pattern):
+    """The command said one line that says what is wrong, and nothing else."""
+    text = result.stderr.decode()
+    assert result.returncode == status, (result.returncode, text)
+    assert result.stdout == b"", result.stdout
+    assert text.count("\n") == 1, text
+    assert re.fullmatch(r"quire: .*" + pattern + r".*\n", text), text
+
+
+def elf(machine=62, kind=2, bits=2, loads=1, interp=None, entry=0x401000):
+    """A small ELF file whose headers are right unless asked otherwise."""
+    phdrs = []
+    data = b""
+    n = loads + (1 if interp else 0)
+    at = 64 + 56 * n
+    if interp:
+        text = interp.encode() + b"\0"
+        phdrs.append(struct.pack("<IIQQQQQQ", 3, 4, at, at, at, len(text),
+                                 len(text), 1))
+        data += text
+    for _ in range(loads):
+        phdrs.append(struct.pack("<IIQQQQQQ", 1, 5, 0, 0x400000, 0x400000,
+                                 at + len(data), 0x2000, 0x1000))
+    head = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", bits, 1, 1, kind,
+                       machine, 1, entry, 64, 0, 0, 64, 56, n, 0, 0, 0)
+    return head + b"".join(phdrs) + data
+
+
+# ------------------------------------------------------------- words, errors
+
+
+def test_help():
+    for args in (["--help"], ["-h"], ["help"]):
+        r = quire(*args)
+        assert r.returncode == 0 and b"usage: quire" in r.stdout
+        assert b"run" in r.stdout and r.stderr == b""
+
+
+def test_run_help_names_every_option():
+    r = quire("run", "--help")
+    assert r.returncode == 0
+    for option in ("--cpus", "--ram", "--levels", "--accel", "--share",
+                   "--json", "--trace", "--root", "--icount", "--kernel",
+                   "--quiet", "--verbose"):
+        assert option.encode() in r.stdout, option
+        page = open(os.path.join(TOP, "man/quire-run.1")).read()
+        assert option.replace("--", "\\-\\-") in page, option
+
+
+def test_version():
+    version = open(os.path.join(TOP, "VERSION")).read().strip()
+    r = quire("--version")
+    assert r.stdout.decode() == f"quire {version}\n" and r.returncode == 0
+
+
+def test_no_command():
+    r = quire()
+    assert r.returncode == 125 and b"usage" in r.stderr and r.stdout == b""
+
+
+def test_full_disk():
+    with open("/dev/full", "wb") as full:
+        r = subprocess.run([QUIRE, "--help"], stdout=full,
+                           stderr=subprocess.PIPE)
+    assert r.returncode == 125, r.returncode
+
+
+def test_bad_words():
+    for args, pattern in (
+        (["walk"], "no command walk"),
+        (["run"], "which program"),
+        (["run", "--"], "which program"),
+        (["run", "--cpu", "2", "ls"], "no option --cpu"),
+        (["run", "-x", "ls"], "no option -x"),
+        (["run", "--cpus", "0", "ls"], "--cpus 0: a number from 1 to 8"),
+        (["run", "--cpus", "9", "ls"], "--cpus 9"),
+        (["run", "--cpus", "2x", "ls"], "--cpus 2x"),
+        (["run", "--cpus=", "ls"], "--cpus : a number"),
+        (["run", "--levels", "3", "ls"], "4 or 5 is expected"),
+        (["run", "--accel", "xen", "ls"], "tcg or kvm"),
+        (["run", "--ram", "lots", "ls"], "--ram lots: a size"),
+        (["run", "--ram", "1MB", "ls"], "--ram 1MB: a size"),
+        (["run", "--ram", "-1", "ls"], "--ram -1: a size"),
+        (["run", "--ram", "99999999999999999999", "ls"], "a size"),
+        (["run", "--ram", "17179869184G", "ls"], "a size"),
+        (["run", "--ram", "1M", "ls"], "too little: the kernel needs"),
+        (["run", "--ram", "65G", "ls"], "too much"),
+        (["run", "--icount", "--cpus", "2", "ls"], "one processor"),
+        (["run", "--icount", "--accel", "kvm", "ls"], "needs --accel tcg"),
+        (["run", "--json"], "--json needs a value"),
+        (["run", "--help=1", "ls"], "no option --help=1"),
+    ):
+        one_line(quire(*args), 125, pattern)
+
+
+def test_sizes():
+    for text, mib in (("64M", 64), ("65536k", 64), ("1g", 1024), ("96", 96),
+                      ("1G", 1024), ("100001K", 97)):
+        r = quire("run", "-q", "--ram", text, "ls", fake="records")
+        assert f"\n-m\n{mib}M\n".encode() in r.stdout, (text, r)
+
+
+# ---------------------------------------------------------------- the program
+
+
+def test_not_found():
+    one_line(quire("run", "/no/such", fake="exit"), 127, "No such file")
+    one_line(quire("run", "no-such-program", fake="exit"), 127, "not found")
+    one_line(quire("run", "./no-such", fake="exit"), 127, "No such file")
+
+
+def test_not_a_program():
+    for name, data, mode, pattern in (
+        ("text", b"just text\n", 0o755, "not an ELF program"),
+        ("empty", b"", 0o755, "not an ELF program"),
+        ("plain", elf(), 0o644, "not executable"),
+        ("arm", elf(machine=40, bits=1), 0o755, "for ARM;"),
+        ("arm64", elf(machine=183), 0o755, "for AArch64;"),
+        ("i386", elf(machine=3, bits=1), 0o755, "for i386;"),
+        ("odd", elf(machine=4711), 0o755, "for another machine"),
+        ("x32", elf(bits=1), 0o755, "for x86-64; this kernel runs 64-bit"),
+        ("object", elf(kind=1), 0o755, "not a program"),
+        ("library", elf(kind=3, entry=0), 0o755, "not a program"),
+        ("nothing", elf(loads=0), 0o755, "not a program"),
+        ("half", elf()[:100], 0o755, "cut short"),
+        ("stub", elf()[:30], 0o755, "cut short"),
+        ("wild", elf()[:54] + b"\x10\0" + elf()[56:], 0o755, "no sense"),
+    ):
+        file = put(name, data, mode)
+        one_line(quire("run", file, fake="exit"), 126, pattern)
+    one_line(quire("run", scratch, fake="exit"), 126, "a directory")
+    one_line(quire("run", "/dev/null", fake="exit"), 126, "not a regular")
+
+
+def test_missing_interpreter():
+    file = put("dynamic", elf(interp="/lib/no-such-ld.so"))
+    one_line(quire("run", file, fake="exit"), 127, "/lib/no-such-ld.so is not")
+    file = put("script", b"#! /no/such/sh -e\n")
+    one_line(quire("run", file, fake="exit"), 127, "/no/such/sh is not there")
+    file = put("script2", b"#!sh\n")
+    one_line(quire("run", file, fake="exit"), 127, "interpreter sh is not")
+
+
+def test_good_programs_are_taken():
+    for file in ("/bin/busybox", "ls", put("good", elf()),
+                 put("with-interp", elf(interp="/bin/sh")),
+                 put("good-script", b"#! /bin/sh -e\ntrue\n")):
+        r = quire("run", "-q", file, fake="exit")
+        assert r.returncode == 0 and r.stdout == b"hello\n", (file, r)
+
+
+def test_search_path():
+    os.makedirs(path("dir/bin"), exist_ok=True)
+    put("dir/bin/tool", elf())
+    put("dir/bin/no-x", elf(), 0o644)
+    env = {"PATH": f"/nowhere::{path('dir/bin')}:/bin"}
+    r = quire("run", "-q", "tool", fake="records", env=env)
+    assert r.stdout.startswith(b"P" + path("dir/bin/tool").encode()), r
+    one_line(quire("run", "no-x", fake="exit", env=env), 127, "not found")
+
+
+def test_root():
+    root = path("root")
+    os.makedirs(root + "/bin", exist_ok=True)
+    put("root/bin/prog", elf())
+    if not os.path.islink(root + "/bin/link"):
+        os.symlink("/bin/prog", root + "/bin/link")
+        os.symlink("../../../../../../bin/sh", root + "/bin/out")
+    for name in ("/bin/prog", "bin/prog", "/bin/link", "prog"):
+        r = quire("run", "-q", "--root", root, name, fake="records",
+                  env={"PATH": "/bin"})
+        lines = r.stdout.split(b"\n")
+        assert lines[0].startswith(b"P/bin/"), (name, r)
+        assert b"C/" in lines, "the working directory is the root"
+        assert f"path={root},".encode() in r.stdout
+    # A link may not lead out of the root.
+    one_line(quire("run", "--root", root, "/bin/out", fake="exit"), 127,
+             "No such file")
+    one_line(quire("run", "--root", path("nowhere"), "/bin/prog",
+                   fake="exit"), 127, "No such file")
+
+
+def test_share():
+    r = quire("run", "-q", "ls", fake="records")
+    assert b"mount_tag=share" not in r.stdout and b"\nM" not in r.stdout
+    put("shared-program", elf())
+    r = quire("run", "-q", "--share", scratch, "/mnt/share/shared-program",
+              fake="records")
+    assert r.returncode == 0, r
+    assert b"M/mnt/share\n" in r.stdout
+    share = [l for l in r.stdout.split(b"\n") if b"id=share," in l]
+    root = [l for l in r.stdout.split(b"\n") if b"id=root," in l]
+    assert len(share) == 1 and b"readonly" not in share[0], share
+    assert len(root) == 1 and b"readonly=on" in root[0], root
+    one_line(quire("run", "--share", path("nowhere"), "ls", fake="exit"), 125,
+             "not a directory")
+
+
+def test_commas_in_a_path():
+    os.makedirs(path("a,b"), exist_ok=True)
+    r = quire("run", "-q", "--share", path("a,b"), "ls", fake="records")
+    assert f"path={scratch}/a,,b,security".encode() in r.stdout, r.stdout
+
+
+# -------------------------------------------------------- the machine's ends
+
+
+def test_missing_qemu():
+    one_line(quire("run", "ls", fake="exit", env={"QUIRE_QEMU": "/no/qemu"}),
+             125, "/no/qemu is not there; on Debian: apt-get install")
+    one_line(quire("run", "/bin/ls", fake="exit",
+                   env={"QUIRE_QEMU": "", "PATH": scratch}),
+             125, "qemu-system-x86_64 is not there")
+
+
+def test_missing_kernel():
+    one_line(quire("run", "--kernel", "/no/kernel", "ls", fake="exit"), 125,
+             "kernel /no/kernel: No such file")
+    lonely = shutil.copy(QUIRE, path("lonely-quire"))
+    r = subprocess.run([lonely, "run", "/bin/ls"], capture_output=True,
+                       env=environment())
+    one_line(r, 125, "image is not there")
+
+
+def test_exit_status():
+    for status in (0, 1, 3, 124, 255):
+        r = quire("run", "ls", fake="exit", env={"FAKE_STATUS": str(status)})
+        assert r.returncode == status
+    assert quire("run", "ls", fake="signal").returncode == 139
+
+
+def test_ends_that_are_errors():
+    one_line(quire("run", "ls", fake="error"), 126,
+             "ls: it wants more memory than there is")
+    one_line(quire("run", "ls", fake="silent"), 125, "ended without a word")
+    r = quire("run", "ls", fake="panic")
+    assert r.returncode == 125
+    assert b'the kernel failed: mm/x.c:1: a "bad" thing' in r.stderr
+    assert b"line before the end" in r.stderr
+    r = quire("run", "ls", fake="messages")
+    assert r.returncode == 125 and b"a message of QEMU's own" in r.stderr
+
+
+def test_nonsense_from_the_kernel():
+    r = quire("run", "ls", fake="nonsense")
+    assert r.returncode == 0, r
+
+
+def test_verbose_shows_the_log():
+    assert b"the kernel is up" in quire("run", "-v", "ls", fake="exit").stderr
+    r = quire("run", "ls", fake="exit")
+    assert b"the kernel is up" not in r.stderr
+
+
+# ------------------------------------------------------------------ streams
+
+
+def test_streams_are_apart():
+    r = quire("run", "--quiet", "ls", fake="exit")
+    assert r.stdout == b"hello\n" and r.stderr == b"warning\n"
+
+
+def test_input_passes_unchanged():
+    data = os.urandom(3 << 20)
+    r = quire("run", "-q", "cat", fake="cat", stdin=data)
+    assert r.returncode == 0 and r.stdout == data
+    with open(put("input", data[:70000])) as f:
+        r = subprocess.run([QUIRE, "run", "-q", "cat"], stdin=f,
+                           capture_output=True, env=environment("cat"))
+    assert r.stdout == data[:70000]
+
+
+def test_closed_streams():
+    r = subprocess.run(["/bin/sh", "-c",
+                        f"exec '{QUIRE}' run -q cat <&- >&- 2>&-"],
+                       env=environment("cat"), timeout=30)
+    assert r.returncode == 0, r
+
+
+def test_slow_reader_gets_all():
+    p = start("run", "-q", "ls", fake="big")
+    data = b""
+    while piece := p.stdout.read(300000):
+        data += piece
+        time.sleep(0.02)
+    assert data == bytes(range(256)) * 8192
+    assert p.wait(timeout=30) == 0
+    p.communicate()
+
+
+def test_reader_that_leaves():
+    # As with `yes | head -1`: the program gets SIGPIPE.
+    p = start("run", "-q", "yes", fake="flood")
+    p.stdout.read(10)
+    p.stdout.close()
+    assert p.wait(timeout=30) == 128 + signal.SIGPIPE
+    p.stdin.close()
+    p.stderr.close()
+
+
+def test_signals_reach_the_program():
+    p = start("run", "-q", "ls", fake="signals")
+    assert p.stdout.readline() == b"ready\n"
+    for s in (signal.SIGINT, signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM):
+        p.send_signal(s)
+        if s != signal.SIGTERM:
+            assert p.stdout.readline() == b"got %d\n" % s
+    out, _ = p.communicate(timeout=30)
+    assert out == b"got 15\n" and p.returncode == 9, (out, p.returncode)
+
+
+def test_a_deaf_machine_is_ended():
+    p = start("run", "-q", "ls", fake="deaf")
+    assert p.stdout.readline() == b"ready\n"
+    for _ in range(3):
+        p.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    _, err = p.communicate(timeout=20)
+    assert p.returncode == 130 and b"did not react to signal 2" in err, err
+
+
+def test_no_machine_is_left_behind():
+    p = start("run", "-q", "ls", fake="deaf")
+    assert p.stdout.readline() == b"ready\n"
+    children = open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()
+    assert len(children) == 1
+    p.kill()
+    p.communicate()
+    for _ in range(100):
+        try:
+            state = open(f"/proc/{children[0]}/stat").read().split()[2]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.05)
+    raise AssertionError("QEMU outlived quire")
+
+
+# ------------------------------------------------------------ the files made
+
+
+def test_init_records():
+    r = quire("run", "-q", "--", "/bin/echo", "a b", "", "--cpus", "ü",
+              fake="records", env={"WITH": "a=b\nc", "EMPTY": ""}, cwd="/usr")
+    text = r.stdout
+    assert b"P/bin/echo\nA/bin/echo\nAa b\nA\nA--cpus\nA\xc3\xbc\n" in text
+    assert b"EWITH=a=b\nc\n" in text and b"EEMPTY=\n" in text
+    assert b"\nC/usr\n" in text
+    assert f"\nU{os.geteuid()}:{os.getegid()}\n".encode() in text
+    at = int(re.search(rb"\nT(\d+)\n", text).group(1)) / 1e9
+    assert abs(at - time.time()) < 60
+    assert b"\nI0\n" in text
+
+
+def test_machine_options():
+    r = quire("run", "-q", "--cpus", "4", "--levels=5", "--trace", path("t"),
+              "ls", fake="records")
+    assert b"\n-smp\n4\n" in r.stdout
+    assert b"quire.levels=5" in r.stdout and b"quire.trace=1" in r.stdout
+    assert b"\n-accel\ntcg\n" in r.stdout and b"-icount" not in r.stdout
+    r = quire("run", "-q", "--icount", "ls", fake="records")
+    assert b"\n-icount\nshift=0,sleep=off\n" in r.stdout
+    assert b"quire.trace" not in r.stdout
+
+
+def test_report_text():
+    text = quire("run", "ls", fake="exit").stderr.decode()
+    row = re.search(r"anon_write +4 +4 +0 +1 +1\.00 +2\.50\n", text)
+    assert row, text
+    assert re.search(r"all +6 +4 +2 +1 +15\.67 +50\.00\n", text), text
+    assert "resident 1024 KiB, page tables 40 KiB, VMAs 17" in text
+
+
+def test_report_json():
+    r = quire("run", "-q", "--json", path("r.json"), "ls", 'x"\\\n\x01é',
+              fake="exit", env={"FAKE_STATUS": "7"})
+    assert r.returncode == 7
+    report = json.load(open(path("r.json")))
+    assert report["format"] == 1
+    assert report["program"] == ["ls", 'x"\\\n\x01é']
+    assert report["end"] == {"how": "exit", "number": 7}
+    assert report["machine"]["ram_bytes"] == 1 << 30
+    assert report["faults"][1] == {
+        "kind": "file_read", "count": 2, "minor": 0, "major": 2, "kernel": 0,
+        "total_ns": 90000, "mean_ns": 45000, "worst_ns": 50000}
+    assert report["all_faults"]["count"] == 6
+    assert report["peak"] == {"rss_bytes": 1 << 20, "table_bytes": 40960,
+                              "vmas": 17}
+    doc = open(os.path.join(TOP, "docs/report-format.md")).read()
+
+    def names(value):
+        if isinstance(value, dict):
+            for k, v in value.items():
+                yield k
+                yield from names(v)
+        elif isinstance(value, list):
+            for v in value:
+                yield from names(v)
+
+    for name in set(names(report)):
+        assert re.search(rf"`(\w+\.)?{name}`", doc), f"{name}: no word on it"
+
+
+def test_report_json_of_errors():
+    for part, end in (("panic", "panic"), ("silent", "crash"),
+                      ("signal", "signal"), ("error", "error")):
+        quire("run", "-q", "--json", path("e.json"), "ls", fake=part)
+        assert json.load(open(path("e.json")))["end"]["how"] == end
+    one_line(quire("run", "--json", "/no/dir/x", "ls", fake="exit"), 125,
+             "--json /no/dir/x: No such file")
+
+
+def test_report_to_a_full_disk():
+    r = quire("run", "-q", "--json", "/dev/full", "ls", fake="exit")
+    assert r.returncode == 125 and b"No space" in r.stderr, r
+
+
+def test_trace():
+    quire("run", "-q", "--trace", path("t"), "ls", fake="trace")
+    assert open(path("t")).read() == (
+        "# quire trace 1\n"
+        "# ns cpu task mm event fields\n"
+        "100 0 7 3 fault-begin addr=0x7000 error=0x6\n"
+        "250 0 7 3 fault-end addr=0x7000 error=0x6 kind=anon_write"
+        " result=0x0 mode=user\n"
+        "300 0 7 3 mmap addr=0x0 len=0x1000 prot=0x3 flags=0x22"
+        " result=0x7f0000000000\n"
+        "400 0 7 3 munmap addr=0x7001 len=0x1000 result=-22\n"
+        "500 0 7 3 fork child=4 result=0\n"
+        "600 0 7 3 event-99\n")
+    one_line(quire("run", "--trace", scratch, "ls", fake="exit"), 125,
+             "Is a directory")
+
+
+def main():
+    names = [n for n in globals() if n.startswith("test_")]
+    if sys.argv[2:]:
+        names = [n for n in names if any(w in n for w in sys.argv[2:])]
+    passed = failed = 0
+    for name in names:
+        try:
+            globals()[name]()
+            passed += 1
+        except Exception:
+            failed += 1
+            print(f"FAIL {name}")
+            traceback.print_exc(file=sys.stdout)
+    shutil.rmtree(scratch)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
