@@ -91,13 +91,15 @@ include $(MODULES)
 ALL_TARGETS += $(B)/lib/libquire.a
 
 # ---------------------------------------------------------------- the library
-# One object whose only defined names are the public ones, so that an
-# embedder's own kmalloc or find_vma does not collide with ours.
-$(B)/lib/libquire.a: $(CORE_OBJ_lib)
+# One object whose only visible names are those that the public headers
+# declare, so that an embedder's own kmalloc or find_vma does not collide.
+PUBLIC_HEADERS := $(wildcard include/quire/*.h)
+$(B)/lib/libquire.a: $(CORE_OBJ_lib) $(PUBLIC_HEADERS) Makefile
 	$(Q)rm -f $@
-	$(Q)$(LD) -r -o $(@D)/quire-all.o $^
-	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='quire_*' \
-		--keep-global-symbol=do_page_fault \
+	$(Q)grep -ohE '\b(quire_[a-z0-9_]+|do_page_fault)\(' $(PUBLIC_HEADERS) | \
+		tr -d '(' | sort -u >$(@D)/public
+	$(Q)$(LD) -r -o $(@D)/quire-all.o $(CORE_OBJ_lib)
+	$(Q)$(OBJCOPY) --keep-global-symbols=$(@D)/public \
 		$(@D)/quire-all.o $(@D)/quire.o
 	$(Q)$(AR) rcs $@ $(@D)/quire.o
 

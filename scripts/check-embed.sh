@@ -48,7 +48,7 @@ for cc in gcc clang; do
 done
 # Headers by themselves, each, in C17 without any extension.
 for h in "$dir"/usr/include/quire/*.h; do
-	echo "#include <quire/${h##*/}>" |
+	printf '#include <quire/%s>\nint unused;\n' "${h##*/}" |
 		gcc -std=c17 -pedantic-errors -Wall -Wextra -Werror -fsyntax-only \
 			-I"$dir/usr/include" -x c -
 	ok "${h##*/} by itself" $?
