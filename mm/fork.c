@@ -40,12 +40,15 @@ static __always_inline void copy_present_pte(struct vm_area_struct *dst,
 	if (likely(page)) {
 		get_page(page);
 		page_dup_rmap(page);
-		if (PageAnon(page))
+		if (PageAnon(page)) {
 			n->rss[MM_ANONPAGES]++;
-		else if (PageFlag(page, PG_swapbacked))
+			if (PageFlag(page, PG_anon_exclusive))
+				ClearPageFlag(page, PG_anon_exclusive);
+		} else if (PageFlag(page, PG_swapbacked)) {
 			n->rss[MM_SHMEMPAGES]++;
-		else
+		} else {
 			n->rss[MM_FILEPAGES]++;
+		}
 	}
 	if ((flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE) {
 		if (pte_write(pte)) {

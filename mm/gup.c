@@ -267,29 +267,41 @@ int populate_vma_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 	return populate_range(mm, start, end, write ? GUP_WRITE : 0);
 }
 
-void mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len)
+int __mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len,
+		  vm_flags_t only, bool ignore)
 {
 	uaddr_t end = start + len, from, to;
 	struct vm_area_struct *vma;
 	unsigned gup;
+	int err = 0;
 
 	down_read(&mm->mmap_lock);
-	for (from = start; from < end; from = to) {
+	for (from = start; from < end && !err; from = to) {
 		vma = find_vma_intersection(mm, from, end);
 		if (!vma)
 			break;
 		from = MAX(from, vma->vm_start);
 		to = MIN(end, vma->vm_end);
-		if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		/* locked on fault: not now */
+		if ((vma->vm_flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)) ||
+		    (only && !(vma->vm_flags & only)))
 			continue;
 		gup = vma->vm_flags & VM_ACCESS_FLAGS ? GUP_FORCE : 0;
 		/* private writable memory is made writable at once */
 		if ((vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
 			gup |= GUP_WRITE;
-		/* what fails is left to faults, as mmap(2) says */
-		(void)populate_range(mm, from, to, gup);
+		err = populate_range(mm, from, to, gup);
+		if (ignore && err != -EINTR)
+			err = 0;
 	}
 	up_read(&mm->mmap_lock);
+	return err;
+}
+
+void mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len)
+{
+	/* what fails is left to faults, as mmap(2) says */
+	(void)__mm_populate(mm, start, len, 0, true);
 }
 
 void quire_pagefault_disable(void)

@@ -216,6 +216,8 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (likely(PageAnon(page))) {
 		if (reuse_swap_page(vma->vm_mm->q, page)) {
 			vmf->kind = QF_COW_REUSE;
+			if (!PageFlag(page, PG_anon_exclusive))
+				SetPageFlag(page, PG_anon_exclusive);
 			wp_move_anon_rmap(page, vma);
 			wp_page_reuse(vmf);
 			return 0;

@@ -246,6 +246,14 @@ int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
 /* mm/gup.c: fault every page in of [start, end) (MAP_POPULATE, mlock). */
 int populate_vma_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		       bool write, bool *locked);
+/*
+ * Fault in [start, start + len): writable where private and writable.  only:
+ * VMAs with one of these flags (0: all).  Holes are passed over; the first
+ * page that fails gives -EFAULT, -ENOMEM ..., unless `ignore`.  Takes
+ * mmap_lock for read; sleeps.  mm_populate: all, errors ignored.
+ */
+int __mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len,
+		  vm_flags_t only, bool ignore);
 void mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len);
 
 #endif

@@ -49,6 +49,9 @@ enum pageflags {
 	PG_hwpoison,
 	PG_head,       /* first page of a compound (or high-order) block */
 	PG_tail,
+	PG_anon_exclusive, /* anonymous, never shared by fork since it was
+			    * made or last reused: mprotect may make its
+			    * entry writable */
 	PG_host,       /* the host's own, by quire_alloc_pages (head only) */
 };
 

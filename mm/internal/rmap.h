@@ -59,7 +59,8 @@ static __always_inline void add_new_anon_page(struct vm_area_struct *vma,
 {
 	struct mm_struct *mm = vma->vm_mm;
 
-	WRITE_ONCE(page->flags, 1u << PG_uptodate | 1u << PG_swapbacked);
+	WRITE_ONCE(page->flags, 1u << PG_uptodate | 1u << PG_swapbacked |
+					1u << PG_anon_exclusive);
 	WRITE_ONCE(page->_mapcount, 1u);
 	page->index = linear_page_index(vma, addr);
 	WRITE_ONCE(page->mapping,

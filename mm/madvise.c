@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * madvise.c - what a program tells about its use of memory (M2).
+ *
+ *   advice about the VMA   (RANDOM, DONTFORK ...)  a VM_* flag: split and merge
+ *   advice about pages     (DONTNEED, COLD ...)    a walk over the VMAs
+ *   POPULATE_READ, _WRITE                          faults, ahead of use
+ *
+ * Holes are passed over and reported at the end (-ENOMEM); an error of one
+ * VMA ends the walk.
+ *
+ * Locks: mmap_lock, for write where flags change, else for read.
+ */
+#include "filemap.h"
+#include "gather.h"
+#include "vma.h"
+
+
+enum advice_kind { ADV_INVALID, ADV_FLAGS, ADV_PAGES, ADV_POPULATE };
+
+static enum advice_kind advice_kind(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		return ADV_FLAGS;
+	case MADV_WILLNEED:
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+	case MADV_REMOVE:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return ADV_PAGES;
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return ADV_POPULATE;
+	default:
+		return ADV_INVALID;
+	}
+}
+
+/* ------------------------------------------------------- flags of the VMA */
+
+/* Merging equal pages is for private memory of the ordinary kind. */
+static vm_flags_t mergeable_flags(vm_flags_t f)
+{
+	if (f & (VM_SHARED | VM_MAYSHARE | VM_SPECIAL | VM_HUGETLB))
+		return f;
+	return f | VM_MERGEABLE;
+}
+
+/* The flags that vma gets by this advice, in *flags. 0 or -EINVAL. */
+static int advice_flags(const struct vm_area_struct *vma, int advice,
+			vm_flags_t *flags)
+{
+	vm_flags_t f = vma->vm_flags;
+
+	switch (advice) {
+	case MADV_NORMAL:
+		*flags = f & ~(VM_RAND_READ | VM_SEQ_READ);
+		return 0;
+	case MADV_RANDOM:
+		*flags = (f & ~VM_SEQ_READ) | VM_RAND_READ;
+		return 0;
+	case MADV_SEQUENTIAL:
+		*flags = (f & ~VM_RAND_READ) | VM_SEQ_READ;
+		return 0;
+	case MADV_DONTFORK:
+		*flags = f | VM_DONTCOPY;
+		return 0;
+	case MADV_DOFORK:
+		*flags = f & ~VM_DONTCOPY;
+		return f & VM_IO ? -EINVAL : 0;
+	case MADV_WIPEONFORK:
+		*flags = f | VM_WIPEONFORK;
+		return vma->vm_file || vma->vm_mapping || (f & VM_SHARED)
+			       ? -EINVAL
+			       : 0;
+	case MADV_KEEPONFORK:
+		*flags = f & ~VM_WIPEONFORK;
+		return 0;
+	case MADV_DONTDUMP:
+		*flags = f | VM_DONTDUMP;
+		return 0;
+	case MADV_DODUMP:
+		*flags = f & ~VM_DONTDUMP;
+		return f & VM_SPECIAL ? -EINVAL : 0;
+	case MADV_MERGEABLE:
+		*flags = mergeable_flags(f);
+		return 0;
+	case MADV_UNMERGEABLE:
+		*flags = f & ~VM_MERGEABLE;
+		return 0;
+	case MADV_HUGEPAGE:
+		*flags = (f & ~VM_NOHUGEPAGE) | VM_HUGEPAGE;
+		return f & (VM_SPECIAL | VM_HUGETLB) ? -EINVAL : 0;
+	default: /* MADV_NOHUGEPAGE */
+		*flags = (f & ~VM_HUGEPAGE) | VM_NOHUGEPAGE;
+		return f & (VM_SPECIAL | VM_HUGETLB) ? -EINVAL : 0;
+	}
+}
+
+static int madvise_flags(struct vm_area_struct *vma, uaddr_t start,
+			 uaddr_t end, int advice)
+{
+	vm_flags_t flags;
+	int err = advice_flags(vma, advice, &flags);
+
+	if (err || flags == vma->vm_flags)
+		return err;
+	/* a shortage of VMAs is one that may pass */
+	return vma_modify(vma, start, end, flags) ? 0 : -EAGAIN;
+}
+
+/* ---------------------------------------------------------------- pages */
+
+static int madvise_dontneed(struct vm_area_struct *vma, uaddr_t start,
+			    uaddr_t end, int advice)
+{
+	vm_flags_t bad = VM_PFNMAP | VM_HUGETLB;
+
+	if (advice != MADV_DONTNEED_LOCKED)
+		bad |= VM_LOCKED;
+	if (vma->vm_flags & bad)
+		return -EINVAL;
+	if (advice == MADV_FREE)
+		/*
+		 * The contents may go when memory is short, and until they are
+		 * written again.  Nothing takes anonymous pages away yet, so
+		 * they stay.
+		 */
+		return vma_is_anonymous(vma) ? 0 : -EINVAL;
+	zap_page_range(vma, start, end - start);
+	return 0;
+}
+
+/* Punch a hole in the memory that is shared. */
+static int madvise_remove(struct vm_area_struct *vma, uaddr_t start,
+			  uaddr_t end)
+{
+	const vm_flags_t shared = VM_SHARED | VM_MAYWRITE;
+	uint64_t from = linear_page_index(vma, start) << PAGE_SHIFT;
+
+	if ((vma->vm_flags & VM_LOCKED) || !vma->vm_mapping)
+		return -EINVAL;
+	if ((vma->vm_flags & shared) != shared)
+		return -EACCES;
+	if (!vma->vm_mapping->shmem)
+		return -EOPNOTSUPP; /* its file system would have to do it */
+	quire_mapping_punch(vma->vm_mapping, from, from + (end - start));
+	return 0;
+}
+
+static int madvise_pages(struct vm_area_struct *vma, uaddr_t start,
+			 uaddr_t end, int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+		return madvise_dontneed(vma, start, end, advice);
+	case MADV_REMOVE:
+		return madvise_remove(vma, start, end);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		/* hints to reclaim; locked and device memory has none */
+		return vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)
+			       ? -EINVAL
+			       : 0;
+	default: /* MADV_WILLNEED: a hint to read ahead */
+		return 0;
+	}
+}
+
+static int madvise_walk(struct mm_struct *mm, uaddr_t start, uaddr_t end,
+			int advice, bool flags)
+{
+	struct vm_area_struct *vma;
+	int hole = 0, err;
+	uaddr_t to;
+
+	for (; start < end; start = to) {
+		vma = find_vma(mm, start);
+		if (!vma)
+			return -ENOMEM;
+		if (vma->vm_start > start) {
+			hole = -ENOMEM;
+			start = vma->vm_start;
+			if (start >= end)
+				break;
+		}
+		to = MIN(end, vma->vm_end);
+		err = flags ? madvise_flags(vma, start, to, advice)
+			    : madvise_pages(vma, start, to, advice);
+		if (err)
+			return err;
+	}
+	return hole;
+}
+
+/* ------------------------------------------------------------- populate */
+
+/* mmap_lock held for read. */
+static int madvise_populate(struct mm_struct *mm, uaddr_t start, uaddr_t end,
+			    bool write)
+{
+	vm_flags_t need = write ? VM_WRITE : VM_READ;
+	struct vm_area_struct *vma;
+	bool locked;
+	uaddr_t to;
+	int err;
+
+	for (; start < end; start = to) {
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start > start)
+			return -ENOMEM;
+		if (!(vma->vm_flags & need) ||
+		    (vma->vm_flags & (VM_IO | VM_PFNMAP)))
+			return -EINVAL;
+		to = MIN(end, vma->vm_end);
+		err = populate_vma_range(mm, start, to, write, &locked);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int do_madvise(struct mm_struct *mm, uaddr_t start, uaddr_t len,
+		      int advice)
+{
+	enum advice_kind kind = advice_kind(advice);
+	uaddr_t end = start + PAGE_ALIGN(len);
+	int err;
+
+	if (kind == ADV_INVALID || !IS_ALIGNED(start, (uaddr_t)PAGE_SIZE))
+		return -EINVAL;
+	if ((len && !PAGE_ALIGN(len)) || end < start)
+		return -EINVAL;
+	if (end == start)
+		return 0;
+	if (kind == ADV_FLAGS) {
+		err = down_write_killable(&mm->mmap_lock);
+		if (err)
+			return err;
+		err = madvise_walk(mm, start, end, advice, true);
+		up_write(&mm->mmap_lock);
+		return err;
+	}
+	down_read(&mm->mmap_lock);
+	if (kind == ADV_PAGES)
+		err = madvise_walk(mm, start, end, advice, false);
+	else
+		err = madvise_populate(mm, start, end,
+				       advice == MADV_POPULATE_WRITE);
+	up_read(&mm->mmap_lock);
+	return err;
+}
+
+int quire_madvise(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int advice)
+{
+	int err = do_madvise(mm, addr, len, advice);
+
+	TRACE_MAP(mm, .type = QE_MADVISE, .addr = addr, .len = len,
+		  .flags = (uint32_t)advice, .result = err);
+	return err;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mincore.c - which pages of a range are in memory (M2).
+ *
+ * A page counts when an entry maps it (the zero page too, and whatever its
+ * protection), or when its file's cache has it up to date.
+ *
+ * Locks: mmap_lock for read, each table's lock, then the cache's.
+ */
+#include "fault.h"
+#include "filemap.h"
+
+static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr)
+{
+	unsigned char in;
+	struct page *page;
+
+	if (!vma->vm_mapping)
+		return 0;
+	page = find_get_page(vma->vm_mapping, linear_page_index(vma, addr));
+	if (!page)
+		return 0;
+	in = PageFlag(page, PG_uptodate);
+	put_page(vma->vm_mm->q, page);
+	return in;
+}
+
+/* The part of a VMA that one table maps (or would map). */
+static void mincore_table(struct vm_area_struct *vma, uaddr_t addr,
+			  uaddr_t end, unsigned char *vec)
+{
+	struct quire *q = vma->vm_mm->q;
+	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
+	spinlock_t *ptl = NULL;
+	pte_t *pte = NULL;
+
+	if (pmd) {
+		ptl = pte_lockptr(q, pmdp_get(pmd));
+		spin_lock(ptl);
+		pte = pte_offset_map(q, pmd, addr);
+	}
+	for (; addr < end; addr += (uaddr_t)PAGE_SIZE)
+		if (pte && pte_present(ptep_get(pte++)))
+			*vec++ = 1;
+		else
+			*vec++ = cached(vma, addr);
+	if (pmd)
+		spin_unlock(ptl);
+}
+
+int quire_mincore(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+		  unsigned char *vec)
+{
+	struct vm_area_struct *vma;
+	uaddr_t end, to;
+	int err = 0;
+
+	if (!IS_ALIGNED(addr, (uaddr_t)PAGE_SIZE))
+		return -EINVAL;
+	if (addr > mm->task_size || len > mm->task_size - addr)
+		return -ENOMEM;
+	end = addr + PAGE_ALIGN(len);
+	down_read(&mm->mmap_lock);
+	for (; addr < end; addr = to) {
+		vma = find_vma(mm, addr);
+		if (!vma || vma->vm_start > addr) {
+			err = -ENOMEM;
+			break;
+		}
+		to = pmd_addr_end(addr, MIN(end, vma->vm_end));
+		mincore_table(vma, addr, to, vec);
+		vec += (to - addr) >> PAGE_SHIFT;
+	}
+	up_read(&mm->mmap_lock);
+	return err;
+}
