@@ -89,3 +89,10 @@ void quire_get_meminfo(struct quire *q, struct quire_meminfo *out)
 	out->committed = (uint64_t)MAX(READ_ONCE(q->vm_committed), 0);
 	out->commit_limit = out->total * q->config.overcommit_ratio / 100;
 }
+
+const char *quire_fault_kind_name(unsigned kind)
+{
+	static const char *const names[QF_COUNT] = QUIRE_FAULT_KIND_NAMES;
+
+	return kind < QF_COUNT ? names[kind] : NULL;
+}

@@ -30,6 +30,11 @@ check "a public function is in no public header" \
 		while read -r f; do
 			grep -rqw "$f" include/quire || echo "$f"
 		done)"
+check "a function of quire.h is not there" \
+	"$(grep -ohE '\b(quire_[a-z0-9_]+|do_page_fault)\(' include/quire/quire.h |
+		tr -d '(' | grep -vE '^quire_host_|_fn$' | sort -u |
+		comm -23 - <(nm -g --defined-only "$lib" |
+			awk 'NF == 3 { print $3 }' | sort))"
 check "mutable data" \
 	"$(objdump -t "$lib" | grep -E ' [gl]? +O +(\.data|\.bss|\*COM\*)' |
 		grep -v '\.data\.rel\.ro')"

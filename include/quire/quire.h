@@ -332,6 +332,7 @@ void quire_get_meminfo(struct quire *q, struct quire_meminfo *out);
 /* /proc/vmstat: item i's name and value; NULL past the last. */
 const char *quire_vmstat_name(unsigned i);
 uint64_t quire_vmstat(struct quire *q, unsigned i);
+/* enum quire_fault_kind as reports name it; NULL when there is none. */
 const char *quire_fault_kind_name(unsigned kind);
 
 /*

@@ -38,6 +38,23 @@ enum quire_fault_kind {
 	QF_COUNT
 };
 
+/* Their names in reports and traces, as an initializer of const char *[]. */
+#define QUIRE_FAULT_KIND_NAMES                                                 \
+	{                                                                      \
+		[QF_NONE] = "none", [QF_ANON_WRITE] = "anon_write",            \
+		[QF_ZERO_READ] = "zero_read", [QF_FILE_READ] = "file_read",    \
+		[QF_FILE_COW] = "file_cow", [QF_FILE_SHARED] = "file_shared",  \
+		[QF_SHMEM] = "shmem", [QF_COW_COPY] = "cow_copy",              \
+		[QF_COW_REUSE] = "cow_reuse", [QF_COW_ZERO] = "cow_zero",      \
+		[QF_MKWRITE] = "mkwrite",                                      \
+		[QF_STACK_GROWTH] = "stack_growth",                            \
+		[QF_SPURIOUS] = "spurious", [QF_SWAP] = "swap",                \
+		[QF_NUMA] = "numa", [QF_HUGE] = "huge",                        \
+		[QF_HUGETLB] = "hugetlb", [QF_SIGSEGV] = "sigsegv",            \
+		[QF_SIGBUS] = "sigbus", [QF_OOM] = "oom",                      \
+		[QF_FIXUP] = "fixup", [QF_OOPS] = "oops",                      \
+	}
+
 enum quire_event_type {
 	QE_FAULT_BEGIN = 1, /* addr, error */
 	QE_FAULT_END,	    /* addr, error, kind, result, flags */
