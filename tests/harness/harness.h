@@ -92,7 +92,8 @@ bool test_str(const char *file, int line, const char *what, const char *got,
  * every allocation with only that one failing, and once with that and all
  * later ones failing.  The scenario must take any operation's failing for lack
  * of memory, and must end its tasks and close its files.  After each round
- * nothing may be violated and nothing leaked.  Returns the rounds run.
+ * nothing may be violated and nothing leaked.  Returns how many allocations
+ * the scenario makes.
  * Environment: QUIRE_INJECT_STRIDE=n runs only each n-th.
  */
 typedef void (*test_scenario)(struct sim_machine *m, void *arg);
