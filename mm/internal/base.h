@@ -122,15 +122,23 @@ static inline void list_splice_tail(struct list_head *from,
 }
 #define list_entry(ptr, type, member) container_of(ptr, type, member)
 #define list_first_entry(h, type, member) list_entry((h)->next, type, member)
+/*
+ * The loops end with pos made from the head, which lies in no `type`: it is
+ * only calculated with, never taken for one.
+ */
+#define __list_of(pos, type, member)                                           \
+	((struct list_head *)(void *)((char *)(pos) + offsetof(type, member)))
 #define list_for_each_entry(pos, head, type, member)                           \
 	for (pos = list_entry((head)->next, type, member);                     \
-	     &pos->member != (head);                                           \
-	     pos = list_entry(pos->member.next, type, member))
+	     __list_of(pos, type, member) != (head);                           \
+	     pos = list_entry(__list_of(pos, type, member)->next, type,        \
+			      member))
 #define list_for_each_entry_safe(pos, n, head, type, member)                   \
 	for (pos = list_entry((head)->next, type, member),                     \
-	    n = list_entry(pos->member.next, type, member);                    \
-	     &pos->member != (head);                                           \
-	     pos = n, n = list_entry(n->member.next, type, member))
+	    n = list_entry(__list_of(pos, type, member)->next, type, member);  \
+	     __list_of(pos, type, member) != (head);                           \
+	     pos = n,                                                          \
+	    n = list_entry(__list_of(n, type, member)->next, type, member))
 
 void *memcpy(void *dst, const void *src, size_t n);
 void *memmove(void *dst, const void *src, size_t n);
