@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# Benchmarks.
+#   bench-hosted   time of each kind of fault on the simulated machine
+#   bench-kernel   instructions an operation: Quire's kernel against Debian's
+#                  Linux, both in QEMU under -icount
+
+BENCHES += bench-hosted bench-kernel
+BENCH_OUT := $(B)/bench
+
+$(BENCH_OUT)/pfbench: bench/kernel/pfbench.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -static -o $@ $<
+
+# Once a build tree: Linux does not change.
+$(BENCH_OUT)/linux-off.txt: bench/linux.sh $(BENCH_OUT)/pfbench
+	$(Q)bench/linux.sh $(BENCH_OUT)/pfbench $(BENCH_OUT)
+
+$(BENCH_OUT)/hosted: bench/hosted.c $(call sim_libs,fast)
+	@mkdir -p $(@D)
+	$(Q)$(VARIANT_CC_fast) $(HOSTED_CFLAGS) -MF $@.d -o $@ $< \
+		-Wl,--start-group $(call sim_libs,fast) -Wl,--end-group
+-include $(BENCH_OUT)/hosted.d
+
+.PHONY: bench-hosted bench-kernel bench-linux
+#: make bench-hosted    ns a fault on the simulated machine (in make bench)
+#: make bench-kernel    instructions, Quire against Linux (in make bench)
+bench-hosted: $(BENCH_OUT)/hosted
+	$(BENCH_OUT)/hosted
+bench-linux: $(BENCH_OUT)/linux-off.txt
+bench-kernel: $(BENCH_OUT)/pfbench $(KERNEL_IMAGE) $(BENCH_OUT)/linux-off.txt
+	bench/quire.sh $(KERNEL_IMAGE) $(BENCH_OUT)/pfbench $(BENCH_OUT)
+	@echo "Linux: $$(cat $(BENCH_OUT)/linux.version)"
+	-@bench/table.sh $(BENCH_OUT)/quire.txt $(BENCH_OUT)/linux.txt \
+		$(BENCH_OUT)/linux-off.txt
