@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* The radix tree of a file's pages against a plain array of what is in it. */
+#include <errno.h>
+
+#include <mm/internal/filemap.h>
+#include <tests/harness/harness.h>
+
+#define N 600
+
+static uint64_t rnd(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+static struct page pages[N];
+static uint64_t place[N];
+static bool inside[N];
+
+/* Indices of all magnitudes, neighbours among them, each only once. */
+static void pick_places(uint64_t *s)
+{
+	unsigned i, j;
+
+	place[0] = 0;
+	place[1] = UINT64_MAX;
+	for (i = 2; i < N; i++)
+		do {
+			place[i] = rnd(s) >> (rnd(s) % 64);
+			if (rnd(s) % 4 == 0)
+				place[i] = place[i - 1] + 1;
+			for (j = 0; j < i && place[j] != place[i]; j++)
+				;
+		} while (j < i);
+}
+
+static uint64_t next_place(uint64_t from)
+{
+	uint64_t best = UINT64_MAX;
+	unsigned i;
+
+	for (i = 0; i < N; i++)
+		if (inside[i] && place[i] >= from && place[i] < best)
+			best = place[i];
+	return best;
+}
+
+static void check_gang(struct page_tree *t, uint64_t s)
+{
+	struct page *got[7];
+	uint64_t start = s % 3 ? place[s % N] : s, at;
+	unsigned n = page_tree_gang(t, start, got, 7), i;
+
+	at = start;
+	for (i = 0; i < n; i++) {
+		uint64_t want = next_place(at);
+		size_t k = (size_t)(got[i] - pages);
+
+		REQUIRE(k < N);
+		CHECK(inside[k]);
+		CHECK_EQ(place[k], want);
+		at = want + 1;
+		if (at == 0)
+			return;
+	}
+	if (n < 7 && next_place(at) != UINT64_MAX)
+		CHECK_EQ(next_place(at), UINT64_MAX);
+}
+
+TEST(pagetree_random)
+{
+	struct quire *q = sim_quire(m);
+	struct page_tree t = { NULL, 0 };
+	uint64_t s = 4711;
+	unsigned round, i, count = 0;
+
+	pick_places(&s);
+	for (round = 0; round < 30000; round++) {
+		i = (unsigned)(rnd(&s) % N);
+		pages[i].index = place[i];
+		CHECK(page_tree_lookup(&t, place[i]) ==
+		      (inside[i] ? &pages[i] : NULL));
+		if (inside[i] && rnd(&s) % 4 == 0) {
+			CHECK_EQ(page_tree_insert(q, &t, place[i], &pages[0]),
+				 -EEXIST);
+		} else if (inside[i]) {
+			CHECK(page_tree_remove(q, &t, place[i]) == &pages[i]);
+			CHECK(!page_tree_remove(q, &t, place[i]));
+			inside[i] = false;
+			count--;
+		} else {
+			CHECK_EQ(page_tree_insert(q, &t, place[i], &pages[i]),
+				 0);
+			inside[i] = true;
+			count++;
+		}
+		if (round % 50 == 0)
+			check_gang(&t, rnd(&s));
+	}
+	CHECK(count > 100);
+	for (i = 0; i < N; i++)
+		if (inside[i])
+			CHECK(page_tree_remove(q, &t, place[i]) == &pages[i]);
+	/* an empty tree holds no memory */
+	CHECK(!t.root);
+	CHECK_EQ(t.height, 0);
+	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
+}
+
+/* Out of memory at every node: nothing changes, nothing is lost. */
+TEST(pagetree_no_memory)
+{
+	struct quire *q = sim_quire(m);
+	struct page_tree t = { NULL, 0 };
+	static const uint64_t at[] = { 5, 1ull << 40, 63, 64, UINT64_MAX, 4096 };
+	uint64_t held;
+	unsigned i, n;
+
+	if (!sim_has_injection())
+		return;
+	for (i = 0; i < 6; i++) {
+		for (n = 1;; n++) {
+			int err;
+
+			held = kmem_cache_inuse(q->ptree_cache);
+			sim_inject_reset(m);
+			sim_inject_nth(m, n, true);
+			err = page_tree_insert(q, &t, at[i], &pages[i]);
+			sim_inject_reset(m);
+			if (!err)
+				break;
+			CHECK_EQ(err, -ENOMEM);
+			CHECK(!page_tree_lookup(&t, at[i]));
+			CHECK_EQ(kmem_cache_inuse(q->ptree_cache), held);
+			REQUIRE(n < 20);
+		}
+		CHECK(page_tree_lookup(&t, at[i]) == &pages[i]);
+	}
+	for (i = 0; i < 6; i++)
+		CHECK(page_tree_remove(q, &t, at[i]) == &pages[i]);
+	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
+}
