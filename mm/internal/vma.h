@@ -81,15 +81,14 @@ static inline vm_flags_t calc_vm_prot_bits(unsigned prot)
 	return prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
-/* Clear access of the entries in [start, end) to vma's protection. */
+/* Give the entries of [start, end) vma's protection, and flush. */
 void change_protection(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
 /*
- * Move the entries of [old, old + len) in vma to new_addr in new_vma, which
- * share a reverse map; returns how far it came (less than len: out of memory
- * for tables).
+ * mm/move_tables.c: move the entries of [old, old + len) to `new`; vma is the
+ * one that maps either place and shares the other's file and family.  Returns
+ * how far it came: less than len when there was no memory for tables.
  */
-uaddr_t move_page_tables(struct vm_area_struct *vma, uaddr_t old,
-			 struct vm_area_struct *new_vma, uaddr_t new_addr,
+uaddr_t move_page_tables(struct vm_area_struct *vma, uaddr_t old, uaddr_t new,
 			 uaddr_t len);
 
 #ifdef QUIRE_TRACE
