@@ -237,12 +237,12 @@ static atomic_uint queued, got_in;
 
 static uint32_t queue_length(void)
 {
-	struct rwsem_waiter *h;
+	uint32_t n;
 
 	spin_lock(&sem.wait_lock);
-	h = sem.head;
+	n = !sem.head ? 0 : sem.head == sem.tail ? 1 : 2;
 	spin_unlock(&sem.wait_lock);
-	return h == NULL ? 0 : sem.head != sem.tail ? 2 : 1;
+	return n;
 }
 
 static void killed_waiter(unsigned cpu, void *arg)
