@@ -137,10 +137,12 @@ static vm_fault_t do_fault_around(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	uaddr_t window = (uaddr_t)vma->vm_mm->q->fault_around_bytes;
 	uaddr_t start = ALIGN_DOWN(vmf->address, window);
-	uaddr_t end = start + window;
+	uaddr_t end;
 
+	/* a window cut at its front is as long as any other */
 	start = MAX(start, vma->vm_start);
 	start = MAX(start, vmf->address & PMD_MASK);
+	end = start + window;
 	end = MIN(end, vma->vm_end);
 	end = MIN(end, (vmf->address & PMD_MASK) + PMD_SIZE);
 	if (fault_need_table(vmf))

@@ -20,12 +20,16 @@
 #include "fault.h"
 #include "filemap.h"
 #include "gather.h"
+#include "rmap.h"
 
 /* How many pages around a missing one are asked for in one go. */
 #define READ_CLUSTER 32u
+/* Most pages that one fault maps around itself. */
+#define MAP_BATCH 16u
 
 const struct vm_operations_struct filemap_vm_ops = {
 	.fault = filemap_fault,
+	.map_pages = filemap_map_pages,
 };
 
 struct page *find_get_page(struct address_space *as, uint64_t index)
@@ -243,6 +247,87 @@ vm_fault_t filemap_fault(struct vm_fault *vmf)
 	}
 	vmf->page = page;
 	return ret | VM_FAULT_LOCKED;
+}
+
+/*
+ * One cached page into its empty entry, without waiting: false where that
+ * cannot be.  The caller's reference passes to the entry.
+ */
+static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
+			    struct page *page, pte_t *pte, uaddr_t addr,
+			    uint64_t end_index)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	pte_t entry;
+
+	if (!pte_none(ptep_get(pte)) || !PageFlag(page, PG_uptodate) ||
+	    PageFlag(page, PG_hwpoison) || !trylock_page(page))
+		return false;
+	/* truncation takes the page lock: what is true now stays true */
+	if (READ_ONCE(page->mapping) != as || page->index >= end_index) {
+		unlock_page(page);
+		return false;
+	}
+	flush_icache_page(vma, page);
+	entry = mk_pte(as->q, page, vma->vm_page_prot);
+	entry = addr == vmf->address ? pte_mkyoung(entry) : pte_mkold(entry);
+	page_add_file_rmap(as->q, page);
+	set_pte_at(vma->vm_mm, addr, pte, entry);
+	update_mmu_cache(vma, addr, pte);
+	unlock_page(page);
+	return true;
+}
+
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct address_space *as = vma->vm_mapping;
+	struct quire *q = as->q;
+	uint64_t size = quire_mapping_get_size(as);
+	uint64_t end_index = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	struct page *pages[MAP_BATCH];
+	unsigned n, i, mapped = 0;
+	vm_fault_t ret = 0;
+	pte_t *table;
+	uaddr_t addr;
+
+	spin_lock(&as->tree_lock);
+	n = page_tree_gang(&as->pages, start, pages, MAP_BATCH);
+	while (n && pages[n - 1]->index > end)
+		n--;
+	for (i = 0; i < n; i++)
+		get_page(pages[i]);
+	spin_unlock(&as->tree_lock);
+	if (!n)
+		return 0;
+
+	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
+	spin_lock(vmf->ptl);
+	table = pte_offset_map(q, vmf->pmd, vmf->address);
+	for (i = 0; i < n; i++) {
+		struct page *page = pages[i];
+		int64_t off = (int64_t)(page->index - vmf->pgoff);
+
+		addr = vmf->address + (uaddr_t)(off * (int64_t)PAGE_SIZE);
+		if (!map_cached_page(vmf, as, page, table + off, addr,
+				     end_index))
+			continue;
+		pages[i] = NULL;
+		mapped++;
+		if (off == 0)
+			ret = VM_FAULT_NOPAGE;
+	}
+	if (mapped)
+		add_mm_counter(vma->vm_mm,
+			       as->shmem ? MM_SHMEMPAGES : MM_FILEPAGES,
+			       mapped);
+	spin_unlock(vmf->ptl);
+	for (i = 0; i < n; i++)
+		if (pages[i])
+			put_page(q, pages[i]);
+	if (ret)
+		count_vm_event(q, VM_quire_file_read);
+	return ret;
 }
 
 void quire_page_end_read(struct quire *q, struct page *page, int error)

@@ -154,47 +154,51 @@ struct page *page_tree_remove(struct quire *q, struct page_tree *t,
 	return page;
 }
 
-/* The first index >= from that has a page, or false: one walk down. */
-static bool next_used(struct page_tree *t, uint64_t from, uint64_t *index,
-		      struct page **page)
+/*
+ * The leaf that holds the first page at index >= *from, and that index; NULL:
+ * there is none.  One walk down for each empty subtree on the way.
+ */
+static struct ptree_node *next_leaf(struct page_tree *t, uint64_t *from)
 {
+	uint64_t step, index = *from;
 	struct ptree_node *n;
-	uint64_t step;
 	uint32_t h;
-	unsigned s;
 
 again:
 	n = t->root;
-	if (!n || beyond(from, t->height))
-		return false;
-	for (h = t->height; h >= 1; h--) {
-		s = slot_of(from, h);
-		if (!n->slot[s]) {
-			/* on to the next slot here, its first index */
-			step = (uint64_t)1 << ((h - 1) * PTREE_SHIFT);
-			from = (from & ~(step - 1)) + step;
-			if (from == 0)
-				return false;
-			goto again;
+	if (!n || beyond(index, t->height))
+		return NULL;
+	for (h = t->height; n->slot[slot_of(index, h)]; h--) {
+		if (h == 1) {
+			*from = index;
+			return n;
 		}
-		if (h == 1)
-			break;
-		n = n->slot[s];
+		n = n->slot[slot_of(index, h)];
 	}
-	*index = from;
-	*page = n->slot[slot_of(from, 1)];
-	return true;
+	/* on to the next slot of this node's level, at its first index */
+	step = (uint64_t)1 << ((h - 1) * PTREE_SHIFT);
+	index = (index & ~(step - 1)) + step;
+	if (index)
+		goto again;
+	return NULL;
 }
 
 unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 			struct page **pages, unsigned n)
 {
-	unsigned got = 0;
+	struct ptree_node *leaf;
 	uint64_t index = start;
+	unsigned got = 0, s;
 
-	while (got < n && next_used(t, index, &index, &pages[got])) {
-		got++;
-		if (++index == 0)
+	while (got < n) {
+		leaf = next_leaf(t, &index);
+		if (!leaf)
+			break;
+		for (s = slot_of(index, 1); s < PTREE_SLOTS && got < n; s++)
+			if (leaf->slot[s])
+				pages[got++] = leaf->slot[s];
+		index = (index | (PTREE_SLOTS - 1)) + 1;
+		if (!index)
 			break;
 	}
 	return got;

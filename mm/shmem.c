@@ -15,6 +15,7 @@
 
 const struct vm_operations_struct shmem_vm_ops = {
 	.fault = shmem_fault,
+	.map_pages = filemap_map_pages,
 };
 
 struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)

@@ -14,7 +14,7 @@
 #define PTREE_SHIFT 6
 #define PTREE_SLOTS (1u << PTREE_SHIFT)
 struct ptree_node {
-	uint32_t used; /* slots that are not NULL */
+	uint32_t used;		 /* slots that are not NULL */
 	void *slot[PTREE_SLOTS]; /* nodes, or at height 1 pages */
 };
 struct page_tree {
@@ -73,13 +73,18 @@ static inline void set_page_dirty(struct quire *q, struct page *page)
 		mod_vmstat(q, VM_nr_dirty, 1);
 }
 vm_fault_t filemap_fault(struct vm_fault *vmf);
+/*
+ * F6: map what is cached of [start, end] (file pages, both inclusive; inside
+ * the table of vmf->pmd) without waiting.  NOPAGE: vmf->address is among it.
+ */
+vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start,
+			     uint64_t end);
 extern const struct vm_operations_struct filemap_vm_ops;
 /* mm/page_lock.c: unlock by whoever ends an I/O, not by the one who locked. */
 void unlock_page_io(struct page *page);
 /* mm/shmem.c */
 /* The page of index, made if absent: locked, referenced; NULL: *err -ENOMEM. */
-struct page *shmem_get_page(struct address_space *as, uint64_t index,
-			    int *err);
+struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err);
 vm_fault_t shmem_fault(struct vm_fault *vmf);
 extern const struct vm_operations_struct shmem_vm_ops;
 /* Memory-only file for MAP_SHARED|MAP_ANONYMOUS, one reference; NULL: ENOMEM */
