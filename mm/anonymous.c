@@ -15,15 +15,14 @@
 
 /* Under the entry's lock: is it still empty, and may the mm still get pages? */
 static __always_inline bool anon_may_install(struct vm_fault *vmf,
-					     vm_fault_t *ret)
+					     struct mm_struct *mm,
+					     struct quire *q, vm_fault_t *ret)
 {
-	struct vm_area_struct *vma = vmf->vma;
-
-	vmf->ptl = pte_lockptr(vma->vm_mm->q, pmdp_get(vmf->pmd));
+	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	if (unlikely(!pte_none(ptep_get(vmf->pte))))
 		return false; /* another fault has filled it: repeat */
-	*ret = check_stable_address_space(vma->vm_mm);
+	*ret = check_stable_address_space(mm);
 	return likely(!*ret);
 }
 
@@ -36,8 +35,8 @@ static vm_fault_t map_zero_page(struct vm_fault *vmf)
 
 	entry = pte_mkspecial(
 		pfn_pte(page_to_pfn(q, q->zero_page), vma->vm_page_prot));
-	vmf->kind = QF_ZERO_READ;
-	if (anon_may_install(vmf, &ret)) {
+	fault_kind(vmf, QF_ZERO_READ);
+	if (anon_may_install(vmf, vma->vm_mm, q, &ret)) {
 		set_pte_at(vma->vm_mm, vmf->address, vmf->pte, entry);
 		update_mmu_cache(vma, vmf->address, vmf->pte);
 		count_vm_event(q, VM_quire_zero_read);
@@ -78,9 +77,9 @@ vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	entry = pfn_pte(pfn, vma->vm_page_prot);
 	if (likely(vma->vm_flags & VM_WRITE))
 		entry = pte_mkwrite(pte_mkdirty(entry));
-	vmf->kind = QF_ANON_WRITE;
+	fault_kind(vmf, QF_ANON_WRITE);
 
-	if (unlikely(!anon_may_install(vmf, &ret)))
+	if (unlikely(!anon_may_install(vmf, mm, q, &ret)))
 		goto release;
 	c = this_cpu(q);
 	add_new_anon_page(vma, page, vmf->address, c);

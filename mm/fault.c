@@ -6,9 +6,11 @@
  * HOW A FAULT GETS HERE
  *
  *   processor -> page_fault stub -> do_page_fault      arch/x86/fault.c
- *     find the VMA (the stack may grow), check the access against it
- *   get_user_pages, populate                           mm/gup.c
- *        |
+ *        |                          decodes the exception
+ *   handle_user_fault    finds the VMA (the stack may grow), checks the access
+ *        |               against it, tries again after RETRY
+ *        |     get_user_pages, populate                mm/gup.c
+ *        |        |
  *   handle_mm_fault      counts the fault once, when it is complete
  *     __handle_mm_fault  walks pgd, p4d, pud, pmd; allocates what is absent
  *       handle_pte_fault looks at the entry, with no lock yet:
@@ -57,6 +59,11 @@
  * RESULTS are VM_FAULT_*: 0, a modifier (MAJOR), or an error that do_page_fault
  * turns into a signal.  After RETRY or COMPLETED the mmap_lock is no longer
  * held; in all other cases it still is.
+ *
+ * COST.  handle_user_fault down to the phase is one function once inlined, and
+ * a private page's first write goes through it, do_anonymous_page and the
+ * locked instructions of mmap_lock, page-table lock and LRU batch, no more.
+ * What is rare is kept out of line, so that it costs the rest no registers.
  */
 #include "fault.h"
 
@@ -87,7 +94,7 @@ static __always_inline vm_fault_t handle_present_pte(struct vm_fault *vmf)
 		flush_tlb_fix_spurious_fault(vma, vmf->address);
 		count_vm_event(q, VM_quire_spurious);
 	}
-	vmf->kind = QF_SPURIOUS;
+	fault_kind(vmf, QF_SPURIOUS);
 unlock:
 	spin_unlock(vmf->ptl);
 	return 0;
@@ -99,63 +106,63 @@ static __always_inline vm_fault_t handle_pte_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct quire *q = vma->vm_mm->q;
 	pmd_t pmd = pmdp_get(vmf->pmd);
+	pte_t entry = {0};
 
-	if (unlikely(pmd_none(pmd))) {
-		vmf->pte = NULL; /* the phase makes the table */
-	} else {
+	vmf->pte = NULL; /* of a missing table: the phase makes it */
+	if (likely(!pmd_none(pmd))) {
 		vmf->pte = pte_offset(q, pmd, vmf->address);
-		vmf->orig_pte = ptep_get(vmf->pte);
+		entry = ptep_get(vmf->pte);
 	}
-	if (!vmf->pte || pte_none(vmf->orig_pte)) {
+	if (pte_none(entry)) {
 		if (likely(vma_is_anonymous(vma)))
 			return do_anonymous_page(vmf);
 		return do_fault(vmf);
 	}
-	if (unlikely(!pte_present(vmf->orig_pte)))
+	vmf->orig_pte = entry;
+	if (unlikely(!pte_present(entry)))
 		return do_swap_page(vmf);
-	if (unlikely(pte_protnone(vmf->orig_pte)) &&
-	    (vma->vm_flags & VM_ACCESS_FLAGS))
+	if (unlikely(pte_protnone(entry)) && (vma->vm_flags & VM_ACCESS_FLAGS))
 		return do_numa_page(vmf);
 	return handle_present_pte(vmf);
 }
 
 /*
- * F2: down to the lowest level's table.  No level here holds a large page yet;
- * where huge pages come in, they are tried between the steps.
+ * F2: down to the lowest level's table, which the phase makes itself if it is
+ * absent.  No level here holds a large page yet; where huge pages come in,
+ * they are tried between the steps.
  */
-static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf)
+static __cold_path pmd_t *fault_alloc_pmd(struct mm_struct *mm, uaddr_t address)
 {
-	struct mm_struct *mm = vmf->vma->vm_mm;
-	uaddr_t address = vmf->address;
-	p4d_t *p4d;
+	p4d_t *p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
+	pud_t *pud = p4d ? pud_alloc(mm, p4d, address) : NULL;
 
-	p4d = p4d_alloc(mm, pgd_offset(mm, address), address);
-	if (unlikely(!p4d))
-		return VM_FAULT_OOM;
-	vmf->pud = pud_alloc(mm, p4d, address);
-	if (unlikely(!vmf->pud))
-		return VM_FAULT_OOM;
-	vmf->pmd = pmd_alloc(mm, vmf->pud, address);
-	if (unlikely(!vmf->pmd))
-		return VM_FAULT_OOM;
+	return pud ? pmd_alloc(mm, pud, address) : NULL;
+}
+
+static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf,
+						    struct mm_struct *mm)
+{
+	vmf->pmd = walk_to_pmd(mm, vmf->address);
+	if (unlikely(!vmf->pmd)) {
+		vmf->pmd = fault_alloc_pmd(mm, vmf->address);
+		if (!vmf->pmd)
+			return VM_FAULT_OOM;
+	}
 	return handle_pte_fault(vmf);
 }
 
-/*
- * E8: once a fault, when it is complete.  One that had to be tried again
- * waited for something, even if the second try found everything in place.
- */
-static __always_inline void mm_account_fault(struct quire *q, vm_fault_t ret,
-					     unsigned flags)
+/* The fault was not a plain minor one. */
+static __cold_path void account_slow(struct quire_task *task, vm_fault_t ret,
+				     unsigned flags)
 {
-	struct quire_task *task = quire_host_current();
+	struct quire *q = task->q;
 
-	if (unlikely(ret & VM_FAULT_RETRY))
+	if (ret & VM_FAULT_RETRY)
 		return;
 	count_vm_event(q, VM_pgfault);
-	if (unlikely(ret & VM_FAULT_ERROR))
+	if (ret & VM_FAULT_ERROR)
 		return;
-	if (unlikely((ret & VM_FAULT_MAJOR) || (flags & FAULT_FLAG_TRIED))) {
+	if ((ret & VM_FAULT_MAJOR) || (flags & FAULT_FLAG_TRIED)) {
 		task->maj_flt++;
 		count_vm_event(q, VM_pgmajfault);
 	} else {
@@ -163,25 +170,166 @@ static __always_inline void mm_account_fault(struct quire *q, vm_fault_t ret,
 	}
 }
 
-vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
-			   unsigned flags, uint8_t *kind)
+/*
+ * E8: once a fault, when it is complete.  One that had to be tried again
+ * waited for something, even if the second try found everything in place.
+ */
+static __always_inline void mm_account_fault(struct quire_task *task,
+					     vm_fault_t ret, unsigned flags)
 {
-	struct quire *q = vma->vm_mm->q;
+	if (unlikely(ret | (flags & FAULT_FLAG_TRIED))) {
+		account_slow(task, ret, flags);
+		return;
+	}
+	count_vm_event(task->q, VM_pgfault);
+	task->min_flt++;
+}
+
+static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
+						 struct vm_area_struct *vma,
+						 struct mm_struct *mm,
+						 uaddr_t address,
+						 unsigned flags, uint8_t *kind)
+{
 	struct vm_fault vmf; /* each phase sets what it needs: no memset */
 	vm_fault_t ret;
 
 	might_sleep();
 	vmf.vma = vma;
-	vmf.real_address = address;
 	vmf.address = address & PAGE_MASK;
+	vmf.real_address = address;
 	vmf.flags = flags;
-	vmf.kind = QF_NONE;
+	fault_kind(&vmf, QF_NONE);
 	if (likely(arch_vma_access_permitted(vma, flags)))
-		ret = __handle_mm_fault(&vmf);
+		ret = __handle_mm_fault(&vmf, mm);
 	else
 		ret = VM_FAULT_SIGSEGV;
-	if (kind)
-		*kind = vmf.kind;
-	mm_account_fault(q, ret, flags);
+	*kind = fault_kind_of(&vmf);
+	mm_account_fault(task, ret, flags);
 	return ret;
+}
+
+vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
+			   unsigned flags, uint8_t *kind)
+{
+	uint8_t unused;
+
+	return __fault_in_vma(quire_host_current(), vma, vma->vm_mm, address,
+			      flags, kind ? kind : &unused);
+}
+
+/* ------------------------------------------- from an address to its VMA */
+
+/*
+ * The mmap_lock for read.  Taken at once nearly always.  A bug in kernel mode
+ * must not wait for it: maybe this task itself holds it.
+ */
+static __cold_path int lock_mm_slow(struct mm_struct *mm, unsigned flags,
+				    const struct pt_regs *regs)
+{
+	if (!(flags & FAULT_FLAG_USER) && !quire_host_has_fixup(regs))
+		return -EFAULT;
+	return down_read_killable(&mm->mmap_lock);
+}
+
+/*
+ * Below a growing VMA: the stack grows to the address if it may.  That changes
+ * the map, so the lock is retaken for write and the VMA looked up again.
+ * Returns it with the lock held for read; NULL and no lock when it may not.
+ */
+static __cold_path struct vm_area_struct *grow_stack(struct mm_struct *mm,
+						     uaddr_t address,
+						     unsigned flags,
+						     const struct pt_regs *regs)
+{
+	struct vm_area_struct *vma;
+
+	up_read(&mm->mmap_lock);
+	if (!(flags & FAULT_FLAG_USER) && !quire_host_has_fixup(regs))
+		return NULL;
+	if (down_write_killable(&mm->mmap_lock))
+		return NULL;
+	vma = find_vma(mm, address);
+	if (vma && vma->vm_start > address &&
+	    (!(vma->vm_flags & VM_GROWSDOWN) || expand_stack(vma, address)))
+		vma = NULL;
+	if (!vma) {
+		up_write(&mm->mmap_lock);
+		return NULL;
+	}
+	count_vm_event(mm->q, VM_quire_stack_growth);
+	downgrade_write(&mm->mmap_lock);
+	return vma;
+}
+
+/*
+ * The VMA that the address is in, found past the task's cache; the stack may
+ * grow.  NULL: there is none; the mmap_lock is released then.
+ */
+static __attribute__((noinline)) struct vm_area_struct *
+find_vma_slow(struct quire_task *task, struct mm_struct *mm, uaddr_t address,
+	      unsigned flags, const struct pt_regs *regs, uint8_t *kind)
+{
+	struct vm_area_struct *vma = find_vma(mm, address);
+
+	if (unlikely(!vma))
+		goto unlock;
+	task->vma_cache = vma;
+	task->vma_cache_seq = mm->seqnum;
+	if (likely(vma->vm_start <= address))
+		return vma;
+	if (vma->vm_flags & VM_GROWSDOWN) {
+		*kind = QF_STACK_GROWTH;
+		return grow_stack(mm, address, flags, regs);
+	}
+unlock:
+	up_read(&mm->mmap_lock);
+	return NULL;
+}
+
+vm_fault_t handle_user_fault(struct quire_task *task, struct pt_regs *regs,
+			     unsigned long error, uaddr_t address,
+			     unsigned flags)
+{
+	struct mm_struct *mm = task->mm;
+	uint8_t kind, grown = QF_NONE;
+	struct vm_area_struct *vma;
+	vm_fault_t ret;
+
+retry:
+	if (unlikely(!down_read_trylock(&mm->mmap_lock)) &&
+	    lock_mm_slow(mm, flags, regs))
+		goto no_vma;
+	vma = task->vma_cache;
+	/* seqnums start apart for each mm, and move when a VMA may be freed */
+	if (unlikely(task->vma_cache_seq != mm->seqnum) ||
+	    unlikely(address - vma->vm_start >= vma->vm_end - vma->vm_start)) {
+		vma = find_vma_slow(task, mm, address, flags, regs, &grown);
+		if (unlikely(!vma))
+			goto no_vma;
+	}
+	ret = VM_FAULT_BADACCESS;
+	if (unlikely(!(vma->vm_flags & (flags >> FAULT_NEED_SHIFT))))
+		goto unlock;
+	ret = __fault_in_vma(task, vma, mm, address, flags, &kind);
+	ret |= fault_kind_bits(grown ? grown : kind);
+	if (unlikely(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
+		/* the lock is released already */
+		if (!(ret & VM_FAULT_RETRY))
+			return ret;
+		count_vm_event(mm->q, VM_quire_fault_retry);
+		if (quire_host_fatal_signal_pending(task))
+			goto failed;
+		flags |= FAULT_FLAG_TRIED;
+		goto retry;
+	}
+unlock:
+	up_read(&mm->mmap_lock);
+	if (likely(!(ret & (VM_FAULT_ERROR | VM_FAULT_BADACCESS))))
+		return ret;
+failed:
+	return arch_user_fault_failed(task, regs, error, address, ret);
+no_vma:
+	ret = VM_FAULT_BADMAP;
+	goto failed;
 }

@@ -157,7 +157,7 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 	struct quire *q = vma->vm_mm->q;
 	vm_fault_t ret;
 
-	vmf->kind = vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_READ;
+	fault_kind(vmf, vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_READ);
 	if (vma->vm_ops->map_pages && q->fault_around_bytes >= 2 * PAGE_SIZE) {
 		ret = do_fault_around(vmf);
 		if (ret)
@@ -181,7 +181,7 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	struct quire *q = vma->vm_mm->q;
 	vm_fault_t ret;
 
-	vmf->kind = QF_FILE_COW;
+	fault_kind(vmf, QF_FILE_COW);
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
 	vmf->cow_page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
@@ -249,7 +249,7 @@ static vm_fault_t do_shared_fault(struct vm_fault *vmf)
 	struct quire *q = vma->vm_mm->q;
 	vm_fault_t ret, tmp;
 
-	vmf->kind = vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_SHARED;
+	fault_kind(vmf, vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_SHARED);
 	ret = __do_fault(vmf);
 	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
 		return ret;

@@ -76,19 +76,6 @@ out:
 	return page;
 }
 
-/* Count a fault taken on the current task's behalf, as Linux does for gup. */
-static void gup_account(vm_fault_t ret)
-{
-	struct quire_task *task = quire_host_current();
-
-	if (!task)
-		return;
-	if (ret & VM_FAULT_MAJOR)
-		task->maj_flt++;
-	else
-		task->min_flt++;
-}
-
 static int fault_errno(vm_fault_t ret)
 {
 	if (ret & VM_FAULT_OOM)
@@ -124,7 +111,6 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 			return -EAGAIN;
 		if (ret & VM_FAULT_ERROR)
 			return fault_errno(ret);
-		gup_account(ret);
 		faulted = true;
 	}
 }

@@ -39,36 +39,57 @@ static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
 /*
  * Preemption off (or all quiet): the batch's pages go to the lists.  Those
  * whose only reference is the batch's are not worth it: they are freed.
+ * Most often all of them go to one list: the lock is kept, and the list looked
+ * up again only where a page differs from the one before it.
  */
 static void drain_batch(struct quire *q, struct lru_batch *b)
 {
+	const uint32_t which = 1u << PG_active | 1u << PG_swapbacked |
+			       1u << PG_unevictable;
+	struct page **pages = b->pages, **end = pages + b->count, **p;
+	struct page **dead = pages;
 	struct quire_node *n = NULL;
-	struct page **pages = b->pages;
-	uint32_t i, dead = 0;
+	struct list_head *head = NULL;
+	uint32_t f, last = 0;
+	uint64_t *count = NULL;
+	uint8_t node = 0;
 
-	for (i = 0; i < b->count; i++) {
-		struct page *page = pages[i];
+	for (p = pages; p < end; p++) {
+		struct page *page = *p;
 
-		if (page_count(page) == 1 && put_page_testzero(page)) {
-			pages[dead++] = page;
+		if (unlikely(page_count(page) == 1) &&
+		    put_page_testzero(page)) {
+			*dead++ = page;
 			continue;
 		}
-		if (unlikely(n != &q->node[page->node])) {
+		f = READ_ONCE(page->flags) & which;
+		if (unlikely(!n || page->node != node)) {
 			if (n)
 				spin_unlock(&n->lru_lock);
-			n = &q->node[page->node];
+			node = page->node;
+			n = &q->node[node];
 			spin_lock(&n->lru_lock);
+			head = NULL;
 		}
-		lru_link(n, page);
+		if (unlikely(!head || f != last)) {
+			unsigned l = page_lru(page);
+
+			last = f;
+			head = &n->lru[l];
+			count = &n->lru_count[l];
+		}
+		SetPageFlag(page, PG_lru);
+		list_add(&page->lru, head);
+		WRITE_ONCE(*count, *count + 1);
 		/* gone meanwhile: free_page_batch takes it off again */
 		if (unlikely(put_page_testzero(page)))
-			pages[dead++] = page;
+			*dead++ = page;
 	}
 	if (n)
 		spin_unlock(&n->lru_lock);
 	b->count = 0;
-	if (dead)
-		free_page_batch(q, pages, dead);
+	if (dead != pages)
+		free_page_batch(q, pages, (unsigned)(dead - pages));
 }
 
 void lru_cache_add(struct quire *q, struct page *page, bool active)

@@ -18,7 +18,7 @@ vm_fault_t do_numa_page(struct vm_fault *vmf)
 	struct mm_struct *mm = vma->vm_mm;
 	pte_t entry;
 
-	vmf->kind = QF_NUMA;
+	fault_kind(vmf, QF_NUMA);
 	vmf->ptl = pte_lockptr(mm->q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	if (likely(pte_same(ptep_get(vmf->pte), vmf->orig_pte))) {

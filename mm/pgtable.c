@@ -153,22 +153,9 @@ pte_t *get_locked_pte(struct mm_struct *mm, uaddr_t addr, spinlock_t **ptl)
 
 pmd_t *mm_find_pmd(struct mm_struct *mm, uaddr_t addr)
 {
-	struct quire *q = mm->q;
-	pgd_t *pgd = pgd_offset(mm, addr);
-	p4d_t *p4d;
-	pud_t *pud;
-	pmd_t *pmd;
+	pmd_t *pmd = walk_to_pmd(mm, addr);
 
-	if (pgd_none(q, pgdp_get(pgd)))
-		return NULL;
-	p4d = p4d_offset(q, pgd, addr);
-	if (p4d_none(p4dp_get(p4d)))
-		return NULL;
-	pud = pud_offset(q, p4d, addr);
-	if (pud_none(pudp_get(pud)))
-		return NULL;
-	pmd = pmd_offset(q, pud, addr);
-	return pmd_none(pmdp_get(pmd)) ? NULL : pmd;
+	return pmd && !pmd_none(pmdp_get(pmd)) ? pmd : NULL;
 }
 
 /* ---------------------------------------------------------------- freeing */

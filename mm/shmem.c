@@ -49,7 +49,7 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 	struct page *page;
 	int err = 0;
 
-	vmf->kind = QF_SHMEM;
+	fault_kind(vmf, QF_SHMEM);
 	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
 	    PAGE_SHIFT)
 		return VM_FAULT_SIGBUS;

@@ -33,7 +33,7 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	bool same;
 
-	vmf->kind = QF_SWAP;
+	fault_kind(vmf, QF_SWAP);
 	vmf->ptl = pte_lockptr(vma->vm_mm->q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	same = pte_same(ptep_get(vmf->pte), vmf->orig_pte);

@@ -145,6 +145,8 @@ static struct quire *lay_out(const struct quire_config *c,
 		q->nodes = MAX(q->nodes, c->regions[i].node + 1);
 	q->slabs = (struct slab_system *)(void *)(base + l->slabs);
 	q->mem_map = (struct page *)(void *)(base + l->mem_map);
+	q->page_base = (uintptr_t)q->mem_map -
+		       (uintptr_t)l->min_pfn * sizeof(struct page);
 	if (l->check)
 		q->check_scratch =
 			(struct check_count *)(void *)(base + l->check);

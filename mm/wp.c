@@ -136,7 +136,7 @@ static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
 	bool installed;
 	vm_fault_t ret;
 
-	vmf->kind = old ? QF_COW_COPY : QF_COW_ZERO;
+	fault_kind(vmf, old ? QF_COW_COPY : QF_COW_ZERO);
 	page = wp_make_copy(vmf, &ret);
 	if (unlikely(!page))
 		goto put_old;
@@ -159,7 +159,7 @@ put_old:
 /* A frame of a device, shared: nobody keeps books of it. */
 static vm_fault_t wp_pfn_shared(struct vm_fault *vmf)
 {
-	vmf->kind = QF_MKWRITE;
+	fault_kind(vmf, QF_MKWRITE);
 	wp_page_reuse(vmf);
 	return 0;
 }
@@ -174,7 +174,7 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 	struct quire *q = vma->vm_mm->q;
 	vm_fault_t ret;
 
-	vmf->kind = QF_MKWRITE;
+	fault_kind(vmf, QF_MKWRITE);
 	vmf->page = page;
 	vmf->pgoff = linear_page_index(vma, vmf->address);
 	get_page(page);
@@ -215,7 +215,7 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	}
 	if (likely(PageAnon(page))) {
 		if (reuse_swap_page(vma->vm_mm->q, page)) {
-			vmf->kind = QF_COW_REUSE;
+			fault_kind(vmf, QF_COW_REUSE);
 			if (!PageFlag(page, PG_anon_exclusive))
 				SetPageFlag(page, PG_anon_exclusive);
 			wp_move_anon_rmap(page, vma);

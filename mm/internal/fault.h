@@ -18,9 +18,7 @@ struct vm_fault {
 	uint8_t kind;	/* enum quire_fault_kind: the phase that answers */
 	uint64_t pgoff; /* linear_page_index(vma, address) */
 
-	pud_t *pud;
 	pmd_t *pmd;
-	pmd_t orig_pmd;
 	pte_t *pte;	 /* of address; NULL: no table yet, or not mapped now */
 	pte_t orig_pte;	 /* as read before the phase began */
 	spinlock_t *ptl; /* pte's lock while it is held */
@@ -30,6 +28,54 @@ struct vm_fault {
 	struct page *prealloc_pte; /* a table made before locks were taken */
 };
 
+/*
+ * The phase that answers is told to the tracepoint; without one there is no
+ * code for it.  It travels in the top byte of handle_user_fault()'s result.
+ */
+#define VM_FAULT_KIND_SHIFT 24
+#ifdef QUIRE_TRACE
+#define fault_kind(vmf, k) ((void)((vmf)->kind = (k)))
+#define fault_kind_of(vmf) ((vmf)->kind)
+#define fault_kind_bits(k) ((vm_fault_t)(k) << VM_FAULT_KIND_SHIFT)
+#else
+#define fault_kind(vmf, k) ((void)(vmf), (void)(k))
+#define fault_kind_of(vmf) ((void)(vmf), (uint8_t)QF_NONE)
+#define fault_kind_bits(k) ((void)(k), (vm_fault_t)0)
+#endif
+/* Results of handle_user_fault() besides VM_FAULT_* */
+#define VM_FAULT_BADMAP 0x010000u    /* nothing is mapped there */
+#define VM_FAULT_BADACCESS 0x020000u /* the mapping does not allow it */
+
+#define __cold_path __attribute__((noinline, cold))
+
+/*
+ * What a VMA must allow (one of these VM_READ, VM_WRITE, VM_EXEC) travels with
+ * the FAULT_FLAG_* of an access.
+ */
+#define FAULT_NEED_SHIFT 16
+#define FAULT_NEEDS(vm_flags) ((unsigned)(vm_flags) << FAULT_NEED_SHIFT)
+#define FAULT_ACCESS_READ FAULT_NEEDS(VM_ACCESS_FLAGS)
+#define FAULT_ACCESS_WRITE (FAULT_FLAG_WRITE | FAULT_NEEDS(VM_WRITE))
+#define FAULT_ACCESS_EXEC (FAULT_FLAG_INSTRUCTION | FAULT_NEEDS(VM_EXEC))
+#define FAULT_FLAG_DEFAULT (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE)
+
+/*
+ * handle_user_fault (mm/fault.c): all of a fault at a user address between the
+ * exception's decoding and the signal.  task is current and has a mm; flags:
+ * FAULT_FLAG_DEFAULT, one FAULT_ACCESS_*, and USER unless the access was the
+ * kernel's.  A failure (an error, one of the two above, or RETRY when the task
+ * is to die) is handed to arch_user_fault_failed() with regs and error as they
+ * came; no lock is held then.  Sleeps, unless the access was the kernel's,
+ * without an exception-table entry, and the mmap_lock is taken.  Returns the
+ * result, with the kind of the fault.
+ */
+vm_fault_t handle_user_fault(struct quire_task *task, struct pt_regs *regs,
+			     unsigned long error, uaddr_t address,
+			     unsigned flags);
+/* arch/: make a signal of it, or take the kernel's way out. */
+vm_fault_t arch_user_fault_failed(struct quire_task *task,
+				  struct pt_regs *regs, unsigned long error,
+				  uaddr_t address, vm_fault_t fault);
 /* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
  * dropped.  kind (may be NULL) tells which path answered. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
@@ -111,6 +157,21 @@ static __always_inline pud_t *pud_alloc(struct mm_struct *mm, p4d_t *p4d,
 		return NULL;
 	return pud_offset(mm->q, p4d, addr);
 }
+/* The way down where nothing is absent; NULL: something is. */
+static __always_inline pmd_t *walk_to_pmd(struct mm_struct *mm, uaddr_t addr)
+{
+	struct quire *q = mm->q;
+	p4d_t p4d;
+	pud_t pud;
+
+	p4d = p4dp_get_walk(q, mm->pgd, addr);
+	if (unlikely(p4d_none(p4d)))
+		return NULL;
+	pud = pudp_get(pud_offset_p4d(q, p4d, addr));
+	if (unlikely(pud_none(pud)))
+		return NULL;
+	return pmd_offset_pud(q, pud, addr);
+}
 static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
 					uaddr_t addr)
 {
@@ -140,7 +201,7 @@ static __always_inline struct page *vm_normal_page(struct vm_area_struct *vma,
 static __always_inline vm_fault_t
 check_stable_address_space(const struct mm_struct *mm)
 {
-	return unlikely(READ_ONCE(mm->oom_reaped)) ? VM_FAULT_SIGBUS : 0;
+	return unlikely(mm->oom_reaped) ? VM_FAULT_SIGBUS : 0;
 }
 
 /* What a write fault installs: writable if the mapping is. */

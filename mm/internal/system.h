@@ -110,6 +110,7 @@ struct quire {
 	/* read-mostly */
 	char *direct_map;
 	struct page *mem_map; /* struct page of frame min_pfn */
+	uintptr_t page_base;  /* where that of frame 0 would be */
 	uint64_t min_pfn, max_pfn; /* [min, max) */
 	unsigned cpus, nodes, levels;
 	struct quire_cpu *cpu[QUIRE_MAX_CPUS];
@@ -183,12 +184,12 @@ static __always_inline paddr_t virt_to_phys(struct quire *q, const void *v)
 }
 static __always_inline struct page *pfn_to_page(struct quire *q, uint64_t pfn)
 {
-	return q->mem_map + (pfn - q->min_pfn);
+	return (struct page *)(q->page_base + pfn * sizeof(struct page));
 }
 static __always_inline uint64_t page_to_pfn(struct quire *q,
 					    const struct page *p)
 {
-	return (uint64_t)(p - q->mem_map) + q->min_pfn;
+	return ((uintptr_t)p - q->page_base) / sizeof(struct page);
 }
 static __always_inline bool pfn_valid(struct quire *q, uint64_t pfn)
 {
@@ -241,7 +242,7 @@ static __always_inline void lru_cache_add_new(struct quire *q,
 {
 	struct lru_batch *b = &c->lru_add;
 
-	WRITE_ONCE(page->_refcount, page->_refcount + 1);
+	WRITE_ONCE(page->_refcount, 2u); /* its maker's and the batch's */
 	b->pages[b->count] = page;
 	if (unlikely(++b->count == LRU_BATCH))
 		lru_add_drain(q);

@@ -124,6 +124,17 @@ static __always_inline p4d_t *p4d_offset(struct quire *q, pgd_t *pgd,
 		table = __entry_table(q, pgdp_get(pgd).v);
 	return table + p4d_index(addr);
 }
+/* The same from an entry already read. */
+static __always_inline pud_t *pud_offset_p4d(struct quire *q, p4d_t p4d,
+					     uaddr_t addr)
+{
+	return (pud_t *)__entry_table(q, p4d.v) + pud_index(addr);
+}
+static __always_inline pmd_t *pmd_offset_pud(struct quire *q, pud_t pud,
+					     uaddr_t addr)
+{
+	return (pmd_t *)__entry_table(q, pud.v) + pmd_index(addr);
+}
 static __always_inline pud_t *pud_offset(struct quire *q, p4d_t *p4d,
 					 uaddr_t addr)
 {
@@ -150,6 +161,21 @@ static __always_inline pte_t *pte_offset_map(struct quire *q, pmd_t *pmd,
 static __always_inline bool pgd_folded(const struct quire *q)
 {
 	return !pgtable_l5_enabled(q);
+}
+/* The p4d entry of an address: 0 where there is no table for it. */
+static __always_inline p4d_t p4dp_get_walk(struct quire *q, pgd_t *top,
+					   uaddr_t addr)
+{
+	p4d_t *table = (p4d_t *)(void *)top;
+	pgd_t e;
+
+	if (unlikely(pgtable_l5_enabled(q))) {
+		e = pgdp_get(top + pgd_index(addr));
+		if (e.v == 0)
+			return (p4d_t){0};
+		table = __entry_table(q, e.v);
+	}
+	return p4dp_get(table + p4d_index(addr));
 }
 static __always_inline bool pgd_none(const struct quire *q, pgd_t pgd)
 {
@@ -254,7 +280,9 @@ static __always_inline uint64_t __frame_mask(uint64_t flags)
 }
 static __always_inline uint64_t pte_pfn(pte_t e)
 {
-	return ((e.v ^ __frame_mask(e.v)) & PTE_PFN_MASK) >> PAGE_SHIFT;
+	uint64_t v = likely(e.v & _PAGE_PRESENT) ? e.v : ~e.v;
+
+	return (v & PTE_PFN_MASK) >> PAGE_SHIFT;
 }
 static __always_inline struct page *pte_page(struct quire *q, pte_t e)
 {
@@ -262,7 +290,9 @@ static __always_inline struct page *pte_page(struct quire *q, pte_t e)
 }
 static __always_inline pte_t pfn_pte(uint64_t pfn, pgprot_t prot)
 {
-	return (pte_t){((pfn << PAGE_SHIFT) ^ __frame_mask(prot.v)) | prot.v};
+	uint64_t v = pfn << PAGE_SHIFT | prot.v;
+
+	return (pte_t){likely(v & _PAGE_PRESENT) ? v : v ^ PTE_PFN_MASK};
 }
 static __always_inline pte_t mk_pte(const struct quire *q,
 				    const struct page *page, pgprot_t prot)
