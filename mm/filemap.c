@@ -530,7 +530,9 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 			err = write_through(as, page);
 		if (page)
 			put_page(as->q, page);
-		if (got < n && !err)
+		/* a short copy is tried once more: the file is longer now,
+		 * and the buffer may be a mapping of it */
+		if (!got && !err)
 			err = -EFAULT;
 		if (err)
 			break;

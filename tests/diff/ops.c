@@ -263,6 +263,9 @@ static void gen_madvise(struct gen *g, struct op *op)
 	op->at = some_place(g, true);
 	op->len = some_len(g);
 	op->value = PICK(g, t);
+	/* it passes over holes: never up to the program's own stack */
+	if (op->len > ARENA_PAGES * (uint64_t)PAGE && op->len < 0ull - 2 * PAGE)
+		op->len = 0;
 }
 
 static uint64_t some_bytes(struct gen *g)

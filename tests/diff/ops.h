@@ -29,6 +29,7 @@
  */
 #define ZONE_PAGES 48
 #define ARENA_PAGES 640
+#define ARENA_SPAN (ARENA_PAGES + 160) /* with what mappings stick out */
 #define BRK_PAGES 24
 #define MAX_PROCS 4
 
@@ -99,7 +100,7 @@ struct result {
 	struct where sig_at;
 	uint64_t done, hash; /* bytes accessed, and of loads their hash */
 	unsigned minflt;
-	unsigned char vec[ARENA_PAGES]; /* mincore, pagemap */
+	unsigned char vec[ARENA_SPAN]; /* mincore, pagemap */
 	unsigned nvec;
 	char *text; /* maps: lines of "start end perms offset name" */
 	unsigned locked; /* maps: pages of VmLck */

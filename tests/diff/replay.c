@@ -27,7 +27,7 @@
 enum page_kind { K_NONE, K_ANON, K_SHM, K_FILE };
 
 static struct shadow {
-	unsigned char arena[ARENA_PAGES];
+	unsigned char arena[ARENA_SPAN];
 	unsigned char brk[BRK_PAGES + 64];
 	int64_t brk_end;
 	bool alive;
@@ -42,7 +42,7 @@ static unsigned char *shadow_page(unsigned proc, struct where w, int64_t page)
 {
 	int64_t i = w.off / PAGE + page;
 
-	if (w.seg == SEG_ARENA && w.off >= 0 && i < ARENA_PAGES)
+	if (w.seg == SEG_ARENA && w.off >= 0 && i < ARENA_SPAN)
 		return &shadow[proc].arena[i];
 	if (w.seg == SEG_BRK && w.off >= 0 && i < BRK_PAGES + 64)
 		return &shadow[proc].brk[i];
@@ -53,8 +53,8 @@ static int64_t pages_of(struct where w, uint64_t len)
 {
 	uint64_t bytes = ((uint64_t)w.off & (PAGE - 1)) + len + PAGE - 1;
 
-	if (len > (uint64_t)(2 * ARENA_PAGES * PAGE))
-		return 2 * ARENA_PAGES;
+	if (len > (uint64_t)(2 * ARENA_SPAN * PAGE))
+		return 2 * ARENA_SPAN;
 	return (int64_t)(bytes / PAGE);
 }
 
@@ -87,7 +87,7 @@ static bool shadow_anon(unsigned proc, struct where w, uint64_t len)
 
 static void shadow_mremap(const struct op *op)
 {
-	unsigned char old[2 * ARENA_PAGES] = { 0 }, *p;
+	unsigned char old[2 * ARENA_SPAN] = { 0 }, *p;
 	int64_t n = pages_of(op->at, op->len), m = pages_of(op->at, op->new_len);
 
 	for (int64_t i = 0; i < n; i++)
@@ -367,7 +367,7 @@ static void final_state(unsigned long nr)
 		run_op(nr, &op);
 		op.kind = OP_LOAD;
 		op.at.seg = SEG_ARENA;
-		for (op.at.off = 0; op.at.off < ARENA_PAGES * PAGE;
+		for (op.at.off = 0; op.at.off < ARENA_SPAN * PAGE;
 		     op.at.off += PAGE)
 			if (shadow[op.proc].arena[op.at.off / PAGE])
 				run_op(nr, &op);
@@ -418,12 +418,13 @@ static unsigned long run_file(void)
 			fprintf(stderr, "cannot read: %s", line);
 			exit(2);
 		}
+		nr++;
 		/* keep to what the generator guarantees */
 		if (op.kind == OP_FORK && shadow[op.value % MAX_PROCS].alive)
 			continue;
 		if (op.kind == OP_EXIT && !op.proc)
 			continue;
-		run_op(++nr, &op);
+		run_op(nr, &op);
 	}
 	fclose(f);
 	return nr;

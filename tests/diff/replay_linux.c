@@ -30,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ static void die(const char *what)
 
 struct where backend_where(uint64_t addr)
 {
-	if (addr - base < (uint64_t)ARENA_PAGES * PAGE)
+	if (addr - base < (uint64_t)ARENA_SPAN * PAGE)
 		return (struct where){ SEG_ARENA, (int64_t)(addr - base) };
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
 		return (struct where){ SEG_BRK, (int64_t)(addr - brk_base) };
@@ -159,14 +160,14 @@ static void note_place(long ret, uint64_t len)
 
 static void do_mincore(const struct op *op)
 {
-	static unsigned char vec[2 * ARENA_PAGES];
+	static unsigned char vec[2 * ARENA_SPAN];
 	struct result *r = &answer.res;
 	uint64_t pages = (op->len + PAGE - 1) / PAGE;
 
 	memset(vec, 7, sizeof(vec));
 	r->ret = call(SYS_mincore, address(op->at), op->len, (uint64_t)vec, 0,
 		      0, 0);
-	if (r->ret || pages > ARENA_PAGES)
+	if (r->ret || pages > ARENA_SPAN)
 		return;
 	r->nvec = (unsigned)pages;
 	for (unsigned i = 0; i < r->nvec; i++)
@@ -175,7 +176,7 @@ static void do_mincore(const struct op *op)
 
 static void do_pagemap(void)
 {
-	static uint64_t entry[ARENA_PAGES];
+	static uint64_t entry[ARENA_SPAN];
 	struct result *r = &answer.res;
 	int fd = open("/proc/self/pagemap", O_RDONLY);
 	ssize_t n = pread(fd, entry, sizeof(entry), (off_t)(base / PAGE * 8));
@@ -229,6 +230,22 @@ static void do_brk(const struct op *op)
 	answer.res.place = backend_where((uint64_t)now);
 }
 
+/*
+ * Writes begin within the file: on Linux's tmpfs one from beyond its end whose
+ * buffer has to be faulted in makes the file longer before it has written.
+ */
+static long write_file(const struct op *op)
+{
+	uint64_t offset = op->offset;
+	int fd = fds[op->file];
+	static struct stat st;
+
+	if (!fstat(fd, &st) && offset > (uint64_t)st.st_size)
+		offset = (uint64_t)st.st_size;
+	return call(SYS_pwrite64, (uint64_t)fd, address(op->at), op->len,
+		    offset, 0, 0);
+}
+
 static long simple_call(const struct op *op)
 {
 	uint64_t a = address(op->at), len = op->len;
@@ -254,8 +271,7 @@ static long simple_call(const struct op *op)
 		return call(SYS_pread64, (uint64_t)fds[op->file], a, len,
 			    op->offset, 0, 0);
 	case OP_PWRITE:
-		return call(SYS_pwrite64, (uint64_t)fds[op->file], a, len,
-			    op->offset, 0, 0);
+		return write_file(op);
 	case OP_TRUNCATE:
 		return call(SYS_ftruncate, (uint64_t)fds[FILE_SHM], len, 0, 0,
 			    0, 0);

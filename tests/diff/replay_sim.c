@@ -28,7 +28,7 @@ static char *maps_text; /* of the last OP_MAPS */
 
 struct where backend_where(uint64_t addr)
 {
-	if (addr - base < (uint64_t)ARENA_PAGES * PAGE)
+	if (addr - base < (uint64_t)ARENA_SPAN * PAGE)
 		return (struct where){ SEG_ARENA, (int64_t)(addr - base) };
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
 		return (struct where){ SEG_BRK, (int64_t)(addr - brk_base) };
@@ -144,31 +144,33 @@ static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 static int64_t do_file_io(struct sim_task *t, const struct op *op)
 {
 	struct user_buffer u = { t, address(op->at), op->kind == OP_PREAD };
-	struct sim_file *f = files[op->file];
+	struct address_space *as = sim_file_mapping(files[op->file]);
+	struct quire_file *f = sim_file_quire(files[op->file]);
+	uint64_t offset = op->offset;
 
 	if (!user_range(u.addr, op->len))
 		return -EFAULT;
 	sim_run(t);
 	if (u.to_user)
-		return quire_mapping_read(sim_file_mapping(f),
-					  sim_file_quire(f), op->offset,
-					  op->len, copy_piece, &u);
-	return quire_mapping_write(sim_file_mapping(f), sim_file_quire(f),
-				   op->offset, op->len, copy_piece, &u);
+		return quire_mapping_read(as, f, offset, op->len, copy_piece,
+					  &u);
+	if (offset > quire_mapping_get_size(as))
+		offset = quire_mapping_get_size(as); /* see replay_linux.c */
+	return quire_mapping_write(as, f, offset, op->len, copy_piece, &u);
 }
 
 static void do_mincore(struct sim_task *t, const struct op *op,
 		       struct result *r)
 {
-	static unsigned char vec[2 * ARENA_PAGES];
+	static unsigned char vec[2 * ARENA_SPAN];
 	uint64_t pages = (op->len + PAGE - 1) / PAGE;
 
 	/* more than the map can have: do not make a buffer for it */
-	if (pages > 2 * ARENA_PAGES)
-		pages = 2 * ARENA_PAGES;
+	if (pages > 2 * ARENA_SPAN)
+		pages = 2 * ARENA_SPAN;
 	memset(vec, 7, sizeof(vec));
 	r->ret = sim_mincore(t, address(op->at), op->len, vec);
-	if (r->ret || pages > ARENA_PAGES)
+	if (r->ret || pages > ARENA_SPAN)
 		return;
 	r->nvec = (unsigned)pages;
 	for (unsigned i = 0; i < r->nvec; i++)
@@ -177,8 +179,8 @@ static void do_mincore(struct sim_task *t, const struct op *op,
 
 static void do_pagemap(struct sim_task *t, struct result *r)
 {
-	static uint64_t entry[ARENA_PAGES];
-	size_t n = quire_pagemap(t->qt.mm, base, ARENA_PAGES, entry);
+	static uint64_t entry[ARENA_SPAN];
+	size_t n = quire_pagemap(t->qt.mm, base, ARENA_SPAN, entry);
 
 	r->ret = (int64_t)n;
 	r->nvec = (unsigned)n;
@@ -325,6 +327,7 @@ void backend_init(const struct backend_options *o)
 	tasks[0] = sim_task_create(machine);
 	if (!tasks[0])
 		die("no task");
+	tasks[0]->qt.cap_ipc_lock = true; /* the other side runs as root */
 	/* As a program that has used its heap: one page of it is there. */
 	brk_base = sim_brk(tasks[0], 0) + PAGE;
 	sim_brk(tasks[0], brk_base);
