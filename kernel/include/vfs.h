@@ -130,6 +130,8 @@ struct inode_ops {
 	int (*rmdir)(struct inode *dir, struct dentry *d);
 	int (*rename)(struct inode *odir, struct dentry *od, struct inode *ndir,
 		      struct dentry *nd, unsigned flags);
+	/* A file without a name (O_TMPFILE): an inode, or an error */
+	struct inode *(*tmpfile)(struct inode *dir, uint32_t mode);
 	/* The link's text, at most cap bytes, no NUL: its length or -errno */
 	long (*readlink)(struct inode *inode, char *buf, size_t cap);
 	/* A link that leads straight to a dentry (/proc/self/fd/3), with a
@@ -156,10 +158,12 @@ struct inode {
 	uint64_t size; /* of what has no mapping; else inode_size() */
 	uint64_t blocks;
 	struct vfs_time atime, mtime, ctime;
+	uint32_t seals; /* F_SEAL_*, memfd */
 	struct mutex lock;
 	struct inode *hash_next; /* ihash, for file systems that use it */
 	struct file_lock *locks; /* POSIX record locks, by start */
-	struct flock_head *flocks;
+	struct file_lock *flocks;
+	struct pipe *pipe; /* open FIFOs and pipes */
 	void *priv;		 /* the file system's */
 };
 
@@ -325,8 +329,8 @@ struct file {
 	void *priv;
 	uint64_t dir_pos; /* for readdir implementations */
 	struct ep_link *ep_links; /* epolls that watch it */
-	uint32_t owner;		  /* F_SETOWN */
-	uint32_t seals;
+	int32_t owner;		  /* F_SETOWN */
+	bool has_locks;		  /* flock or F_OFD_ locks to drop */
 };
 
 #define O_ACCMODE 03u

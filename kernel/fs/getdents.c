@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading directories: getdents64(2) and the older getdents(2).
+ *
+ * The file system emits names from file->pos on, each with the position that
+ * follows it; entries are put together in a kernel buffer and copied out
+ * whole, so that the file system's lock is never held over a user fault.
+ */
+#include "fs.h"
+
+#define DENTS_MAX 32768u
+
+struct dents {
+	struct dir_ctx ctx;
+	char *buf;
+	size_t cap, len;
+	bool old, overflow;
+	uint64_t pos;
+};
+
+/* linux_dirent64: ino 8, off 8, reclen 2, type 1, name.  The old one has the
+ * type in its last byte instead. */
+static bool emit(struct dir_ctx *ctx, const char *name, size_t len,
+		 uint64_t ino, unsigned type, uint64_t next)
+{
+	struct dents *d = (struct dents *)ctx;
+	size_t head = d->old ? 18 : 19;
+	size_t rec = (head + len + 1 + (d->old ? 1 : 0) + 7) & ~(size_t)7;
+	uint16_t rec16 = (uint16_t)rec;
+	char *p = d->buf + d->len;
+
+	if (rec > d->cap - d->len) {
+		d->overflow = d->len == 0;
+		return false;
+	}
+	memset(p, 0, rec);
+	memcpy(p, &ino, 8);
+	memcpy(p + 8, &next, 8);
+	memcpy(p + 16, &rec16, 2);
+	if (d->old)
+		p[rec - 1] = (char)type;
+	else
+		p[18] = (char)type;
+	memcpy(p + head, name, len);
+	d->len += rec;
+	d->pos = next;
+	return true;
+}
+
+static long read_dents(struct file *f, struct dents *d, uaddr_t ubuf)
+{
+	long ret;
+
+	mutex_lock(&f->pos_lock);
+	d->pos = f->pos;
+	mutex_lock(&f->inode->lock);
+	ret = f->dentry->dead ? -ENOENT : f->fops->readdir(f, &d->ctx);
+	mutex_unlock(&f->inode->lock);
+	if (d->overflow)
+		ret = -EINVAL;
+	if (d->len)
+		ret = 0; /* an error comes back with the next call */
+	if (!ret && copy_to_user(ubuf, d->buf, d->len))
+		ret = -EFAULT;
+	if (!ret) {
+		f->pos = d->pos;
+		ret = (long)d->len;
+	}
+	mutex_unlock(&f->pos_lock);
+	return ret;
+}
+
+static long do_getdents(int fd, uaddr_t ubuf, unsigned n, bool old)
+{
+	struct dents d = {.ctx = {emit}, .old = old};
+	struct file *f = fget(fd);
+	long ret;
+
+	if (!f)
+		return -EBADF;
+	if (!f->fops->readdir) {
+		fput(f);
+		return -ENOTDIR;
+	}
+	d.cap = n < DENTS_MAX ? n : DENTS_MAX;
+	d.buf = fs_alloc(d.cap ? d.cap : 1);
+	ret = -ENOMEM;
+	if (d.buf)
+		ret = read_dents(f, &d, ubuf);
+	fs_free(d.buf);
+	fput(f);
+	return ret;
+}
+
+long sys_getdents64(int fd, uaddr_t ubuf, unsigned n)
+{
+	return do_getdents(fd, ubuf, n, false);
+}
+
+long sys_getdents(int fd, uaddr_t ubuf, unsigned n)
+{
+	return do_getdents(fd, ubuf, n, true);
+}
+
+/* For directories whose positions are plain numbers. */
+int64_t dir_llseek(struct file *file, int64_t off, int whence)
+{
+	if (whence == 1)
+		off += (int64_t)file->pos;
+	else if (whence != 0)
+		return -EINVAL;
+	if (off < 0)
+		return -EINVAL;
+	file->pos = (uint64_t)off;
+	return off;
+}

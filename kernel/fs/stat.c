@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a file is: the stat family, statfs, readlink, access.
+ *
+ * The layouts are those of stat(2) and statx(2) on x86-64; both are filled
+ * from one struct kstat.
+ */
+#include "fs.h"
+
+struct linux_stat { /* asm/stat.h of x86-64, 144 bytes */
+	uint64_t dev, ino, nlink;
+	uint32_t mode, uid, gid, pad0;
+	uint64_t rdev;
+	int64_t size, blksize, blocks;
+	uint64_t atime, atime_nsec, mtime, mtime_nsec, ctime, ctime_nsec;
+	int64_t unused[3];
+};
+_Static_assert(sizeof(struct linux_stat) == 144, "stat(2)");
+
+struct linux_statx_time {
+	int64_t sec;
+	uint32_t nsec;
+	int32_t pad;
+};
+
+struct linux_statx { /* linux/stat.h, 256 bytes */
+	uint32_t mask, blksize;
+	uint64_t attributes;
+	uint32_t nlink, uid, gid;
+	uint16_t mode, pad0;
+	uint64_t ino, size, blocks, attributes_mask;
+	struct linux_statx_time atime, btime, ctime, mtime;
+	uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+	uint64_t mnt_id, pad2[13];
+};
+_Static_assert(sizeof(struct linux_statx) == 256, "statx(2)");
+
+struct linux_statfs { /* statfs(2) on 64-bit machines */
+	int64_t type, bsize;
+	uint64_t blocks, bfree, bavail, files, ffree;
+	int32_t fsid[2];
+	int64_t namelen, frsize, flags, spare[4];
+};
+
+#define STATX_BASIC_STATS 0x7ffu
+
+static uint32_t dev_major(uint64_t dev)
+{
+	return (uint32_t)((dev >> 8) & 0xfff);
+}
+
+static uint32_t dev_minor(uint64_t dev)
+{
+	return (uint32_t)((dev & 0xff) | ((dev >> 12) & 0xfff00));
+}
+
+int vfs_getattr(struct inode *inode, struct kstat *st)
+{
+	int err;
+
+	if (inode->ops && inode->ops->refresh) {
+		err = inode->ops->refresh(inode);
+		if (err)
+			return err;
+	}
+	*st = (struct kstat){
+		.dev = inode->sb ? inode->sb->dev : 0,
+		.ino = inode->ino,
+		.mode = inode->mode,
+		.nlink = inode->nlink,
+		.uid = inode->uid,
+		.gid = inode->gid,
+		.rdev = inode->rdev,
+		.size = inode_size(inode),
+		.blksize = 4096,
+		.blocks = inode->blocks,
+		.atime = inode->atime,
+		.mtime = inode->mtime,
+		.ctime = inode->ctime,
+	};
+	if (inode->ops && inode->ops->getattr)
+		return inode->ops->getattr(inode, st);
+	return 0;
+}
+
+static long put_stat(const struct kstat *k, uaddr_t ubuf)
+{
+	struct linux_stat st = {
+		.dev = k->dev,
+		.ino = k->ino,
+		.nlink = k->nlink,
+		.mode = k->mode,
+		.uid = k->uid,
+		.gid = k->gid,
+		.rdev = k->rdev,
+		.size = (int64_t)k->size,
+		.blksize = (int64_t)k->blksize,
+		.blocks = (int64_t)k->blocks,
+		.atime = (uint64_t)k->atime.sec,
+		.atime_nsec = k->atime.nsec,
+		.mtime = (uint64_t)k->mtime.sec,
+		.mtime_nsec = k->mtime.nsec,
+		.ctime = (uint64_t)k->ctime.sec,
+		.ctime_nsec = k->ctime.nsec,
+	};
+
+	return copy_to_user(ubuf, &st, sizeof(st)) ? -EFAULT : 0;
+}
+
+/* Attributes by path; flags: AT_* */
+static long stat_at(int dirfd, uaddr_t upath, unsigned flags, struct kstat *st)
+{
+	unsigned look = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct dentry *d;
+	char *path;
+	long err;
+
+	if (flags & AT_EMPTY_PATH) {
+		look |= LOOKUP_EMPTY;
+		if (!upath)
+			return -EFAULT;
+	}
+	path = path_from_user(upath);
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	d = vfs_lookup(dirfd, path, look);
+	path_free(path);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	err = vfs_getattr(d->inode, st);
+	dput(d);
+	return err;
+}
+
+long sys_newfstatat(int dirfd, uaddr_t upath, uaddr_t ubuf, unsigned flags)
+{
+	struct kstat st;
+	long err;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+		return -EINVAL;
+	err = stat_at(dirfd, upath, flags, &st);
+	return err ? err : put_stat(&st, ubuf);
+}
+
+long sys_stat(uaddr_t upath, uaddr_t ubuf)
+{
+	return sys_newfstatat(AT_FDCWD, upath, ubuf, 0);
+}
+
+long sys_lstat(uaddr_t upath, uaddr_t ubuf)
+{
+	return sys_newfstatat(AT_FDCWD, upath, ubuf, AT_SYMLINK_NOFOLLOW);
+}
+
+long sys_fstat(int fd, uaddr_t ubuf)
+{
+	struct file *f = fget_raw(fd);
+	struct kstat st;
+	long err;
+
+	if (!f)
+		return -EBADF;
+	err = vfs_getattr(f->inode, &st);
+	fput(f);
+	return err ? err : put_stat(&st, ubuf);
+}
+
+static struct linux_statx_time statx_time(struct vfs_time t)
+{
+	return (struct linux_statx_time){t.sec, t.nsec, 0};
+}
+
+long sys_statx(int dirfd, uaddr_t upath, unsigned flags, unsigned mask,
+	       uaddr_t ubuf)
+{
+	struct linux_statx x;
+	struct kstat st;
+	long err;
+
+	if ((flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH |
+		       0x6000u)) ||
+	    (mask & 0x80000000u))
+		return -EINVAL;
+	err = stat_at(dirfd, upath, flags, &st);
+	if (err)
+		return err;
+	x = (struct linux_statx){
+		.mask = STATX_BASIC_STATS,
+		.blksize = (uint32_t)st.blksize,
+		.nlink = st.nlink,
+		.uid = st.uid,
+		.gid = st.gid,
+		.mode = (uint16_t)st.mode,
+		.ino = st.ino,
+		.size = st.size,
+		.blocks = st.blocks,
+		.atime = statx_time(st.atime),
+		.ctime = statx_time(st.ctime),
+		.mtime = statx_time(st.mtime),
+		.rdev_major = dev_major(st.rdev),
+		.rdev_minor = dev_minor(st.rdev),
+		.dev_major = dev_major(st.dev),
+		.dev_minor = dev_minor(st.dev),
+	};
+	return copy_to_user(ubuf, &x, sizeof(x)) ? -EFAULT : 0;
+}
+
+/* ----------------------------------------------------------------- statfs */
+
+static long put_statfs(struct super *sb, uaddr_t ubuf)
+{
+	struct kstatfs k = {.type = sb ? sb->magic : 0,
+			    .bsize = 4096,
+			    .namelen = NAME_MAX};
+	struct linux_statfs s = {0};
+	int err;
+
+	if (sb && sb->ops && sb->ops->statfs) {
+		err = sb->ops->statfs(sb, &k);
+		if (err)
+			return err;
+	}
+	s.type = (int64_t)k.type;
+	s.bsize = s.frsize = (int64_t)k.bsize;
+	s.blocks = k.blocks;
+	s.bfree = k.bfree;
+	s.bavail = k.bavail;
+	s.files = k.files;
+	s.ffree = k.ffree;
+	s.fsid[0] = (int32_t)(sb ? sb->dev : 0);
+	s.namelen = (int64_t)k.namelen;
+	s.flags = 0x20 | (sb && sb->readonly ? 1 : 0) |
+		  (sb && sb->noexec ? 8 : 0); /* ST_VALID, _RDONLY, _NOEXEC */
+	return copy_to_user(ubuf, &s, sizeof(s)) ? -EFAULT : 0;
+}
+
+long sys_statfs(uaddr_t upath, uaddr_t ubuf)
+{
+	char *path = path_from_user(upath);
+	struct dentry *d;
+	long ret;
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	d = vfs_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
+	path_free(path);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	ret = put_statfs(d->sb, ubuf);
+	dput(d);
+	return ret;
+}
+
+long sys_fstatfs(int fd, uaddr_t ubuf)
+{
+	struct file *f = fget_raw(fd);
+	long ret;
+
+	if (!f)
+		return -EBADF;
+	ret = put_statfs(f->inode->sb, ubuf);
+	fput(f);
+	return ret;
+}
+
+/* --------------------------------------------------------- links and access */
+
+long sys_readlinkat(int dirfd, uaddr_t upath, uaddr_t ubuf, int size)
+{
+	struct dentry *d;
+	char *path, *buf;
+	long n;
+
+	if (size <= 0)
+		return -EINVAL;
+	path = path_from_user(upath);
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	d = vfs_lookup(dirfd, path, LOOKUP_EMPTY);
+	if (!IS_ERR(d) && !path[0] && !inode_is(d->inode, S_IFLNK)) {
+		dput(d);
+		d = ERR_PTR(-ENOENT);
+	}
+	path_free(path);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	n = -EINVAL;
+	if (!inode_is(d->inode, S_IFLNK))
+		goto put;
+	n = -ENOMEM;
+	buf = fs_alloc(PATH_MAX);
+	if (!buf)
+		goto put;
+	n = d->inode->ops->readlink(d->inode, buf, PATH_MAX);
+	if (n > size)
+		n = size;
+	if (n > 0 && copy_to_user(ubuf, buf, (size_t)n))
+		n = -EFAULT;
+	fs_free(buf);
+put:
+	dput(d);
+	return n;
+}
+
+long sys_readlink(uaddr_t upath, uaddr_t ubuf, int size)
+{
+	return sys_readlinkat(AT_FDCWD, upath, ubuf, size);
+}
+
+/*
+ * Every task is root: everything may be read and written that the file system
+ * lets be written, and executed what has an execute bit.
+ */
+int inode_permission(struct inode *inode, unsigned mask)
+{
+	if ((mask & MAY_WRITE) && inode->sb && inode->sb->readonly &&
+	    (inode_is(inode, S_IFREG) || inode_is(inode, S_IFDIR) ||
+	     inode_is(inode, S_IFLNK)))
+		return -EROFS;
+	if ((mask & MAY_EXEC) && !inode_is(inode, S_IFDIR) &&
+	    !(inode->mode & 0111))
+		return -EACCES;
+	return 0;
+}
+
+long sys_faccessat2(int dirfd, uaddr_t upath, unsigned mode, unsigned flags)
+{
+	unsigned look = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
+	struct dentry *d;
+	char *path;
+	long ret;
+
+	if ((mode & ~7u) ||
+	    (flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH)
+		look |= LOOKUP_EMPTY;
+	path = path_from_user(upath);
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	d = vfs_lookup(dirfd, path, look);
+	path_free(path);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	ret = inode_permission(d->inode, mode);
+	dput(d);
+	return ret;
+}
+
+long sys_faccessat(int dirfd, uaddr_t upath, unsigned mode)
+{
+	return sys_faccessat2(dirfd, upath, mode, 0);
+}
+
+long sys_access(uaddr_t upath, unsigned mode)
+{
+	return sys_faccessat2(AT_FDCWD, upath, mode, 0);
+}
