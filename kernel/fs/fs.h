@@ -162,9 +162,34 @@ long fd_give_pair(struct file *f[2], bool cloexec, uaddr_t ufds);
 long memfd_add_seals(struct file *f, uint32_t seals);
 long memfd_get_seals(struct file *f);
 /* May the file become `size` bytes long? 0 or -EPERM */
+int memfd_init(void);
+/* May n bytes be written at pos? 0 or -EPERM */
+int memfd_check_write(struct inode *inode, uint64_t pos, uint64_t n);
 int memfd_check_resize(struct inode *inode, uint64_t size);
 
 /* getdents.c */
 int64_t dir_llseek(struct file *file, int64_t off, int whence);
+
+/* tmpfs.c */
+struct super *tmpfs_new(const char *type, uint32_t mode); /* NULL: memory */
+struct inode *tmpfs_file_inode(struct super *sb, uint32_t mode);
+unsigned dt_of(uint32_t mode); /* DT_* of a mode */
+
+/* mount.c */
+/* A file system without a root yet; NULL: no memory. */
+struct super *super_new(const char *type, const char *source,
+			const struct super_ops *ops, uint64_t magic);
+/*
+ * Put sb over the directory at path, making what is missing of the path with
+ * empty file systems in memory where it cannot be made in place.  0 or -errno
+ */
+int mount_at(struct super *sb, const char *path);
+extern struct super *first_super;
+
+/* dev/chrdev.c: character devices by number; nodes on tmpfs use it too */
+extern const struct file_operations chrdev_fops;
+
+/* 9p_inode.c: the export of that tag; an error pointer otherwise */
+struct super *p9_mount(const char *tag, bool writable);
 
 #endif

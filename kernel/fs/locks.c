@@ -252,7 +252,7 @@ long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
 	if (ofd && u.pid)
 		return -EINVAL;
 	want.owner = ofd ? (const void *)f : (const void *)current->files;
-	want.pid = ofd ? -1 : task_tgid(current);
+	want.pid = ofd ? -1 : current->proc->pid;
 	err = range_from_user(f, &u, &want);
 	if (err)
 		return err;

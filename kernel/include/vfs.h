@@ -327,7 +327,7 @@ struct file {
 	uint64_t pos;
 	struct mutex pos_lock;
 	void *priv;
-	uint64_t dir_pos; /* for readdir implementations */
+	uint32_t dir_fid; /* an open directory on 9P */
 	struct ep_link *ep_links; /* epolls that watch it */
 	int32_t owner;		  /* F_SETOWN */
 	bool has_locks;		  /* flock or F_OFD_ locks to drop */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 9p.h - between the 9P client (requests over virtio) and the file system.
+ */
+#ifndef KERNEL_FS_9P_H
+#define KERNEL_FS_9P_H
+
+#include "fs.h"
+#include "p9.h"
+#include "virtio.h"
+
+struct p9_client;
+
+/* A request being put together, and its reply's buffer. */
+struct p9_req {
+	struct p9_client *client;
+	struct p9_msg msg;
+	struct page *pages;  /* out buffer, in buffer, descriptor table */
+	uint8_t *out, *in;
+	uint16_t tag;
+	uint8_t type;
+	bool done;
+	uint32_t written;
+	struct wait_queue wq;
+};
+
+#define P9_OUT_BYTES 8192u
+#define P9_IN_BYTES 8192u
+#define P9_MAX_SEGS 128u /* pieces of payload in one request */
+
+/* Connect to the export of that tag: version and attach.  The root's fid and
+ * qid.  An error pointer when there is no such device or it refuses. */
+struct p9_client *p9_connect(const char *tag, uint32_t *root_fid,
+			     struct p9_qid *qid);
+/* The most payload that one read or write may carry, bytes */
+uint32_t p9_max_io(struct p9_client *c);
+uint32_t p9_new_fid(struct p9_client *c);
+
+/*
+ * One request: p9_start() waits for a free slot and begins the message; the
+ * caller adds fields to r->msg; p9_call() sends it and sleeps until the reply
+ * is there, and decodes it: 0 or -errno; p9_end_call() frees the slot, to be
+ * called after the reply's strings have been used.  p9_start: NULL when out of
+ * memory.
+ */
+struct p9_req *p9_start(struct p9_client *c, uint8_t type);
+int p9_call(struct p9_req *r, struct p9_reply *reply);
+/* The same with payload in `seg`: of a write (sent), or of a read. */
+int p9_call_data(struct p9_req *r, struct p9_reply *reply,
+		 const struct vq_seg *seg, unsigned nr, bool write);
+void p9_end_call(struct p9_req *r);
+
+/* Whole calls, for the file system: 0 or -errno. */
+int p9_walk(struct p9_client *c, uint32_t fid, uint32_t newfid,
+	    const char *name, size_t len); /* len 0: clone */
+int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *attr);
+int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags);
+void p9_clunk(struct p9_client *c, uint32_t fid);
+/* A request of type and fid only, with no body in the reply (fsync) */
+int p9_fsync(struct p9_client *c, uint32_t fid);
+/* Read into pieces of memory: bytes or -errno */
+long p9_read(struct p9_client *c, uint32_t fid, uint64_t pos,
+	     const struct vq_seg *seg, unsigned nr, uint32_t bytes);
+long p9_write(struct p9_client *c, uint32_t fid, uint64_t pos,
+	      const struct vq_seg *seg, unsigned nr, uint32_t bytes);
+
+#endif

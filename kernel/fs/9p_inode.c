@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The 9P file system: names and attributes.
+ *
+ *     lookup: Twalk from the directory's fid to a new fid, Tgetattr
+ *             → inode of (export, qid.path), which keeps the fid
+ *
+ * An inode owns one fid, so asking again costs one request.  The read-only
+ * root is taken not to change behind our back: names (missing ones too),
+ * attributes and links are kept while they are in the caches.  A writable
+ * share has `volatile_names`: each lookup and open asks the server again, and
+ * the pages of a file whose version changed are dropped.
+ *
+ * Locks: a directory's inode->lock for names (the VFS takes it); p9_inode.lock
+ * for the opening of fids and the reading of a link.
+ */
+#include "9p_fs.h"
+
+#define V9FS_MAGIC 0x01021997
+#define P9_AT_REMOVEDIR 0x200u
+
+static const struct inode_ops p9_dir_iops, p9_file_iops, p9_link_iops;
+
+static struct vfs_time time_of(uint64_t sec, uint64_t nsec)
+{
+	struct vfs_time t = {(int64_t)sec,
+			     nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0};
+
+	return t;
+}
+
+/* Everything but the size. */
+static void copy_attr(struct inode *inode, const struct p9_attr *a)
+{
+	inode->mode = (inode->mode & S_IFMT) | (a->mode & 07777);
+	inode->uid = a->uid;
+	inode->gid = a->gid;
+	inode->nlink = (uint32_t)a->nlink;
+	inode->rdev = a->rdev;
+	inode->blocks = a->blocks;
+	inode->atime = time_of(a->atime_sec, a->atime_nsec);
+	inode->mtime = time_of(a->mtime_sec, a->mtime_nsec);
+	inode->ctime = time_of(a->ctime_sec, a->ctime_nsec);
+}
+
+void p9_set_attr(struct inode *inode, const struct p9_attr *a)
+{
+	struct p9_inode *pi = p9_i(inode);
+
+	copy_attr(inode, a);
+	if (!inode->mapping) {
+		inode->size = a->size;
+		return;
+	}
+	if (pi->version != a->qid.version) {
+		/* changed on the server by someone else: read it again */
+		quire_mapping_punch(inode->mapping, 0, UINT64_MAX);
+		pi->version = a->qid.version;
+	}
+	if (a->size != inode_size(inode))
+		quire_mapping_set_size(inode->mapping, a->size);
+}
+
+static int set_type(struct inode *inode, uint64_t size)
+{
+	switch (inode->mode & S_IFMT) {
+	case S_IFDIR:
+		inode->ops = &p9_dir_iops;
+		inode->fops = &p9_dir_fops;
+		break;
+	case S_IFLNK:
+		inode->ops = &p9_link_iops;
+		break;
+	case S_IFREG:
+		inode->ops = &p9_file_iops;
+		inode->fops = &p9_file_fops;
+		return inode_add_mapping(inode, &p9_aops, size);
+	case S_IFIFO:
+		inode->ops = &p9_file_iops;
+		inode->fops = &fifo_fops;
+		break;
+	default: /* the host's devices are not ours: fops stays NULL */
+		inode->ops = &p9_file_iops;
+		break;
+	}
+	inode->size = size;
+	return 0;
+}
+
+/*
+ * The inode of what fid names; takes over the fid.  An error pointer
+ * otherwise (the fid is clunked).
+ */
+static struct inode *inode_of_fid(struct super *sb, uint32_t fid)
+{
+	struct p9_client *c = p9_c(sb);
+	struct inode *inode, *known;
+	struct p9_inode *pi;
+	struct p9_attr a;
+	int err = p9_getattr(c, fid, &a);
+
+	if (err)
+		goto clunk;
+	known = inode_find(sb, a.qid.path);
+	if (known && (known->mode & S_IFMT) == (a.mode & S_IFMT)) {
+		p9_clunk(c, fid);
+		if (sb->volatile_names)
+			p9_set_attr(known, &a);
+		return known;
+	}
+	inode_put(known); /* the number was reused for something else */
+	err = -ENOMEM;
+	inode = inode_new(sb, a.mode, a.qid.path);
+	if (!inode)
+		goto clunk;
+	pi = fs_zalloc(sizeof(*pi));
+	inode->priv = pi;
+	if (!pi) {
+		inode_put(inode);
+		goto clunk;
+	}
+	pi->fid = fid;
+	pi->rfid = pi->wfid = P9_NOFID;
+	pi->version = a.qid.version;
+	mutex_init(&pi->lock);
+	copy_attr(inode, &a);
+	if (set_type(inode, a.size)) {
+		inode_put(inode); /* clunks the fid */
+		return ERR_PTR(-ENOMEM);
+	}
+	if (known)
+		return inode; /* stays out of the hash: the old one is in it */
+	known = inode_hash(inode);
+	if (known != inode)
+		inode_put(inode);
+	return known;
+clunk:
+	p9_clunk(c, fid);
+	return ERR_PTR(err);
+}
+
+static void p9_evict(struct inode *inode)
+{
+	struct p9_client *c = p9_c(inode->sb);
+	struct p9_inode *pi = p9_i(inode);
+
+	if (!pi)
+		return;
+	if (pi->rfid != P9_NOFID && pi->rfid != pi->fid)
+		p9_clunk(c, pi->rfid);
+	if (pi->wfid != P9_NOFID)
+		p9_clunk(c, pi->wfid);
+	p9_clunk(c, pi->fid);
+	fs_free(pi->link);
+	fs_free(pi);
+}
+
+/* ----------------------------------------------------------------- looking */
+
+static int p9_lookup(struct inode *dir, struct dentry *d)
+{
+	struct p9_client *c = p9_c(dir->sb);
+	uint32_t fid = p9_new_fid(c);
+	struct inode *inode;
+	int err;
+
+	err = p9_walk(c, p9_i(dir)->fid, fid, d->name, d->len);
+	if (err == -ENOENT)
+		return 0;
+	if (err)
+		return err;
+	inode = inode_of_fid(dir->sb, fid);
+	if (IS_ERR(inode))
+		return (int)PTR_ERR(inode);
+	d_set_inode(d, inode);
+	return 0;
+}
+
+static bool p9_revalidate(struct dentry *d)
+{
+	struct p9_attr a;
+
+	if (!d->sb->volatile_names)
+		return true;
+	if (!d->inode)
+		return false;
+	if (p9_getattr(p9_c(d->sb), p9_i(d->inode)->fid, &a))
+		return false;
+	if (a.qid.path != d->inode->ino ||
+	    (a.mode & S_IFMT) != (d->inode->mode & S_IFMT))
+		return false;
+	p9_set_attr(d->inode, &a);
+	return true;
+}
+
+int p9_refresh(struct inode *inode)
+{
+	struct p9_attr a;
+	int err;
+
+	if (!inode->sb->volatile_names || !inode->nlink)
+		return 0;
+	err = p9_getattr(p9_c(inode->sb), p9_i(inode)->fid, &a);
+	if (err == -ENOENT || (!err && a.qid.path != inode->ino))
+		return 0; /* its name is gone: what we know stays */
+	if (!err)
+		p9_set_attr(inode, &a);
+	return err;
+}
+
+static int read_link(struct inode *inode)
+{
+	struct p9_inode *pi = p9_i(inode);
+	struct p9_req *r = p9_start(p9_c(inode->sb), P9_TREADLINK);
+	struct p9_reply reply;
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, pi->fid);
+	err = p9_call(r, &reply);
+	if (!err) {
+		fs_free(pi->link);
+		pi->link = fs_alloc(reply.link.len + 1u);
+		if (pi->link) {
+			memcpy(pi->link, reply.link.text, reply.link.len);
+			pi->link_len = reply.link.len;
+		} else {
+			err = -ENOMEM;
+		}
+	}
+	p9_end_call(r);
+	return err;
+}
+
+static long p9_readlink(struct inode *inode, char *buf, size_t cap)
+{
+	struct p9_inode *pi = p9_i(inode);
+	long n = 0;
+
+	mutex_lock(&pi->lock);
+	if (!pi->link || inode->sb->volatile_names)
+		n = read_link(inode);
+	if (!n) {
+		n = (long)(pi->link_len < cap ? pi->link_len : cap);
+		memcpy(buf, pi->link, (size_t)n);
+	}
+	mutex_unlock(&pi->lock);
+	return n;
+}
+
+/* ---------------------------------------------------------------- changing */
+
+/* The directory changed by our own doing: its times and version with it. */
+static void refresh_dir(struct inode *dir)
+{
+	struct p9_attr a;
+
+	if (!p9_getattr(p9_c(dir->sb), p9_i(dir)->fid, &a))
+		p9_set_attr(dir, &a);
+}
+
+/* After a successful making of a name: what is it? */
+static int made(struct inode *dir, struct dentry *d, int err)
+{
+	if (err)
+		return err;
+	refresh_dir(dir);
+	err = p9_lookup(dir, d);
+	if (!err && !d->inode)
+		err = -EIO;
+	return err;
+}
+
+static uint32_t my_gid(void)
+{
+	return current->proc->cred.fsgid;
+}
+
+static int simple_call(struct p9_req *r)
+{
+	struct p9_reply reply;
+	int err = p9_call(r, &reply);
+
+	p9_end_call(r);
+	return err;
+}
+
+static int p9_create(struct inode *dir, struct dentry *d, uint32_t mode)
+{
+	struct p9_client *c = p9_c(dir->sb);
+	uint32_t fid = p9_new_fid(c);
+	struct p9_req *r;
+	int err;
+
+	/* Tlcreate turns the directory's fid into the open file's: a clone */
+	err = p9_walk(c, p9_i(dir)->fid, fid, NULL, 0);
+	if (err)
+		return err;
+	r = p9_start(c, P9_TLCREATE);
+	err = -ENOMEM;
+	if (r) {
+		p9_u32(&r->msg, fid);
+		p9_string(&r->msg, d->name, d->len);
+		p9_u32(&r->msg, O_RDWR | O_CREAT | O_EXCL);
+		p9_u32(&r->msg, mode & 07777);
+		p9_u32(&r->msg, my_gid());
+		err = simple_call(r);
+	}
+	p9_clunk(c, fid);
+	return made(dir, d, err);
+}
+
+static int p9_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
+{
+	struct p9_req *r = p9_start(p9_c(dir->sb), P9_TMKDIR);
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(dir)->fid);
+	p9_string(&r->msg, d->name, d->len);
+	p9_u32(&r->msg, mode & 07777);
+	p9_u32(&r->msg, my_gid());
+	return made(dir, d, simple_call(r));
+}
+
+static int p9_mknod(struct inode *dir, struct dentry *d, uint32_t mode,
+		    uint64_t rdev)
+{
+	struct p9_req *r = p9_start(p9_c(dir->sb), P9_TMKNOD);
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(dir)->fid);
+	p9_string(&r->msg, d->name, d->len);
+	p9_u32(&r->msg, mode);
+	p9_u32(&r->msg, (uint32_t)(rdev >> 8) & 0xfff);
+	p9_u32(&r->msg, (uint32_t)(rdev & 0xff));
+	p9_u32(&r->msg, my_gid());
+	return made(dir, d, simple_call(r));
+}
+
+static int p9_symlink(struct inode *dir, struct dentry *d, const char *to)
+{
+	struct p9_req *r = p9_start(p9_c(dir->sb), P9_TSYMLINK);
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(dir)->fid);
+	p9_string(&r->msg, d->name, d->len);
+	p9_string(&r->msg, to, strlen(to));
+	p9_u32(&r->msg, my_gid());
+	return made(dir, d, simple_call(r));
+}
+
+static int p9_link(struct inode *inode, struct inode *dir, struct dentry *d)
+{
+	struct p9_req *r = p9_start(p9_c(dir->sb), P9_TLINK);
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(dir)->fid);
+	p9_u32(&r->msg, p9_i(inode)->fid);
+	p9_string(&r->msg, d->name, d->len);
+	err = made(dir, d, simple_call(r));
+	if (!err)
+		(void)p9_refresh(inode);
+	return err;
+}
+
+static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
+{
+	struct inode *inode = d->inode;
+	struct p9_req *r;
+	int err;
+
+	/* The server finds files by name: what is open here must be open
+	 * there before the name goes. */
+	if (inode_is(inode, S_IFREG))
+		(void)p9_open_fid(inode, false);
+	r = p9_start(p9_c(dir->sb), P9_TUNLINKAT);
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(dir)->fid);
+	p9_string(&r->msg, d->name, d->len);
+	p9_u32(&r->msg, flags);
+	err = simple_call(r);
+	if (err)
+		return err;
+	if (inode->nlink)
+		inode->nlink--;
+	if (flags)
+		inode->nlink = 0;
+	refresh_dir(dir);
+	return 0;
+}
+
+static int p9_unlink(struct inode *dir, struct dentry *d)
+{
+	return remove_name(dir, d, 0);
+}
+
+static int p9_rmdir(struct inode *dir, struct dentry *d)
+{
+	return remove_name(dir, d, P9_AT_REMOVEDIR);
+}
+
+static int p9_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
+		     struct dentry *nd, unsigned flags)
+{
+	struct p9_req *r;
+	int err;
+
+	(void)flags;
+	if (nd->inode && inode_is(nd->inode, S_IFREG))
+		(void)p9_open_fid(nd->inode, false);
+	r = p9_start(p9_c(odir->sb), P9_TRENAMEAT);
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(odir)->fid);
+	p9_string(&r->msg, od->name, od->len);
+	p9_u32(&r->msg, p9_i(ndir)->fid);
+	p9_string(&r->msg, nd->name, nd->len);
+	err = simple_call(r);
+	if (err)
+		return err;
+	if (nd->inode && nd->inode->nlink)
+		nd->inode->nlink--;
+	refresh_dir(odir);
+	if (ndir != odir)
+		refresh_dir(ndir);
+	return 0;
+}
+
+/* ATTR_* and P9_SETATTR_* have the same bits. */
+static int p9_setattr(struct inode *inode, const struct iattr *a)
+{
+	struct p9_req *r;
+	struct p9_attr now;
+	int err;
+
+	r = p9_start(p9_c(inode->sb), P9_TSETATTR);
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(inode)->fid);
+	p9_u32(&r->msg, a->valid);
+	p9_u32(&r->msg, a->mode);
+	p9_u32(&r->msg, a->uid);
+	p9_u32(&r->msg, a->gid);
+	p9_u64(&r->msg, a->size);
+	p9_u64(&r->msg, (uint64_t)a->atime.sec);
+	p9_u64(&r->msg, a->atime.nsec);
+	p9_u64(&r->msg, (uint64_t)a->mtime.sec);
+	p9_u64(&r->msg, a->mtime.nsec);
+	err = simple_call(r);
+	if (err)
+		return err;
+	if ((a->valid & ATTR_SIZE) && inode->mapping)
+		quire_mapping_set_size(inode->mapping, a->size);
+	err = p9_getattr(p9_c(inode->sb), p9_i(inode)->fid, &now);
+	if (!err) {
+		p9_i(inode)->version = now.qid.version; /* our own change */
+		p9_set_attr(inode, &now);
+	}
+	return 0;
+}
+
+_Static_assert(ATTR_MODE == P9_SETATTR_MODE && ATTR_UID == P9_SETATTR_UID &&
+		       ATTR_GID == P9_SETATTR_GID &&
+		       ATTR_SIZE == P9_SETATTR_SIZE &&
+		       ATTR_ATIME == P9_SETATTR_ATIME &&
+		       ATTR_MTIME == P9_SETATTR_MTIME &&
+		       ATTR_ATIME_SET == P9_SETATTR_ATIME_SET &&
+		       ATTR_MTIME_SET == P9_SETATTR_MTIME_SET,
+	       "the bits go over the wire as they are");
+
+static const struct inode_ops p9_dir_iops = {
+	.lookup = p9_lookup,
+	.revalidate = p9_revalidate,
+	.create = p9_create,
+	.mkdir = p9_mkdir,
+	.mknod = p9_mknod,
+	.symlink = p9_symlink,
+	.link = p9_link,
+	.unlink = p9_unlink,
+	.rmdir = p9_rmdir,
+	.rename = p9_rename,
+	.setattr = p9_setattr,
+	.refresh = p9_refresh,
+};
+static const struct inode_ops p9_file_iops = {
+	.setattr = p9_setattr,
+	.refresh = p9_refresh,
+};
+static const struct inode_ops p9_link_iops = {
+	.readlink = p9_readlink,
+	.setattr = p9_setattr,
+};
+
+/* ---------------------------------------------------------- the file system */
+
+static int p9_statfs(struct super *sb, struct kstatfs *out)
+{
+	struct p9_req *r = p9_start(p9_c(sb), P9_TSTATFS);
+	struct p9_reply reply;
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	p9_u32(&r->msg, p9_i(sb->root->inode)->fid);
+	err = p9_call(r, &reply);
+	if (!err) {
+		out->type = V9FS_MAGIC;
+		out->bsize = reply.statfs.bsize;
+		out->blocks = reply.statfs.blocks;
+		out->bfree = reply.statfs.bfree;
+		out->bavail = reply.statfs.bavail;
+		out->files = reply.statfs.files;
+		out->ffree = reply.statfs.ffree;
+		out->namelen = reply.statfs.namelen;
+	}
+	p9_end_call(r);
+	return err;
+}
+
+static const struct super_ops p9_ops = {
+	.evict = p9_evict,
+	.statfs = p9_statfs,
+};
+
+struct super *p9_mount(const char *tag, bool writable)
+{
+	struct super *sb = super_new("9p", tag, &p9_ops, V9FS_MAGIC);
+	struct p9_client *c;
+	struct inode *root;
+	struct p9_qid qid;
+	uint32_t fid;
+
+	if (!sb)
+		return ERR_PTR(-ENOMEM);
+	sb->readonly = !writable;
+	sb->volatile_names = writable;
+	c = p9_connect(tag, &fid, &qid);
+	if (IS_ERR(c)) {
+		fs_free(sb);
+		return (struct super *)c;
+	}
+	sb->priv = c;
+	root = inode_of_fid(sb, fid);
+	if (IS_ERR(root)) {
+		fs_free(sb);
+		return (struct super *)root;
+	}
+	sb->root = d_root(sb, root);
+	return sb->root ? sb : ERR_PTR(-ENOMEM);
+}
