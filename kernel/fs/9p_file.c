@@ -174,7 +174,7 @@ static int p9_open(struct inode *inode, struct file *f)
 	int err = 0;
 
 	f->qf.ops = &p9_qfile_ops;
-	if (inode->sb->volatile_names && file_can_read(f))
+	if (file_can_read(f))
 		err = p9_open_fid(inode, false);
 	if (!err && file_can_write(f)) {
 		err = p9_open_fid(inode, true);

@@ -111,7 +111,7 @@ int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
 	return err;
 }
 
-static int vfs_symlink(const char *to, int dirfd, const char *path)
+int vfs_symlink(const char *to, int dirfd, const char *path)
 {
 	const struct inode_ops *ops;
 	struct place pl;

@@ -117,6 +117,7 @@ struct file *file_anonymous(struct inode *inode, const char *name,
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	f = file_open_dentry(d, flags);
+	inode->fops = NULL; /* not to be opened again through /proc */
 	dput(d);
 	return f;
 }
@@ -222,14 +223,6 @@ static struct dentry *open_lookup(int dirfd, const char *path, uint32_t flags,
 	}
 }
 
-/* A magic link (/proc/self/fd/3) opened: the object itself may be nameless */
-static struct file *open_magic(struct dentry *d)
-{
-	if (!inode_is(d->inode, S_IFLNK) || !d->inode->ops->follow_open)
-		return NULL;
-	return d->inode->ops->follow_open(d->inode);
-}
-
 static struct file *open_found(struct dentry *d, uint32_t flags, bool created)
 {
 	struct inode *inode = d->inode;
@@ -303,20 +296,6 @@ struct file *vfs_open(int dirfd, const char *path, uint32_t flags,
 		return ERR_PTR(-EINVAL);
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	if (!(flags & (O_NOFOLLOW | O_CREAT | O_PATH))) {
-		/* without following: is it a magic link? */
-		d = vfs_lookup(dirfd, path, 0);
-		if (IS_ERR(d))
-			return (struct file *)d;
-		f = d->inode ? open_magic(d) : NULL;
-		if (f || !d->inode || !inode_is(d->inode, S_IFLNK)) {
-			if (!f)
-				f = open_found(d, flags, false);
-			dput(d);
-			return f;
-		}
-		dput(d);
-	}
 	d = open_lookup(dirfd, path, flags, mode, &created);
 	if (IS_ERR(d))
 		return (struct file *)d;

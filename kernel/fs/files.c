@@ -226,6 +226,59 @@ int fd_close(int fd)
 	return 0;
 }
 
+/*
+ * Guards task->files and task->fs against being looked at by others (/proc)
+ * while the task lets go of them.
+ */
+static struct spinlock task_lock_files = SPINLOCK_INIT;
+
+struct files *task_files_get(struct task *task)
+{
+	struct files *t;
+
+	spin_lock(&task_lock_files);
+	t = task->files;
+	if (t)
+		files_get(t);
+	spin_unlock(&task_lock_files);
+	return t;
+}
+
+struct fs *task_fs_get(struct task *task)
+{
+	struct fs *fs;
+
+	spin_lock(&task_lock_files);
+	fs = task->fs;
+	if (fs)
+		fs_get(fs);
+	spin_unlock(&task_lock_files);
+	return fs;
+}
+
+static struct files *swap_files(struct task *task, struct files *with)
+{
+	struct files *old;
+
+	spin_lock(&task_lock_files);
+	old = task->files;
+	task->files = with;
+	spin_unlock(&task_lock_files);
+	return old;
+}
+
+void task_exit_files(struct task *task)
+{
+	struct fs *fs;
+
+	files_put(swap_files(task, NULL));
+	spin_lock(&task_lock_files);
+	fs = task->fs;
+	task->fs = NULL;
+	spin_unlock(&task_lock_files);
+	fs_put(fs);
+}
+
 int files_exec(struct task *task)
 {
 	struct files *t = task->files, *mine;
@@ -235,8 +288,7 @@ int files_exec(struct task *task)
 		mine = files_copy(t);
 		if (!mine)
 			return -ENOMEM;
-		task->files = mine;
-		files_put(t);
+		files_put(swap_files(task, mine));
 		t = mine;
 	}
 	for (i = 0; i < t->size; i++) {
@@ -290,14 +342,11 @@ long sys_dup(int fd)
 }
 
 /* Put f (its reference) at exactly fd, closing what was there. */
-static long dup_to(struct file *f, int fd, bool cloexec)
+static long put_at(struct files *t, struct file *f, int fd, bool cloexec)
 {
-	struct files *t = current->files;
 	struct file *old;
 	int err;
 
-	if (fd < 0 || (unsigned)fd >= fd_limit())
-		return -EBADF;
 	while ((unsigned)fd >= __atomic_load_n(&t->size, __ATOMIC_RELAXED)) {
 		err = files_grow(t, (unsigned)fd);
 		if (err)
@@ -312,6 +361,13 @@ static long dup_to(struct file *f, int fd, bool cloexec)
 	return fd;
 }
 
+int files_install(struct files *t, struct file *f, int fd)
+{
+	long ret = put_at(t, f, fd, false);
+
+	return ret < 0 ? (int)ret : 0;
+}
+
 long sys_dup3(int oldfd, int newfd, unsigned flags)
 {
 	struct file *f;
@@ -322,7 +378,9 @@ long sys_dup3(int oldfd, int newfd, unsigned flags)
 	f = fget_raw(oldfd);
 	if (!f)
 		return -EBADF;
-	ret = dup_to(f, newfd, flags & O_CLOEXEC);
+	ret = -EBADF;
+	if (newfd >= 0 && (unsigned)newfd < fd_limit())
+		ret = put_at(current->files, f, newfd, flags & O_CLOEXEC);
 	if (ret < 0)
 		fput(f);
 	return ret;

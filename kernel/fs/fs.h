@@ -104,6 +104,8 @@ long fd_give(struct file *f, bool cloexec);
 int inode_truncate(struct inode *inode, uint64_t size);
 
 /* files.c */
+/* Put f (its reference) at exactly fd of a table nobody shares. */
+int files_install(struct files *t, struct file *f, int fd);
 long fd_dup_from(int fd, int min, bool cloexec);
 long fd_get_cloexec(int fd);
 long fd_set_cloexec(int fd, bool on);
@@ -150,6 +152,7 @@ int vfs_getattr(struct inode *inode, struct kstat *st);
 
 /* dirops.c, from inside the kernel: 0 or -errno */
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode);
+int vfs_symlink(const char *to, int dirfd, const char *path);
 int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev);
 
 /* pipe.c */
@@ -191,5 +194,10 @@ extern const struct file_operations chrdev_fops;
 
 /* 9p_inode.c: the export of that tag; an error pointer otherwise */
 struct super *p9_mount(const char *tag, bool writable);
+
+/* procfs.c, sysfs: NULL when out of memory */
+struct super *proc_new(void);
+struct super *sysfs_new(void);
+#define RDEV(major, minor) ((uint64_t)(major) << 8 | (uint64_t)(minor))
 
 #endif

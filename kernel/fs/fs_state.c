@@ -15,8 +15,10 @@ struct fs *fs_new(void)
 	if (!fs)
 		return NULL;
 	fs->refs = 1;
-	fs->root = dget(global_root);
-	fs->cwd = dget(global_root);
+	if (global_root) { /* else before the root was mounted */
+		fs->root = dget(global_root);
+		fs->cwd = dget(global_root);
+	}
 	fs->umask = 022;
 	return fs;
 }

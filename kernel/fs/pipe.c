@@ -379,6 +379,7 @@ static int make_pipe(uint32_t flags, struct file *end[2])
 		return -ENOMEM;
 	}
 	end[1] = pipe_end(d, p, O_WRONLY | (flags & O_NONBLOCK));
+	inode->fops = &fifo_fops; /* opened again through /proc/self/fd */
 	dput(d);
 	if (IS_ERR(end[1])) {
 		fput(end[0]);

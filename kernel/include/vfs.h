@@ -137,9 +137,6 @@ struct inode_ops {
 	/* A link that leads straight to a dentry (/proc/self/fd/3), with a
 	 * reference; or an error. */
 	struct dentry *(*follow)(struct inode *inode);
-	/* A link to an open object that may have no name: open() of it gives
-	 * this (with a reference); NULL: use follow. */
-	struct file *(*follow_open)(struct inode *inode);
 	int (*getattr)(struct inode *inode, struct kstat *out);
 	int (*setattr)(struct inode *inode, const struct iattr *attr);
 	/* Make the name of a directory's or file's inode true again for a
@@ -398,6 +395,12 @@ void files_put(struct files *files);	      /* exit: closes with the last */
 /* exec: a private table (unshared if need be) without the close-on-exec
  * ones.  0 or -ENOMEM, before anything was closed. */
 int files_exec(struct task *task);
+
+/* exit: the task lets go of its table and its fs. */
+void task_exit_files(struct task *task);
+/* Another task's, with a reference; NULL: it has none any more. */
+struct files *task_files_get(struct task *task);
+struct fs *task_fs_get(struct task *task);
 
 struct file *fget(int fd);     /* reference; NULL: no such descriptor */
 /* As fget, but O_PATH descriptors too */

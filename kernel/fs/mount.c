@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mounting, and the file systems that every boot has.
+ *
+ *     /          9P "root", read-only
+ *     /dev       nodes of devices, links to /proc/self/fd; /dev/shm tmpfs
+ *     /proc /sys made up on the spot
+ *     /tmp /run  tmpfs
+ *     the share  9P "share", writable, when the host gives one
+ *
+ * A mount point need not exist on the read-only root: a missing name can be
+ * mounted on all the same (its negative dentry is what is covered), and what
+ * is missing above it becomes a small tmpfs.
+ */
+#include "../dev/dev.h"
+#include "fs.h"
+#include "protocol.h"
+#include "virtio.h"
+
+struct super *first_super;
+static struct mutex mount_mutex = MUTEX_INIT(mount_mutex);
+static uint32_t next_dev = 1;
+
+struct super *super_new(const char *type, const char *source,
+			const struct super_ops *ops, uint64_t magic)
+{
+	struct super *sb = fs_zalloc(sizeof(*sb));
+
+	if (!sb)
+		return NULL;
+	sb->type = type;
+	sb->source = source;
+	sb->ops = ops;
+	sb->magic = magic;
+	sb->dev = __atomic_fetch_add(&next_dev, 1, __ATOMIC_RELAXED);
+	mutex_init(&sb->rename_lock);
+	return sb;
+}
+
+/* Cover d (takes over the reference, for ever) with sb. */
+static void cover(struct super *sb, struct dentry *d)
+{
+	struct super **p;
+
+	mutex_lock(&mount_mutex);
+	sb->covers = d;
+	for (p = &first_super; *p; p = &(*p)->next)
+		;
+	*p = sb;
+	if (d)
+		d->mounted = sb;
+	mutex_unlock(&mount_mutex);
+}
+
+/* A directory for the next part of a mount point's path. */
+static int make_part(const char *path)
+{
+	struct super *sb;
+	struct dentry *d;
+	int err = vfs_mkdir(AT_FDCWD, path, 0755);
+
+	if (err != -EROFS)
+		return err == -EEXIST ? 0 : err;
+	d = vfs_lookup(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_NEGATIVE);
+	if (IS_ERR(d))
+		return (int)PTR_ERR(d);
+	sb = tmpfs_new("tmpfs", 0755);
+	if (!sb) {
+		dput(d);
+		return -ENOMEM;
+	}
+	cover(sb, d);
+	return 0;
+}
+
+/* Make sure that everything above the last name exists. */
+static int make_parents(const char *path)
+{
+	char part[256];
+	size_t i, n = strlen(path);
+	struct dentry *d;
+	int err;
+
+	if (n >= sizeof(part))
+		return -ENAMETOOLONG;
+	for (i = 1; i < n; i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		d = vfs_lookup(AT_FDCWD, part, LOOKUP_FOLLOW);
+		if (!IS_ERR(d)) {
+			dput(d);
+			continue;
+		}
+		err = make_part(part);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int mount_at(struct super *sb, const char *path)
+{
+	int err = make_parents(path);
+	struct dentry *d;
+
+	if (err)
+		return err;
+	d = vfs_lookup(AT_FDCWD, path, LOOKUP_FOLLOW | LOOKUP_NEGATIVE);
+	if (!IS_ERR(d) && !d->inode && !d->sb->readonly) {
+		dput(d);
+		err = vfs_mkdir(AT_FDCWD, path, 0755);
+		if (err)
+			return err;
+		d = vfs_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
+	}
+	if (IS_ERR(d))
+		return (int)PTR_ERR(d);
+	cover(sb, d);
+	return 0;
+}
+
+/* ---------------------------------------------------------- at every boot */
+
+static int mount_new(struct super *sb, const char *path)
+{
+	int err;
+
+	if (!sb)
+		return -ENOMEM;
+	err = mount_at(sb, path);
+	if (err)
+		printk("cannot mount %s: error %d", path, -err);
+	return err;
+}
+
+static const struct {
+	const char *name;
+	uint32_t mode;
+	uint64_t rdev;
+} nodes[] = {
+	{"/dev/null", 0666, RDEV(1, 3)},   {"/dev/zero", 0666, RDEV(1, 5)},
+	{"/dev/full", 0666, RDEV(1, 7)},   {"/dev/random", 0666, RDEV(1, 8)},
+	{"/dev/urandom", 0666, RDEV(1, 9)}, {"/dev/tty", 0666, RDEV(5, 0)},
+	{"/dev/console", 0600, RDEV(5, 1)},
+};
+static const struct {
+	const char *name, *to;
+} links[] = {
+	{"/dev/fd", "/proc/self/fd"},
+	{"/dev/stdin", "/proc/self/fd/0"},
+	{"/dev/stdout", "/proc/self/fd/1"},
+	{"/dev/stderr", "/proc/self/fd/2"},
+};
+
+static int make_dev(void)
+{
+	uint32_t umask = current->fs->umask;
+	unsigned i;
+	int err;
+
+	err = mount_new(tmpfs_new("devtmpfs", 0755), "/dev");
+	current->fs->umask = 0;
+	for (i = 0; !err && i < ARRAY_SIZE(nodes); i++)
+		err = vfs_mknod(AT_FDCWD, nodes[i].name,
+				S_IFCHR | nodes[i].mode, nodes[i].rdev);
+	for (i = 0; !err && i < ARRAY_SIZE(links); i++)
+		err = vfs_symlink(links[i].to, AT_FDCWD, links[i].name);
+	current->fs->umask = umask;
+	if (!err)
+		err = mount_new(tmpfs_new("tmpfs", 01777), "/dev/shm");
+	return err;
+}
+
+/* The writable share, when the host has one. */
+static int mount_share(void)
+{
+	const char *path = init_record('M', 0);
+	struct super *sb = p9_mount("share", true);
+
+	if (IS_ERR(sb))
+		return PTR_ERR(sb) == -ENODEV ? 0 : (int)PTR_ERR(sb);
+	return mount_new(sb, path ? path : "/mnt/share");
+}
+
+static int mount_root(void)
+{
+	struct super *sb = p9_mount("root", false);
+
+	if (IS_ERR(sb)) {
+		printk("no root file system: error %d", -(int)PTR_ERR(sb));
+		return (int)PTR_ERR(sb);
+	}
+	cover(sb, NULL);
+	global_root = dget(sb->root);
+	return 0;
+}
+
+int vfs_init(void)
+{
+	int err;
+
+	(void)virtio_init();
+	if (console_init() == -ENOMEM)
+		return -ENOMEM;
+	err = memfd_init();
+	if (!err)
+		err = mount_root();
+	if (err)
+		return err;
+	if (!current->fs)
+		current->fs = fs_new();
+	if (!current->fs)
+		return -ENOMEM;
+	if (!current->fs->root) {
+		current->fs->root = dget(global_root);
+		current->fs->cwd = dget(global_root);
+	}
+	if (!current->files)
+		current->files = files_new();
+	if (!current->files)
+		return -ENOMEM;
+	err = make_dev();
+	if (!err)
+		err = mount_new(proc_new(), "/proc");
+	if (!err)
+		err = mount_new(sysfs_new(), "/sys");
+	if (!err)
+		err = mount_new(tmpfs_new("tmpfs", 01777), "/tmp");
+	if (!err)
+		err = mount_new(tmpfs_new("tmpfs", 0755), "/run");
+	if (!err)
+		err = mount_share();
+	return err;
+}

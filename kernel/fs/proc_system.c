@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc and /sys: what the files of the whole machine say, as in proc(5).
+ */
+#include "krandom.h"
+#include "proc.h"
+
+#define PAGE_KIB (QUIRE_PAGE_SIZE / 1024)
+#define TICK_NS (NSEC_PER_SEC / 100)
+
+static void kib(struct text *out, const char *name, uint64_t pages)
+{
+	char label[32];
+
+	snprintf(label, sizeof(label), "%s:", name);
+	text_printf(out, "%-15s %8llu kB\n", label,
+		    (unsigned long long)(pages * PAGE_KIB));
+}
+
+static int show_meminfo(struct text *out, struct process *p, struct task *t)
+{
+	struct quire_meminfo mi;
+	uint64_t file;
+
+	(void)p;
+	(void)t;
+	quire_get_meminfo(the_quire, &mi);
+	file = mi.cached > mi.shmem ? mi.cached - mi.shmem : 0;
+	kib(out, "MemTotal", mi.total);
+	kib(out, "MemFree", mi.free);
+	kib(out, "MemAvailable", mi.available);
+	kib(out, "Buffers", 0);
+	kib(out, "Cached", mi.cached);
+	kib(out, "SwapCached", 0);
+	kib(out, "Active", mi.anon + mi.shmem);
+	kib(out, "Inactive", file);
+	kib(out, "Active(anon)", mi.anon + mi.shmem);
+	kib(out, "Inactive(anon)", 0);
+	kib(out, "Active(file)", 0);
+	kib(out, "Inactive(file)", file);
+	kib(out, "Unevictable", 0);
+	kib(out, "Mlocked", 0);
+	kib(out, "SwapTotal", 0);
+	kib(out, "SwapFree", 0);
+	kib(out, "Dirty", 0);
+	kib(out, "Writeback", 0);
+	kib(out, "AnonPages", mi.anon);
+	kib(out, "Mapped", mi.mapped);
+	kib(out, "Shmem", mi.shmem);
+	kib(out, "Slab", mi.slab);
+	kib(out, "SReclaimable", 0);
+	kib(out, "SUnreclaim", mi.slab);
+	kib(out, "PageTables", mi.page_tables);
+	kib(out, "CommitLimit", mi.commit_limit);
+	kib(out, "Committed_AS", mi.committed);
+	text_printf(out, "HugePages_Total:       0\nHugePages_Free:        0\n"
+			 "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
+			 "Hugepagesize:       2048 kB\n"
+			 "Hugetlb:               0 kB\n");
+	return 0;
+}
+
+static int show_vmstat(struct text *out, struct process *p, struct task *t)
+{
+	const char *name;
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; (name = quire_vmstat_name(i)) != NULL; i++)
+		text_printf(out, "%s %llu\n", name,
+			    (unsigned long long)quire_vmstat(the_quire, i));
+	return 0;
+}
+
+/* ------------------------------------------------------------- processors */
+
+static void cpuid(uint32_t leaf, uint32_t r[4])
+{
+	r[0] = leaf;
+	r[2] = 0;
+	__asm__ volatile("cpuid"
+			 : "+a"(r[0]), "=b"(r[1]), "+c"(r[2]), "=d"(r[3]));
+}
+
+/* Intel SDM vol. 2, CPUID: names of the bits of leaf 1, as Linux prints them;
+ * NULL where there is none. */
+static const char *const edx_names[32] = {
+	"fpu",	 "vme",	 "de",	  "pse",  "tsc", "msr",	 "pae",	 "mce",
+	"cx8",	 "apic", NULL,	  "sep",  "mtrr", "pge", "mca",	 "cmov",
+	"pat",	 "pse36", "pn",	  "clflush", NULL, "dts", "acpi", "mmx",
+	"fxsr",	 "sse",	 "sse2",  "ss",	  "ht",	 "tm",	 "ia64", "pbe"};
+static const char *const ecx_names[32] = {
+	"pni",	   "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx",
+	"smx",	   "est",	"tm2",	  "ssse3",   "cid",    "sdbg",
+	"fma",	   "cx16",	"xtpr",	  "pdcm",    NULL,     "pcid",
+	"dca",	   "sse4_1",	"sse4_2", "x2apic",  "movbe",  "popcnt",
+	"tsc_deadline_timer", "aes", "xsave", NULL, "avx", "f16c", "rdrand",
+	"hypervisor"};
+
+static void flag_names(struct text *out, uint32_t bits,
+		       const char *const names[32])
+{
+	unsigned i;
+
+	for (i = 0; i < 32; i++)
+		if ((bits >> i & 1) && names[i])
+			text_printf(out, " %s", names[i]);
+}
+
+static void show_one_cpu(struct text *out, unsigned cpu)
+{
+	uint32_t id[4], f[4], x[4], w[4], brand[13] = {0};
+	char vendor[13] = {0};
+	unsigned i, family, model;
+
+	cpuid(0, id);
+	memcpy(vendor, &id[1], 4);
+	memcpy(vendor + 4, &id[3], 4);
+	memcpy(vendor + 8, &id[2], 4);
+	cpuid(1, f);
+	for (i = 0; i < 3; i++)
+		cpuid(0x80000002u + i, brand + 4 * i);
+	cpuid(0x80000001u, x);
+	cpuid(0x80000008u, w);
+	family = f[0] >> 8 & 15;
+	model = f[0] >> 4 & 15;
+	if (family == 15 || family == 6)
+		model |= (f[0] >> 12) & 0xf0;
+	if (family == 15)
+		family += f[0] >> 20 & 0xff;
+	text_printf(out, "processor\t: %u\nvendor_id\t: %s\n", cpu, vendor);
+	text_printf(out, "cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
+		    family, model, (const char *)brand);
+	text_printf(out, "stepping\t: %u\ncpu MHz\t\t: 1000.000\n", f[0] & 15);
+	text_printf(out, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n"
+			 "cpu cores\t: %u\n",
+		    nr_cpus(), cpu, nr_cpus());
+	text_printf(out, "fpu\t\t: yes\nwp\t\t: yes\nflags\t\t:");
+	flag_names(out, f[3], edx_names);
+	if (x[3] >> 11 & 1)
+		text_printf(out, " syscall");
+	if (x[3] >> 20 & 1)
+		text_printf(out, " nx");
+	if (x[3] >> 29 & 1)
+		text_printf(out, " lm");
+	flag_names(out, f[2], ecx_names);
+	text_printf(out, "\nbogomips\t: 2000.00\nclflush size\t: 64\n"
+			 "cache_alignment\t: 64\n"
+			 "address sizes\t: %u bits physical, %u bits virtual\n\n",
+		    w[0] & 255, w[0] >> 8 & 255);
+}
+
+static int show_cpuinfo(struct text *out, struct process *p, struct task *t)
+{
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; i < nr_cpus(); i++)
+		show_one_cpu(out, i);
+	return 0;
+}
+
+static int show_stat(struct text *out, struct process *p, struct task *t)
+{
+	uint64_t up = ktime_ns(), idle, all = 0;
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; i < nr_cpus(); i++)
+		all += cpu_idle_ns(i);
+	text_printf(out, "cpu  %llu 0 0 %llu 0 0 0 0 0 0\n",
+		    (unsigned long long)((up * nr_cpus() - all) / TICK_NS),
+		    (unsigned long long)(all / TICK_NS));
+	for (i = 0; i < nr_cpus(); i++) {
+		idle = cpu_idle_ns(i);
+		text_printf(out, "cpu%u %llu 0 0 %llu 0 0 0 0 0 0\n", i,
+			    (unsigned long long)((up - idle) / TICK_NS),
+			    (unsigned long long)(idle / TICK_NS));
+	}
+	text_printf(out, "intr 0\nctxt %llu\nbtime %llu\nprocesses %llu\n"
+			 "procs_running 1\nprocs_blocked 0\n",
+		    (unsigned long long)nr_switches(),
+		    (unsigned long long)((realtime_ns() - up) / NSEC_PER_SEC),
+		    (unsigned long long)nr_forks());
+	return 0;
+}
+
+static int show_uptime(struct text *out, struct process *p, struct task *t)
+{
+	uint64_t up = ktime_ns() / (NSEC_PER_SEC / 100), idle = 0;
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; i < nr_cpus(); i++)
+		idle += cpu_idle_ns(i) / (NSEC_PER_SEC / 100);
+	text_printf(out, "%llu.%02llu %llu.%02llu\n",
+		    (unsigned long long)(up / 100),
+		    (unsigned long long)(up % 100),
+		    (unsigned long long)(idle / 100),
+		    (unsigned long long)(idle % 100));
+	return 0;
+}
+
+static int show_loadavg(struct text *out, struct process *p, struct task *t)
+{
+	unsigned n = 0;
+	int pid = 0;
+
+	(void)t;
+	while ((p = next_process(pid)) != NULL) {
+		pid = p->pid;
+		n++;
+		process_put(p);
+	}
+	text_printf(out, "0.00 0.00 0.00 1/%u %d\n", n, pid);
+	return 0;
+}
+
+static int show_version(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "Linux version 6.1.0-quire (Quire reference kernel) "
+			 "#1 SMP\n");
+	return 0;
+}
+
+static int show_filesystems(struct text *out, struct process *p,
+			    struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "nodev\ttmpfs\nnodev\tproc\nnodev\tsysfs\n"
+			 "nodev\tdevtmpfs\nnodev\t9p\n");
+	return 0;
+}
+
+static void mount_point(struct super *sb, char *buf, size_t cap)
+{
+	if (!sb->covers || vfs_path(sb->covers, buf, cap) < 0)
+		snprintf(buf, cap, "/");
+}
+
+int show_mounts(struct text *out, struct process *p, struct task *t)
+{
+	struct super *sb;
+	char where[256];
+
+	(void)p;
+	(void)t;
+	for (sb = first_super; sb; sb = sb->next) {
+		mount_point(sb, where, sizeof(where));
+		text_printf(out, "%s %s %s %s 0 0\n", sb->source, where,
+			    sb->type, sb->readonly ? "ro" : "rw");
+	}
+	return 0;
+}
+
+int show_mountinfo(struct text *out, struct process *p, struct task *t)
+{
+	struct super *sb;
+	char where[256];
+
+	(void)p;
+	(void)t;
+	for (sb = first_super; sb; sb = sb->next) {
+		mount_point(sb, where, sizeof(where));
+		text_printf(out, "%u %u 0:%u / %s %s - %s %s %s\n",
+			    sb->dev + 20, sb->covers ? 21 : 1, sb->dev, where,
+			    sb->readonly ? "ro" : "rw", sb->type, sb->source,
+			    sb->readonly ? "ro" : "rw");
+	}
+	return 0;
+}
+
+static int show_self(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "%d", current->proc->pid);
+	return 0;
+}
+
+static int show_thread_self(struct text *out, struct process *p,
+			    struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "%d/task/%d", current->proc->pid, current->tid);
+	return 0;
+}
+
+static int show_mounts_link(struct text *out, struct process *p,
+			    struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "self/mounts");
+	return 0;
+}
+
+static int show_cmdline(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "quire\n");
+	return 0;
+}
+
+/* ------------------------------------------------------------- sys/, /sys */
+
+static void uuid_text(struct text *out, const uint8_t id[16])
+{
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		text_printf(out, "%s%02x",
+			    i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+			    id[i]);
+	text_printf(out, "\n");
+}
+
+static int show_uuid(struct text *out, struct process *p, struct task *t)
+{
+	uint8_t id[16];
+
+	(void)p;
+	(void)t;
+	random_bytes(id, sizeof(id));
+	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+	uuid_text(out, id);
+	return 0;
+}
+
+static int show_boot_id(struct text *out, struct process *p, struct task *t)
+{
+	static uint8_t id[16];
+
+	(void)p;
+	(void)t;
+	if (!id[6]) {
+		random_bytes(id, sizeof(id));
+		id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+		id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+	}
+	uuid_text(out, id);
+	return 0;
+}
+
+static int show_cpu_range(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	if (nr_cpus() == 1)
+		text_printf(out, "0\n");
+	else
+		text_printf(out, "0-%u\n", nr_cpus() - 1);
+	return 0;
+}
+
+static int show_tunable(struct text *out, enum quire_tunable which)
+{
+	text_printf(out, "%llu\n",
+		    (unsigned long long)quire_get_tunable(the_quire, which));
+	return 0;
+}
+
+static int show_overcommit(struct text *out, struct process *p,
+			   struct task *t)
+{
+	(void)p;
+	(void)t;
+	return show_tunable(out, QUIRE_TUNABLE_OVERCOMMIT);
+}
+
+static int show_ratio(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	return show_tunable(out, QUIRE_TUNABLE_OVERCOMMIT_RATIO);
+}
+
+static int show_map_count(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	return show_tunable(out, QUIRE_TUNABLE_MAX_MAP_COUNT);
+}
+
+static int show_min_addr(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	return show_tunable(out, QUIRE_TUNABLE_MMAP_MIN_ADDR);
+}
+
+static int store_tunable(const char *text, enum quire_tunable which)
+{
+	char *end;
+	uint64_t v = strtoull(text, &end, 10);
+
+	if (end == text)
+		return -EINVAL;
+	return quire_set_tunable(the_quire, which, v);
+}
+
+static int store_overcommit(const char *text, struct process *p)
+{
+	(void)p;
+	return store_tunable(text, QUIRE_TUNABLE_OVERCOMMIT);
+}
+
+static int store_ratio(const char *text, struct process *p)
+{
+	(void)p;
+	return store_tunable(text, QUIRE_TUNABLE_OVERCOMMIT_RATIO);
+}
+
+static int store_map_count(const char *text, struct process *p)
+{
+	(void)p;
+	return store_tunable(text, QUIRE_TUNABLE_MAX_MAP_COUNT);
+}
+
+static int store_min_addr(const char *text, struct process *p)
+{
+	(void)p;
+	return store_tunable(text, QUIRE_TUNABLE_MMAP_MIN_ADDR);
+}
+
+/* drop_caches: 1 and 3 give back what the caches hold unused. */
+static int store_drop_caches(const char *text, struct process *p)
+{
+	(void)text;
+	(void)p;
+	(void)vfs_shrink(SIZE_MAX);
+	return 0;
+}
+
+#define FILE_ENTRY(n, fn) {.name = n, .mode = S_IFREG | 0444, .show = fn}
+#define SET_ENTRY(n, get, set)                                                 \
+	{.name = n, .mode = S_IFREG | 0644, .show = get, .store = set}
+#define LINK_ENTRY(n, fn) {.name = n, .mode = S_IFLNK | 0777, .show = fn}
+#define VALUE_ENTRY(n, v) {.name = n, .mode = S_IFREG | 0444, .value = v}
+#define DIR_ENTRY(n, t) {.name = n, .mode = S_IFDIR | 0555, .entries = t}
+
+static const struct proc_entry random_entries[] = {
+	FILE_ENTRY("boot_id", show_boot_id),
+	FILE_ENTRY("uuid", show_uuid),
+	VALUE_ENTRY("entropy_avail", "256"),
+	VALUE_ENTRY("poolsize", "256"),
+	{0},
+};
+static const struct proc_entry kernel_entries[] = {
+	VALUE_ENTRY("osrelease", "6.1.0-quire"),
+	VALUE_ENTRY("ostype", "Linux"),
+	VALUE_ENTRY("version", "#1 SMP"),
+	VALUE_ENTRY("hostname", "quire"),
+	VALUE_ENTRY("pid_max", "4194304"),
+	VALUE_ENTRY("threads-max", "65536"),
+	VALUE_ENTRY("ngroups_max", "65536"),
+	VALUE_ENTRY("randomize_va_space", "2"),
+	VALUE_ENTRY("core_pattern", "core"),
+	VALUE_ENTRY("cap_last_cap", "40"),
+	VALUE_ENTRY("shmmax", "18446744073692774399"),
+	VALUE_ENTRY("sched_child_runs_first", "0"),
+	DIR_ENTRY("random", random_entries),
+	{0},
+};
+static const struct proc_entry vm_entries[] = {
+	SET_ENTRY("overcommit_memory", show_overcommit, store_overcommit),
+	SET_ENTRY("overcommit_ratio", show_ratio, store_ratio),
+	SET_ENTRY("max_map_count", show_map_count, store_map_count),
+	SET_ENTRY("mmap_min_addr", show_min_addr, store_min_addr),
+	{.name = "drop_caches",
+	 .mode = S_IFREG | 0200,
+	 .store = store_drop_caches},
+	VALUE_ENTRY("nr_hugepages", "0"),
+	VALUE_ENTRY("swappiness", "60"),
+	VALUE_ENTRY("page-cluster", "3"),
+	{0},
+};
+static const struct proc_entry fs_entries[] = {
+	VALUE_ENTRY("file-max", "65536"),
+	VALUE_ENTRY("nr_open", "65536"),
+	VALUE_ENTRY("pipe-max-size", "1048576"),
+	{0},
+};
+static const struct proc_entry sysctl_entries[] = {
+	DIR_ENTRY("kernel", kernel_entries),
+	DIR_ENTRY("vm", vm_entries),
+	DIR_ENTRY("fs", fs_entries),
+	{0},
+};
+
+const struct proc_entry proc_root_entries[] = {
+	LINK_ENTRY("self", show_self),
+	LINK_ENTRY("thread-self", show_thread_self),
+	LINK_ENTRY("mounts", show_mounts_link),
+	FILE_ENTRY("meminfo", show_meminfo),
+	FILE_ENTRY("vmstat", show_vmstat),
+	FILE_ENTRY("cpuinfo", show_cpuinfo),
+	FILE_ENTRY("stat", show_stat),
+	FILE_ENTRY("uptime", show_uptime),
+	FILE_ENTRY("loadavg", show_loadavg),
+	FILE_ENTRY("version", show_version),
+	FILE_ENTRY("filesystems", show_filesystems),
+	FILE_ENTRY("cmdline", show_cmdline),
+	DIR_ENTRY("sys", sysctl_entries),
+	{0},
+};
+
+static const struct proc_entry cpu_entries[] = {
+	FILE_ENTRY("online", show_cpu_range),
+	FILE_ENTRY("possible", show_cpu_range),
+	FILE_ENTRY("present", show_cpu_range),
+	{0},
+};
+static const struct proc_entry node_entries[] = {
+	VALUE_ENTRY("online", "0"),
+	VALUE_ENTRY("possible", "0"),
+	{0},
+};
+static const struct proc_entry system_entries[] = {
+	DIR_ENTRY("cpu", cpu_entries),
+	DIR_ENTRY("node", node_entries),
+	{0},
+};
+static const struct proc_entry devices_entries[] = {
+	DIR_ENTRY("system", system_entries),
+	{0},
+};
+static const struct proc_entry thp_entries[] = {
+	VALUE_ENTRY("enabled", "always madvise [never]"),
+	VALUE_ENTRY("defrag", "always defer defer+madvise madvise [never]"),
+	VALUE_ENTRY("shmem_enabled",
+		    "always within_size advise [never] deny force"),
+	VALUE_ENTRY("hpage_pmd_size", "2097152"),
+	{0},
+};
+static const struct proc_entry mm_entries[] = {
+	DIR_ENTRY("transparent_hugepage", thp_entries),
+	{0},
+};
+static const struct proc_entry sys_kernel_entries[] = {
+	DIR_ENTRY("mm", mm_entries),
+	{0},
+};
+const struct proc_entry sys_root_entries[] = {
+	DIR_ENTRY("devices", devices_entries),
+	DIR_ENTRY("kernel", sys_kernel_entries),
+	{0},
+};
