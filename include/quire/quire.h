@@ -92,6 +92,19 @@ uint64_t quire_destroy(struct quire *q);
  */
 unsigned quire_check(struct quire *q);
 
+/*
+ * Policies that may be changed while the system runs (/proc/sys/vm).  set: 0,
+ * or -EINVAL when the value makes no sense.  Neither sleeps.
+ */
+enum quire_tunable {
+	QUIRE_TUNABLE_OVERCOMMIT,	/* 0 guess, 1 always, 2 never */
+	QUIRE_TUNABLE_OVERCOMMIT_RATIO, /* per cent of RAM in mode 2 */
+	QUIRE_TUNABLE_MAX_MAP_COUNT,	/* mappings of one mm */
+	QUIRE_TUNABLE_MMAP_MIN_ADDR,	/* bytes */
+};
+uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which);
+int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v);
+
 /* --------------------------------------------- memory for the host's own use */
 
 #define QUIRE_GFP_KERNEL 0x1u /* may wait for reclaim */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * krandom.h - random bytes, for getrandom(2), /dev/urandom and exec's
- * AT_RANDOM (kernel/dev/random.c; sys_getrandom is there too).
+ * AT_RANDOM (kernel/random.c).
  */
 #ifndef KERNEL_RANDOM_H
 #define KERNEL_RANDOM_H
