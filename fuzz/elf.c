@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Both readers of ELF headers, the command's and the kernel's loader's, on one
+ * file.  They must not read outside it, what they accept must hold what they
+ * say of it, and a program that the kernel loads must not be one that the
+ * command turns away.
+ */
+#include "fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/elf.h"
+#include "kernel/include/elf.h"
+
+#define LIMIT (UINT64_C(1) << 47)
+
+static void check_image(const struct elf_image *m, uint64_t size)
+{
+	FUZZ_EXPECT(m->nr_load >= 1 && m->nr_load <= ELF_MAX_PHDRS);
+	FUZZ_EXPECT(m->low < m->high && m->high <= LIMIT);
+	FUZZ_EXPECT(((m->low | m->high) & 4095) == 0);
+	for (unsigned i = 0; i < m->nr_load; i++) {
+		const struct elf_segment *s = &m->load[i];
+
+		FUZZ_EXPECT(s->filesz <= s->memsz);
+		FUZZ_EXPECT(s->filesz <= size && s->offset <= size - s->filesz);
+		FUZZ_EXPECT(s->vaddr >= m->low && s->vaddr <= m->high &&
+			    s->memsz <= m->high - s->vaddr);
+	}
+	FUZZ_EXPECT(m->interp_len <= size &&
+		    m->interp_off <= size - m->interp_len);
+}
+
+/* As the loader does it: the header, then the program headers by themselves. */
+static bool kernel_takes(const uint8_t *data, size_t size)
+{
+	size_t head = size < ELF_HEADER_SIZE ? size : ELF_HEADER_SIZE;
+	uint8_t *first = malloc(head ? head : 1), *rest;
+	struct elf_image *image;
+	struct elf_header h;
+	size_t bytes;
+	bool taken = false;
+
+	memcpy(first, data, head);
+	if (elf_read_header(first, head, &h) != 0)
+		goto out;
+	bytes = (size_t)h.phnum * ELF_PHDR_SIZE;
+	if (h.phoff > size || bytes > size - h.phoff)
+		goto out;
+	rest = malloc(bytes ? bytes : 1);
+	image = malloc(sizeof(*image));
+	memcpy(rest, data + h.phoff, bytes);
+	if (elf_read_segments(rest, bytes, &h, size, LIMIT, image) == 0) {
+		check_image(image, size);
+		taken = true;
+	}
+	free(image);
+	free(rest);
+out:
+	free(first);
+	return taken;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct elf_summary s;
+	enum elf_verdict v = elf_read(data, size, size, &s, NULL);
+
+	if (v == ELF_FINE) {
+		FUZZ_EXPECT(s.loads >= 1 && (s.type == 2 || s.type == 3));
+		FUZZ_EXPECT(s.interp_len <= size &&
+			    s.interp_offset <= size - s.interp_len);
+	}
+	kernel_takes(data, size);
+	return 0;
+}
