@@ -11,7 +11,7 @@ VARIANT_CFLAGS_fuzz := $(VARIANT_CFLAGS_sim) -fsanitize=fuzzer-no-link \
 SIM_LDFLAGS_fuzz    := -fsanitize=fuzzer $(FUZZ_FLAGS)
 $(eval $(call core_variant,fuzz))
 
-FUZZ_TARGETS := elf json p9 ops
+FUZZ_TARGETS := elf json $(if $(wildcard kernel/fs/9p_parse.c),p9) ops
 # What each links besides its own file.
 FUZZ_SRC_elf  := cmd/elf.c kernel/elf.c
 FUZZ_SRC_json := cmd/json.c cmd/report.c
