@@ -17,7 +17,7 @@
  *
  *          entry                      phase                 file
  *          ------------------------   -------------------   --------------
- *          none, anonymous VMA        do_anonymous_page     anonymous.c
+ *          none, anonymous VMA        do_anonymous_page     anonymous.[ch]
  *             read                      the shared zero page, read-only
  *             write                     a fresh zeroed page
  *          none, file or shmem VMA    do_fault              file_fault.c
@@ -65,7 +65,7 @@
  * locked instructions of mmap_lock, page-table lock and LRU batch, no more.
  * What is rare is kept out of line, so that it costs the rest no registers.
  */
-#include "fault.h"
+#include "anonymous.h"
 
 /*
  * The entry is there and not a case of its own, or the write needs a new page.

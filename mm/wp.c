@@ -12,11 +12,13 @@
  *   processes, cache page in a private
  *   mapping, the zero page
  *
- * "Ours alone": one entry maps the page and that entry's reference is the only
- * one.  A page fresh from its first fault may also be held by a per-CPU LRU
- * batch; ours is emptied before the question is asked a second time.  A pin
- * (get_user_pages) or the swap cache counts as somebody else: then we copy,
- * which is always right.
+ * "Ours alone": fork has not shared the page since it was made or last taken
+ * over (PG_anon_exclusive; pins do not matter then: they are on our page), or
+ * one entry maps the page and that entry's reference is the only one.  A page
+ * fresh from its first fault may also be held by a per-CPU LRU batch; ours is
+ * emptied before the question is asked a second time.  A pin (get_user_pages)
+ * or the swap cache counts as somebody else: then we copy, which is always
+ * right.
  *
  * Copying: the old entry is taken out and every TLB that may hold it flushed
  * before the new one goes in, so that at no moment two CPUs of this mm see
@@ -56,20 +58,24 @@ static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
 }
 
 /*
- * The page may still belong to an ancestor's anon_vma; from now on our own
- * finds it, so that a reverse walk need not visit the whole family.  Whoever
- * walks holds the page lock; when it is taken, the page stays where it is,
- * which is right too.
+ * Take a page over that fork had shared, if nobody else has it now.  It may
+ * still belong to an ancestor's anon_vma; from now on our own finds it, so that
+ * a reverse walk need not visit the whole family.  Whoever walks holds the page
+ * lock; when it is taken, the page stays where it is, which is right too.
  */
-static __always_inline void wp_move_anon_rmap(struct page *page,
-					      struct vm_area_struct *vma)
+static __always_inline bool wp_make_exclusive(struct vm_area_struct *vma,
+					      struct page *page)
 {
 	void *ours = (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON);
 
-	if (READ_ONCE(page->mapping) == ours || !trylock_page(page))
-		return;
-	page_move_anon_rmap(page, vma);
-	unlock_page(page);
+	if (!reuse_swap_page(vma->vm_mm->q, page))
+		return false;
+	SetPageFlag(page, PG_anon_exclusive);
+	if (READ_ONCE(page->mapping) != ours && trylock_page(page)) {
+		page_move_anon_rmap(page, vma);
+		unlock_page(page);
+	}
+	return true;
 }
 
 /* Under the lock again: the copy takes the old page's place. */
@@ -214,11 +220,9 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 		return wp_page_copy(vmf, NULL);
 	}
 	if (likely(PageAnon(page))) {
-		if (reuse_swap_page(vma->vm_mm->q, page)) {
+		if (PageFlag(page, PG_anon_exclusive) ||
+		    wp_make_exclusive(vma, page)) {
 			fault_kind(vmf, QF_COW_REUSE);
-			if (!PageFlag(page, PG_anon_exclusive))
-				SetPageFlag(page, PG_anon_exclusive);
-			wp_move_anon_rmap(page, vma);
 			wp_page_reuse(vmf);
 			return 0;
 		}

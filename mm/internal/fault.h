@@ -80,8 +80,7 @@ vm_fault_t arch_user_fault_failed(struct quire_task *task,
  * dropped.  kind (may be NULL) tells which path answered. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
 			   unsigned flags, uint8_t *kind);
-/* mm/anonymous.c */
-vm_fault_t do_anonymous_page(struct vm_fault *vmf);
+/* do_anonymous_page: internal/anonymous.h */
 /* mm/file_fault.c */
 vm_fault_t do_fault(struct vm_fault *vmf);
 /*
