@@ -133,6 +133,7 @@ struct quire {
 
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
 	int64_t vm_committed __attribute__((aligned(64))); /* pages, atomic */
+	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
 	uint32_t next_mm_id;
 	spinlock_t mm_lock; /* LEAF: mm_list */
 	struct list_head mm_list; /* every mm_struct, for quire_check() */
