@@ -101,12 +101,11 @@ struct process {
 	int exit_code;	   /* as wait4's status */
 	int stop_code;	   /* pending report of a stop, 0 none */
 	bool group_exit;   /* all threads are to end */
-	bool exec_kill;	   /* other threads end for exec */
+	struct task *exec_task; /* exec: all other threads are to end */
 	bool zombie;
 	bool stopped, cont_report, did_exec;
 	bool reported_stop;
 	bool child_subreaper, dumpable;
-	int tty_pgrp_unused;
 	int pdeath_signal;
 	int nice;
 	void *tty; /* kernel/dev's: the controlling terminal, or NULL */
@@ -168,6 +167,7 @@ struct task {
 	uint64_t nvcsw, nivcsw;
 	uint64_t start_time;
 	uint64_t fault_start; /* statistics of the fault being answered */
+	unsigned clone_flags; /* of the clone that made it, until it runs */
 	void (*kthread_fn)(void *);
 	void *kthread_arg;
 	uint32_t refs;
@@ -216,6 +216,8 @@ struct task *next_thread(struct process *p, int tid);
 void task_put(struct task *t);
 /* A process's address space with a user count (quire_mm_put), or NULL. */
 struct mm_struct *process_mm(struct process *p);
+/* The same, of tasks: task_get returns t. */
+struct task *task_get(struct task *t);
 /* One letter as in /proc/PID/stat */
 char task_state_letter(struct task *t);
 /* Figures of all of a process's threads, dead ones too. */
@@ -225,6 +227,9 @@ unsigned nr_cpus(void);
 uint64_t cpu_idle_ns(unsigned cpu);
 /* Number of processes and of context switches since boot, for /proc/stat */
 uint64_t nr_forks(void), nr_switches(void);
+
+extern struct spinlock task_lock;
+extern struct list_head all_processes;
 
 /* uid 0 in effect */
 static inline bool is_root(void)

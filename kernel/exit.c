@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exit.c - the end of tasks and processes, and waiting for it.
+ *
+ * A thread that ends gives back its parts and goes.  The last one of a process
+ * makes it a zombie: children go to init (which reaps them without being
+ * asked), the parent hears of it, and what is left waits for wait4().
+ *
+ * task_lock guards the family tree and everything wait() looks at.
+ */
+#include "cpu.h"
+#include "proc.h"
+#include "vfs.h"
+
+struct process *init_process;
+
+#define WNOHANG 1
+#define WUNTRACED 2 /* also WSTOPPED */
+#define WEXITED 4
+#define WCONTINUED 8
+#define WNOWAIT 0x01000000
+#define W_NOTHREAD 0x20000000
+#define W_ALL 0x40000000
+#define W_CLONE 0x80000000u
+
+#define CLD_EXITED 1
+#define CLD_KILLED 2
+#define CLD_DUMPED 3
+#define CLD_STOPPED 5
+#define CLD_CONTINUED 6
+
+/* ------------------------------------------------------------ the way out */
+
+void mm_release(struct task *t)
+{
+	unsigned long flags;
+	struct task *parent;
+
+	robust_list_exit(t);
+	if (t->clear_child_tid) {
+		uint32_t zero = 0;
+
+		(void)copy_to_user(t->clear_child_tid, &zero, sizeof(zero));
+		(void)futex_wake_user(t->clear_child_tid, 1);
+		t->clear_child_tid = 0;
+	}
+	flags = spin_lock_irqsave(&task_lock);
+	parent = t->vfork_parent;
+	t->vfork_parent = NULL;
+	if (parent)
+		wake_task(parent, TASK_KILLABLE);
+	spin_unlock_irqrestore(&task_lock, flags);
+}
+
+static void exit_mm(struct task *t)
+{
+	struct mm_struct *mm = t->qt.mm;
+	unsigned long flags;
+
+	if (!mm)
+		return;
+	mm_release(t);
+	stats_mm_gone(mm);
+	flags = spin_lock_irqsave(&task_lock);
+	t->qt.mm = NULL;
+	t->qt.vma_cache = NULL;
+	quire_switch_mm(the_quire, NULL);
+	spin_unlock_irqrestore(&task_lock, flags);
+	quire_mm_put(mm);
+}
+
+/* Tell the parent what happened to p; task_lock held. */
+static void notify_parent(struct process *p, int code, int status)
+{
+	struct process *parent = p->parent;
+	struct ksiginfo info = {.signo = SIGCHLD,
+				.code = code,
+				.pid = p->pid,
+				.uid = p->cred.uid,
+				.status = status,
+				.utime = p->used.utime / NS_PER_CLK,
+				.stime = p->used.stime / NS_PER_CLK};
+	int signo = p->leader ? p->leader->exit_signal : SIGCHLD;
+
+	if (code >= CLD_STOPPED)
+		signo = SIGCHLD;
+	info.signo = signo;
+	if (signo)
+		send_signal_process(parent, &info);
+	wake_up(&parent->child_wait);
+}
+
+void notify_stop(struct process *p, bool stopped, int signo);
+/* p stopped (or went on): the parent may be waiting for that. */
+void notify_stop(struct process *p, bool stopped, int signo)
+{
+	unsigned long flags = spin_lock_irqsave(&task_lock);
+	const struct ksigaction *sa = NULL;
+
+	if (p->parent && p->parent->leader && p->parent->leader->sighand)
+		sa = &p->parent->leader->sighand->action[SIGCHLD - 1];
+	if (p->parent && sa && !(sa->flags & 1 /* SA_NOCLDSTOP */))
+		notify_parent(p, stopped ? CLD_STOPPED : CLD_CONTINUED, signo);
+	else if (p->parent)
+		wake_up(&p->parent->child_wait);
+	spin_unlock_irqrestore(&task_lock, flags);
+}
+
+static bool parent_does_not_wait(struct process *parent)
+{
+	const struct ksigaction *sa;
+
+	if (parent == init_process)
+		return true;
+	if (!parent->leader || !parent->leader->sighand)
+		return false;
+	sa = &parent->leader->sighand->action[SIGCHLD - 1];
+	return sa->handler == 1 || (sa->flags & 2 /* SA_NOCLDWAIT */);
+}
+
+/* Take a dead process out of the world; task_lock held.  The caller drops
+ * the lists' reference to the leader afterwards. */
+static struct task *unlink_process(struct process *p)
+{
+	struct task *leader = p->leader;
+
+	list_del(&p->sibling);
+	list_del(&p->all);
+	list_del(&leader->thread_node);
+	task_unhash(leader);
+	p->leader = NULL;
+	return leader;
+}
+
+static void reparent_children(struct process *p)
+{
+	struct process *c, *n;
+
+	list_for_each_entry_safe(c, n, &p->children, sibling) {
+		list_del(&c->sibling);
+		c->parent = init_process;
+		list_add_tail(&c->sibling, &init_process->children);
+		if (c->zombie)
+			wake_up(&init_process->child_wait);
+	}
+}
+
+/* The last thread of p ends: task_lock held.  The leader to be released, when
+ * nobody will wait for it. */
+static struct task *process_dies(struct process *p)
+{
+	int sig = p->exit_code & 0x7f;
+
+	p->zombie = true;
+	reparent_children(p);
+	if (p->leader->exit_signal == SIGCHLD &&
+	    parent_does_not_wait(p->parent)) {
+		notify_parent(p, sig ? CLD_KILLED : CLD_EXITED,
+			      sig ? sig : p->exit_code >> 8);
+		return unlink_process(p);
+	}
+	if (sig)
+		notify_parent(p, p->exit_code & 0x80 ? CLD_DUMPED : CLD_KILLED,
+			      sig);
+	else
+		notify_parent(p, CLD_EXITED, p->exit_code >> 8 & 0xff);
+	return NULL;
+}
+
+static void note_maxrss(struct task *t)
+{
+	struct quire_mm_stats s;
+
+	if (!t->qt.mm)
+		return;
+	quire_mm_get_stats(t->qt.mm, &s);
+	t->proc->used.maxrss = K_MAX(t->proc->used.maxrss, s.hiwater_rss);
+}
+
+static void drop_parts(struct task *t)
+{
+	if (t->files)
+		files_put(t->files);
+	t->files = NULL;
+	if (t->fs)
+		fs_put(t->fs);
+	t->fs = NULL;
+}
+
+_Noreturn void do_exit(int status)
+{
+	struct task *t = current, *dead = NULL;
+	struct process *p = t->proc;
+	struct sighand *sighand = t->sighand;
+	struct file *exe = NULL;
+	struct kusage u;
+	bool last;
+
+	t->exiting = true;
+	note_maxrss(t);
+	exit_mm(t);
+	drop_parts(t);
+	usage_of_task(t, &u);
+
+	irq_disable();
+	spin_lock(&task_lock);
+	if (!list_empty(&t->thread_node)) {
+		spin_lock(&p->siglock);
+		usage_add(&p->used, &u);
+		last = --p->nr_threads == 0;
+		if (!p->group_exit && t == p->leader)
+			p->exit_code = status;
+		sigpending_flush(&t->pending);
+		t->state = TASK_ZOMBIE;
+		if (t != p->leader) {
+			list_del(&t->thread_node);
+			task_unhash(t);
+			dead = t;
+		}
+		spin_unlock(&p->siglock);
+		if (last) {
+			struct task *leader;
+
+			timer_cancel(&p->real_timer);
+			exe = p->exe;
+			p->exe = NULL;
+			if (p->pid == 2)
+				report_program_end(p->exit_code);
+			leader = process_dies(p);
+			if (leader && leader != t)
+				task_put(leader);
+			else if (leader)
+				dead = leader;
+		} else {
+			wake_up(&p->child_wait); /* end_other_threads */
+		}
+	}
+	spin_unlock(&task_lock);
+	irq_enable();
+	if (exe)
+		fput(exe);
+	if (sighand) {
+		unsigned long flags = spin_lock_irqsave(&task_lock);
+
+		t->sighand = NULL;
+		spin_unlock_irqrestore(&task_lock, flags);
+		sighand_put(sighand);
+	}
+	if (dead)
+		task_put(dead); /* the lists' reference; ours is left */
+	irq_disable();
+	t->state = TASK_DEAD;
+	schedule();
+	panic("a dead task runs");
+}
+
+_Noreturn void do_group_exit(int status)
+{
+	struct process *p = current->proc;
+	unsigned long flags = spin_lock_irqsave(&p->siglock);
+
+	group_exit_locked(p, status);
+	status = p->exit_code;
+	spin_unlock_irqrestore(&p->siglock, flags);
+	do_exit(status);
+}
+
+/*
+ * exec: every other thread of the process ends; this one takes the leader's
+ * place and id.
+ */
+void end_other_threads(void)
+{
+	struct task *me = current, *leader, *t;
+	struct process *p = me->proc;
+	unsigned long flags = spin_lock_irqsave(&task_lock);
+
+	spin_lock(&p->siglock);
+	if (p->group_exit || (p->exec_task && p->exec_task != me)) {
+		spin_unlock(&p->siglock);
+		spin_unlock_irqrestore(&task_lock, flags);
+		do_exit(p->exit_code);
+	}
+	p->exec_task = me;
+	list_for_each_entry(t, &p->threads, thread_node)
+		if (t != me && !t->exiting)
+			signal_wake(t, true);
+	spin_unlock(&p->siglock);
+	spin_unlock_irqrestore(&task_lock, flags);
+
+	wait_event(&p->child_wait, K_READ(p->nr_threads) == 1);
+
+	flags = spin_lock_irqsave(&task_lock);
+	leader = p->leader;
+	spin_lock(&p->siglock);
+	if (leader != me) {
+		list_del(&leader->thread_node);
+		task_unhash(leader);
+		task_unhash(me);
+		me->tid = p->pid;
+		me->qt.id = (uint32_t)me->tid;
+		task_hash(me);
+		p->leader = me;
+	}
+	spin_unlock(&p->siglock);
+	me->exit_signal = SIGCHLD;
+	p->exec_task = NULL;
+	spin_unlock_irqrestore(&task_lock, flags);
+	if (leader != me)
+		task_put(leader);
+}
+
+long sys_exit(int status);
+long sys_exit(int status)
+{
+	do_exit((status & 0xff) << 8);
+}
+
+long sys_exit_group(int status);
+long sys_exit_group(int status)
+{
+	do_group_exit((status & 0xff) << 8);
+}
+
+/* --------------------------------------------------------------- waiting */
+
+struct wait_args {
+	int pid; /* as wait4's */
+	unsigned options;
+	/* results */
+	int got, code, status;
+	uint32_t uid;
+	struct kusage usage;
+};
+
+static bool wait_matches(const struct wait_args *w, const struct process *p)
+{
+	bool clone = p->leader && p->leader->exit_signal != SIGCHLD;
+
+	if (w->pid > 0 && p->pid != w->pid)
+		return false;
+	if (w->pid == 0 && p->pgid != current->proc->pgid)
+		return false;
+	if (w->pid < -1 && p->pgid != -w->pid)
+		return false;
+	return (w->options & W_ALL) || clone == !!(w->options & W_CLONE);
+}
+
+static bool look_at_child(struct wait_args *w, struct process *p)
+{
+	if (p->zombie) {
+		if (!(w->options & WEXITED))
+			return false;
+		w->status = p->exit_code;
+		w->code = !(p->exit_code & 0x7f) ? CLD_EXITED
+			  : p->exit_code & 0x80	 ? CLD_DUMPED
+						 : CLD_KILLED;
+	} else if (p->stopped && p->stop_code && (w->options & WUNTRACED)) {
+		w->status = p->stop_code << 8 | 0x7f;
+		w->code = CLD_STOPPED;
+		if (!(w->options & WNOWAIT))
+			p->stop_code = 0;
+	} else if (p->cont_report && (w->options & WCONTINUED)) {
+		w->status = 0xffff;
+		w->code = CLD_CONTINUED;
+		if (!(w->options & WNOWAIT))
+			p->cont_report = false;
+	} else {
+		return false;
+	}
+	w->got = p->pid;
+	w->uid = p->cred.uid;
+	w->usage = p->used;
+	usage_add(&w->usage, &p->children_used);
+	return true;
+}
+
+/* One look at all children: >0 something was got, 0 nothing yet, -ECHILD */
+static int wait_once(struct wait_args *w)
+{
+	struct process *me = current->proc, *p;
+	unsigned long flags = spin_lock_irqsave(&task_lock);
+	struct task *leader = NULL;
+	int result = -ECHILD;
+
+	list_for_each_entry(p, &me->children, sibling) {
+		if (!wait_matches(w, p))
+			continue;
+		result = 0;
+		if (!look_at_child(w, p))
+			continue;
+		result = 1;
+		if (p->zombie && !(w->options & WNOWAIT)) {
+			usage_add(&me->children_used, &w->usage);
+			leader = unlink_process(p);
+		}
+		break;
+	}
+	spin_unlock_irqrestore(&task_lock, flags);
+	if (leader)
+		task_put(leader);
+	return result;
+}
+
+static long do_wait(struct wait_args *w)
+{
+	struct process *me = current->proc;
+	long err = 0;
+	int got = 0;
+
+	w->got = 0;
+	if (w->options & WNOHANG) {
+		got = wait_once(w);
+		return got < 0 ? got : 0;
+	}
+	err = wait_event_interruptible(&me->child_wait,
+				       (got = wait_once(w)) != 0);
+	return got < 0 ? got : err;
+}
+
+void reap_orphans(void);
+/* init's own waiting: zombies that were left to it. */
+void reap_orphans(void)
+{
+	struct wait_args w = {.pid = -1, .options = WEXITED | W_ALL};
+
+	while (wait_once(&w) > 0)
+		;
+}
+
+static void usage_to_user_layout(const struct kusage *u, int64_t out[18])
+{
+	memset(out, 0, 18 * sizeof(out[0]));
+	out[0] = (int64_t)(u->utime / NSEC_PER_SEC);
+	out[1] = (int64_t)(u->utime % NSEC_PER_SEC / 1000);
+	out[2] = (int64_t)(u->stime / NSEC_PER_SEC);
+	out[3] = (int64_t)(u->stime % NSEC_PER_SEC / 1000);
+	out[4] = (int64_t)u->maxrss * 4;
+	out[8] = (int64_t)u->min_flt;
+	out[9] = (int64_t)u->maj_flt;
+	out[16] = (int64_t)u->nvcsw;
+	out[17] = (int64_t)u->nivcsw;
+}
+
+long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage);
+long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage)
+{
+	struct wait_args w = {.pid = pid,
+			      .options = (unsigned)options | WEXITED};
+	int64_t rusage[18];
+	long err;
+
+	if ((unsigned)options & ~(WNOHANG | WUNTRACED | WCONTINUED |
+				  W_NOTHREAD | W_ALL | W_CLONE))
+		return -EINVAL;
+	if (pid == INT32_MIN)
+		return -ESRCH;
+	err = do_wait(&w);
+	if (err || !w.got)
+		return err;
+	if (ustatus && put_user(w.status, ustatus))
+		return -EFAULT;
+	usage_to_user_layout(&w.usage, rusage);
+	if (urusage && copy_to_user(urusage, rusage, sizeof(rusage)))
+		return -EFAULT;
+	return w.got;
+}
+
+long sys_waitid(int which, int id, uaddr_t uinfo, int options, uaddr_t uru);
+long sys_waitid(int which, int id, uaddr_t uinfo, int options, uaddr_t uru)
+{
+	struct wait_args w = {.options = (unsigned)options};
+	struct ksiginfo info = {0};
+	int64_t rusage[18];
+	uint8_t out[128];
+	long err;
+
+	if ((unsigned)options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED |
+				  WNOWAIT | W_NOTHREAD | W_ALL | W_CLONE))
+		return -EINVAL;
+	if (!((unsigned)options & (WEXITED | WUNTRACED | WCONTINUED)))
+		return -EINVAL;
+	switch (which) {
+	case 0: /* P_ALL */
+		w.pid = -1;
+		break;
+	case 1: /* P_PID */
+		if (id <= 0)
+			return -EINVAL;
+		w.pid = id;
+		break;
+	case 2: /* P_PGID */
+		if (id < 0)
+			return -EINVAL;
+		w.pid = id ? -id : 0;
+		break;
+	default:
+		return -EINVAL;
+	}
+	err = do_wait(&w);
+	if (err)
+		return err;
+	if (w.got) {
+		info.signo = SIGCHLD;
+		info.code = w.code;
+		info.pid = w.got;
+		info.uid = w.uid;
+		info.status = w.code == CLD_EXITED    ? w.status >> 8 & 0xff
+			      : w.code == CLD_STOPPED ? w.status >> 8 & 0xff
+			      : w.code == CLD_CONTINUED ? SIGCONT
+							: w.status & 0x7f;
+	}
+	siginfo_to_user_layout(&info, out);
+	if (uinfo && copy_to_user(uinfo, out, sizeof(out)))
+		return -EFAULT;
+	usage_to_user_layout(&w.usage, rusage);
+	if (uru && w.got && copy_to_user(uru, rusage, sizeof(rusage)))
+		return -EFAULT;
+	return 0;
+}
+
+long sys_getrusage(int who, uaddr_t uru);
+long sys_getrusage(int who, uaddr_t uru)
+{
+	struct quire_mm_stats s;
+	struct kusage u;
+	int64_t rusage[18];
+
+	if (who == 0) {
+		process_usage(current->proc, &u);
+		quire_mm_get_stats(current->qt.mm, &s);
+		u.maxrss = K_MAX(u.maxrss, s.hiwater_rss);
+	} else if (who == -1) {
+		u = current->proc->children_used;
+	} else if (who == 1) {
+		usage_of_task(current, &u);
+		quire_mm_get_stats(current->qt.mm, &s);
+		u.maxrss = s.hiwater_rss;
+	} else {
+		return -EINVAL;
+	}
+	usage_to_user_layout(&u, rusage);
+	return copy_to_user(uru, rusage, sizeof(rusage)) ? -EFAULT : 0;
+}
+
+long sys_times(uaddr_t ubuf);
+long sys_times(uaddr_t ubuf)
+{
+	struct process *p = current->proc;
+	struct kusage u;
+	int64_t t[4];
+
+	process_usage(p, &u);
+	t[0] = (int64_t)(u.utime / NS_PER_CLK);
+	t[1] = (int64_t)(u.stime / NS_PER_CLK);
+	t[2] = (int64_t)(p->children_used.utime / NS_PER_CLK);
+	t[3] = (int64_t)(p->children_used.stime / NS_PER_CLK);
+	if (ubuf && copy_to_user(ubuf, t, sizeof(t)))
+		return -EFAULT;
+	return (long)(ktime_ns() / NS_PER_CLK);
+}
