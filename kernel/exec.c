@@ -19,6 +19,7 @@
 #include "exec.h"
 #include "elf.h"
 #include "kerrno.h"
+#include "proc.h"
 #include "vfs.h"
 #include <asm/ptrace.h>
 
@@ -548,11 +549,13 @@ static void exchange_mm(struct mm_struct *mm)
 	t->qt.vma_cache = NULL;
 	quire_switch_mm(the_quire, mm);
 	irq_restore(flags);
-	if (old)
+	if (old) {
+		stats_mm_gone(old);
 		quire_mm_put(old);
+	}
 }
 
-static void start_program(struct binprm *b)
+static void enter_program(struct binprm *b)
 {
 	struct pt_regs *r = task_regs(current);
 	const char *name = strrchr(b->path, '/');
@@ -601,7 +604,7 @@ int do_execve(int dirfd, const char *path, struct exec_args *args,
 	if (!err)
 		err = files_exec(current);
 	if (!err)
-		start_program(b);
+		enter_program(b);
 out:
 	if (b->mm)
 		quire_mm_put(b->mm);

@@ -9,6 +9,7 @@
  * task_lock guards the family tree and everything wait() looks at.
  */
 #include "cpu.h"
+#include "exec.h"
 #include "proc.h"
 #include "vfs.h"
 
@@ -31,21 +32,12 @@ struct process *init_process;
 
 /* ------------------------------------------------------------ the way out */
 
-void mm_release(struct task *t)
+/* The address space is no longer t's: a vfork parent goes on. */
+void vfork_done(struct task *t)
 {
-	unsigned long flags;
-	struct task *parent;
+	unsigned long flags = spin_lock_irqsave(&task_lock);
+	struct task *parent = t->vfork_parent;
 
-	robust_list_exit(t);
-	if (t->clear_child_tid) {
-		uint32_t zero = 0;
-
-		(void)copy_to_user(t->clear_child_tid, &zero, sizeof(zero));
-		(void)futex_wake_user(t->clear_child_tid, 1);
-		t->clear_child_tid = 0;
-	}
-	flags = spin_lock_irqsave(&task_lock);
-	parent = t->vfork_parent;
 	t->vfork_parent = NULL;
 	if (parent)
 		wake_task(parent, TASK_KILLABLE);
@@ -59,7 +51,7 @@ static void exit_mm(struct task *t)
 
 	if (!mm)
 		return;
-	mm_release(t);
+	futex_mm_release(t);
 	stats_mm_gone(mm);
 	flags = spin_lock_irqsave(&task_lock);
 	t->qt.mm = NULL;
@@ -67,6 +59,7 @@ static void exit_mm(struct task *t)
 	quire_switch_mm(the_quire, NULL);
 	spin_unlock_irqrestore(&task_lock, flags);
 	quire_mm_put(mm);
+	vfork_done(t);
 }
 
 /* Tell the parent what happened to p; task_lock held. */
@@ -232,7 +225,7 @@ _Noreturn void do_exit(int status)
 			else if (leader)
 				dead = leader;
 		} else {
-			wake_up(&p->child_wait); /* end_other_threads */
+			wake_up(&p->child_wait); /* exec_dethread */
 		}
 	}
 	spin_unlock(&task_lock);
@@ -265,11 +258,9 @@ _Noreturn void do_group_exit(int status)
 	do_exit(status);
 }
 
-/*
- * exec: every other thread of the process ends; this one takes the leader's
- * place and id.
- */
-void end_other_threads(void)
+/* Every other thread of the process ends; this one takes the leader's place
+ * and id. */
+int exec_dethread(void)
 {
 	struct task *me = current, *leader, *t;
 	struct process *p = me->proc;
@@ -279,7 +270,7 @@ void end_other_threads(void)
 	if (p->group_exit || (p->exec_task && p->exec_task != me)) {
 		spin_unlock(&p->siglock);
 		spin_unlock_irqrestore(&task_lock, flags);
-		do_exit(p->exit_code);
+		return -EAGAIN;
 	}
 	p->exec_task = me;
 	list_for_each_entry(t, &p->threads, thread_node)
@@ -308,6 +299,7 @@ void end_other_threads(void)
 	spin_unlock_irqrestore(&task_lock, flags);
 	if (leader != me)
 		task_put(leader);
+	return 0;
 }
 
 long sys_exit(int status);
@@ -428,26 +420,13 @@ void reap_orphans(void)
 		;
 }
 
-static void usage_to_user_layout(const struct kusage *u, int64_t out[18])
-{
-	memset(out, 0, 18 * sizeof(out[0]));
-	out[0] = (int64_t)(u->utime / NSEC_PER_SEC);
-	out[1] = (int64_t)(u->utime % NSEC_PER_SEC / 1000);
-	out[2] = (int64_t)(u->stime / NSEC_PER_SEC);
-	out[3] = (int64_t)(u->stime % NSEC_PER_SEC / 1000);
-	out[4] = (int64_t)u->maxrss * 4;
-	out[8] = (int64_t)u->min_flt;
-	out[9] = (int64_t)u->maj_flt;
-	out[16] = (int64_t)u->nvcsw;
-	out[17] = (int64_t)u->nivcsw;
-}
+long usage_to_user(const struct kusage *k, uaddr_t u); /* sys_misc.c */
 
 long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage);
 long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage)
 {
 	struct wait_args w = {.pid = pid,
 			      .options = (unsigned)options | WEXITED};
-	int64_t rusage[18];
 	long err;
 
 	if ((unsigned)options & ~(WNOHANG | WUNTRACED | WCONTINUED |
@@ -460,8 +439,7 @@ long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage)
 		return err;
 	if (ustatus && put_user(w.status, ustatus))
 		return -EFAULT;
-	usage_to_user_layout(&w.usage, rusage);
-	if (urusage && copy_to_user(urusage, rusage, sizeof(rusage)))
+	if (urusage && usage_to_user(&w.usage, urusage))
 		return -EFAULT;
 	return w.got;
 }
@@ -471,7 +449,6 @@ long sys_waitid(int which, int id, uaddr_t uinfo, int options, uaddr_t uru)
 {
 	struct wait_args w = {.options = (unsigned)options};
 	struct ksiginfo info = {0};
-	int64_t rusage[18];
 	uint8_t out[128];
 	long err;
 
@@ -513,49 +490,7 @@ long sys_waitid(int which, int id, uaddr_t uinfo, int options, uaddr_t uru)
 	siginfo_to_user_layout(&info, out);
 	if (uinfo && copy_to_user(uinfo, out, sizeof(out)))
 		return -EFAULT;
-	usage_to_user_layout(&w.usage, rusage);
-	if (uru && w.got && copy_to_user(uru, rusage, sizeof(rusage)))
+	if (uru && w.got && usage_to_user(&w.usage, uru))
 		return -EFAULT;
 	return 0;
-}
-
-long sys_getrusage(int who, uaddr_t uru);
-long sys_getrusage(int who, uaddr_t uru)
-{
-	struct quire_mm_stats s;
-	struct kusage u;
-	int64_t rusage[18];
-
-	if (who == 0) {
-		process_usage(current->proc, &u);
-		quire_mm_get_stats(current->qt.mm, &s);
-		u.maxrss = K_MAX(u.maxrss, s.hiwater_rss);
-	} else if (who == -1) {
-		u = current->proc->children_used;
-	} else if (who == 1) {
-		usage_of_task(current, &u);
-		quire_mm_get_stats(current->qt.mm, &s);
-		u.maxrss = s.hiwater_rss;
-	} else {
-		return -EINVAL;
-	}
-	usage_to_user_layout(&u, rusage);
-	return copy_to_user(uru, rusage, sizeof(rusage)) ? -EFAULT : 0;
-}
-
-long sys_times(uaddr_t ubuf);
-long sys_times(uaddr_t ubuf)
-{
-	struct process *p = current->proc;
-	struct kusage u;
-	int64_t t[4];
-
-	process_usage(p, &u);
-	t[0] = (int64_t)(u.utime / NS_PER_CLK);
-	t[1] = (int64_t)(u.stime / NS_PER_CLK);
-	t[2] = (int64_t)(p->children_used.utime / NS_PER_CLK);
-	t[3] = (int64_t)(p->children_used.stime / NS_PER_CLK);
-	if (ubuf && copy_to_user(ubuf, t, sizeof(t)))
-		return -EFAULT;
-	return (long)(ktime_ns() / NS_PER_CLK);
 }

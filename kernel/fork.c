@@ -61,16 +61,6 @@ struct task *kthread_run(void (*fn)(void *), void *arg, const char *name)
 	return t;
 }
 
-static void real_timer_fired(struct ktimer *timer)
-{
-	struct process *p = container_of(timer, struct process, real_timer);
-	struct ksiginfo info = {.signo = SIGALRM, .code = SI_KERNEL};
-
-	send_signal_process(p, &info);
-	if (p->real_interval)
-		timer_start(timer, timer->expires + p->real_interval);
-}
-
 /*
  * The first user task: made like a kernel thread whose function (an exec)
  * leaves user registers in place, so that it "returns" to user mode.
@@ -106,7 +96,7 @@ int start_program(void (*fn)(void *), void *arg)
 	p->cred = init_process->cred;
 	for (i = 0; i < QUIRE_RLIM_COUNT; i++)
 		p->qlimits.cur[i] = p->rlim[i].cur;
-	timer_init(&p->real_timer, real_timer_fired);
+	timer_init(&p->real_timer, NULL); /* setitimer sets it */
 	prepare_stack(t, NULL, fn, arg);
 	irq = spin_lock_irqsave(&task_lock);
 	list_add_tail(&p->sibling, &init_process->children);
@@ -217,7 +207,7 @@ static int copy_process_struct(struct task *t, uint64_t flags)
 	p->dumpable = old->dumpable;
 	p->personality = old->personality;
 	p->leader = t;
-	timer_init(&p->real_timer, real_timer_fired);
+	timer_init(&p->real_timer, NULL); /* setitimer sets it */
 	return 0;
 }
 

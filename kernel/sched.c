@@ -35,7 +35,7 @@ uint64_t cpu_idle_ns(unsigned cpu)
 	struct cpu *c = &cpus[cpu];
 	uint64_t ns = c->idle_ns;
 
-	if (c->current == c->idle)
+	if (c->curr == c->idle)
 		ns += ktime_ns() - c->idle_since;
 	return ns;
 }
@@ -48,7 +48,7 @@ void sched_init_cpu(unsigned id)
 
 static bool cpu_is_idle(struct cpu *c)
 {
-	return c->online && c->current == c->idle && !c->nr_queued;
+	return c->online && c->curr == c->idle && !c->nr_queued;
 }
 
 static struct cpu *choose_cpu(struct task *t)
@@ -86,8 +86,8 @@ static void enqueue(struct task *t)
 	t->on_rq = true;
 	list_add_tail(&t->run_node, &c->queue);
 	c->nr_queued++;
-	if (c->current == c->idle) {
-		set_work(c->current, TIF_RESCHED);
+	if (c->curr == c->idle) {
+		set_work(c->curr, TIF_RESCHED);
 		if (c != me)
 			apic_ipi(c->id, VEC_RESCHED);
 	}
@@ -200,7 +200,7 @@ static void switch_to(struct cpu *c, struct task *prev, struct task *next)
 	account(c, prev, next);
 	next->on_cpu = true;
 	fpu_save(prev);
-	c->current = next;
+	c->curr = next;
 	c->kstack_top = next->kstack_top;
 	c->tss.rsp[0] = next->kstack_top;
 	if (next->qt.mm != prev->qt.mm)
@@ -219,7 +219,7 @@ void schedule(void)
 {
 	unsigned long flags = spin_lock_irqsave(&sched_lock);
 	struct cpu *c = this_cpu();
-	struct task *prev = c->current, *next;
+	struct task *prev = c->curr, *next;
 
 	__atomic_fetch_and(&prev->work, ~TIF_RESCHED, __ATOMIC_ACQ_REL);
 	if (prev->state != TASK_RUNNING && wait_interrupted(prev->state))
@@ -330,7 +330,7 @@ _Noreturn void idle_loop(void)
 
 	for (;;) {
 		unsigned i;
-		bool work = K_READ(c->current->work) & TIF_RESCHED;
+		bool work = K_READ(c->curr->work) & TIF_RESCHED;
 
 		for (i = 0; i < cpu_count && !work; i++)
 			work = K_READ(cpus[i].nr_queued) != 0;
@@ -341,7 +341,7 @@ _Noreturn void idle_loop(void)
 			continue;
 		}
 		irq_disable();
-		if (!(K_READ(c->current->work) & TIF_RESCHED))
+		if (!(K_READ(c->curr->work) & TIF_RESCHED))
 			__asm__ volatile("sti; hlt" ::: "memory");
 		irq_enable();
 	}

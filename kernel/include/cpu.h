@@ -27,7 +27,7 @@ struct tss {
  * The first members are known to entry.S by offset (checked in cpu.c).
  */
 struct cpu {
-	struct task *current;  /* %gs:0 */
+	struct task *curr;     /* %gs:0: current */
 	uint64_t kstack_top;   /* %gs:8: of current, for the syscall entry */
 	uint64_t user_sp;      /* %gs:16: scratch of the syscall entry */
 	uint32_t id;	       /* %gs:24 */

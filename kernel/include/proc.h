@@ -53,21 +53,18 @@ struct kclone {
 	uaddr_t stack, ptid, ctid, tls;
 	int exit_signal;
 };
+int start_program(void (*fn)(void *), void *arg);
 /* The new tid or -errno. */
 long do_clone(const struct kclone *args);
 
 /* exit.c */
 _Noreturn void do_exit(int status);	  /* wait4's status */
 _Noreturn void do_group_exit(int status);
-void mm_release(struct task *t); /* before its mm goes: clear tid, vfork */
-void end_other_threads(void);	 /* exec: wait until this one is alone */
+void reap_orphans(void);
+void vfork_done(struct task *t); /* its mm is no longer the parent's */
 extern struct process *init_process;
 /* The program that was asked for has ended. */
 void report_program_end(int status);
-
-/* exec.c */
-int do_execve(int dirfd, const char *path, unsigned flags, char **argv,
-	      char **envp);
 
 /* signal.c; siglock is the process's. */
 void sigpending_init(struct sigpending *p);
@@ -94,8 +91,6 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 
 /* futex.c */
 void futex_init(void);
-long futex_wake_user(uaddr_t addr, unsigned n);
-void robust_list_exit(struct task *t);
 
 /* x86/cpu.c */
 void fpu_copy(struct task *to, struct task *from);
@@ -111,9 +106,6 @@ void stats_mm_gone(struct mm_struct *mm); /* note its peaks */
 void trace_flush(void);
 void note_unknown_syscall(long nr);
 extern uint64_t forks_total;
-
-/* sys_time.c */
-void itimer_tick(struct task *t, bool user, uint64_t ns);
 
 /* A user-visible clock tick: 1/100 s */
 #define NS_PER_CLK 10000000ull

@@ -12,7 +12,7 @@ void offsets(void)
 	OFFSET(TASK_KSP, struct task, ksp);
 	OFFSET(TASK_WORK, struct task, work);
 }
-_Static_assert(offsetof(struct cpu, current) == 0, "entry.S");
+_Static_assert(offsetof(struct cpu, curr) == 0, "entry.S");
 _Static_assert(offsetof(struct cpu, kstack_top) == 8, "entry.S");
 _Static_assert(offsetof(struct cpu, user_sp) == 16, "entry.S");
 _Static_assert(offsetof(struct cpu, id) == 24, "cpu.h");

@@ -244,7 +244,7 @@ void timer_interrupt(struct pt_regs *regs)
 	c->timer_armed = 0;
 	run_timers(c, now);
 	if (c->tick_on && c->next_tick <= now) {
-		if (c->current == c->idle) {
+		if (c->curr == c->idle) {
 			c->tick_on = false;
 		} else {
 			c->next_tick = now + TICK_NS;

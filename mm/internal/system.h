@@ -171,7 +171,7 @@ uint64_t lru_pages(struct quire *q, enum lru_list list); /* all nodes */
 
 /* The direct map and the frame table. */
 #ifdef QUIRE_DIRECT_MAP_BASE
-#define q_direct_map(q) ((char *)(QUIRE_DIRECT_MAP_BASE))
+#define q_direct_map(q) ((void)(q), (char *)(QUIRE_DIRECT_MAP_BASE))
 #else
 #define q_direct_map(q) ((q)->direct_map)
 #endif

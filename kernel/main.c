@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - from the first C instruction to the program that was asked for,
+ * and from its end to that of the machine.
+ *
+ *	kernel_main   one CPU, no memory system yet; ends as CPU 0's idle loop
+ *	init_main     process 1: file systems, the program, orphans, the report
+ *	program_main  process 2: becomes the program by exec
+ */
+#include "cpu.h"
+#include "exec.h"
+#include "irq.h"
+#include "proc.h"
+#include "protocol.h"
+#include "vfs.h"
+
+struct quire *the_quire;
+
+void log_init(void);
+void report_init(void);
+void report_dump(void);
+void syscall_init(void);
+void wait_init(void);
+unsigned fw_cfg_cpus(void);
+
+static char *init_blob;
+static long init_size;
+static bool ended;
+static int end_status;
+
+const char *init_record(char letter, unsigned n)
+{
+	long i;
+
+	for (i = 0; i < init_size; i += (long)strlen(init_blob + i) + 1)
+		if (init_blob[i] == letter && n-- == 0) {
+			const char *text = init_blob + i + 1;
+
+			return *text == ' ' ? text + 1 : text;
+		}
+	return NULL;
+}
+
+/* ---------------------------------------------------------- the program */
+
+void report_program_end(int status)
+{
+	end_status = status;
+	K_WRITE(ended, true);
+	wake_up_all(&init_process->child_wait);
+}
+
+static _Noreturn void fail(const char *what, int err)
+{
+	const char *why = err == -ENOENT    ? "no such file"
+			  : err == -ENOEXEC ? "not an x86-64 ELF program"
+			  : err == -EACCES  ? "not executable"
+			  : err == -ENOMEM  ? "too little memory"
+			  : err == -EIO	    ? "input/output error"
+					    : "error";
+
+	console_flush();
+	report_line("{\"error\":\"%s: %s (%d)\"}", what, why, -err);
+	machine_exit(0);
+}
+
+/* Look for a name without a slash along PATH. */
+static int exec_along_path(const char *name, struct exec_args *args)
+{
+	const char *dirs = NULL, *e;
+	int err = -ENOENT;
+	unsigned i;
+
+	for (i = 0; (e = init_record('E', i)); i++)
+		if (!strncmp(e, "PATH=", 5))
+			dirs = e + 5;
+	if (!dirs)
+		dirs = "/usr/local/bin:/usr/bin:/bin";
+	while (*dirs) {
+		char path[512];
+		size_t n = 0;
+
+		while (dirs[n] && dirs[n] != ':')
+			n++;
+		snprintf(path, sizeof(path), "%.*s/%s", (int)n, dirs, name);
+		err = do_execve(-100, path, args, 0);
+		if (!err || (err != -ENOENT && err != -ENOTDIR &&
+			     err != -EACCES))
+			break;
+		dirs += n + (dirs[n] == ':');
+	}
+	return err;
+}
+
+static void set_identity(struct process *p)
+{
+	const char *u = init_record('U', 0);
+	struct cred *c = &p->cred;
+	unsigned i;
+	char *end;
+
+	if (u) {
+		c->uid = (uint32_t)strtoull(u, &end, 10);
+		if (*end == ':')
+			c->gid = (uint32_t)strtoull(end + 1, NULL, 10);
+	}
+	c->euid = c->suid = c->fsuid = c->uid;
+	c->egid = c->sgid = c->fsgid = c->gid;
+	current->qt.cap_ipc_lock = current->qt.cap_sys_admin = c->uid == 0;
+	for (i = 0; (u = init_record('L', i)); i++) {
+		uint64_t which = strtoull(u, &end, 10), cur;
+
+		if (which >= 16 || *end != ':')
+			continue;
+		cur = strtoull(end + 1, &end, 10);
+		p->rlim[which].cur = cur;
+		p->rlim[which].max = *end == ':' ? strtoull(end + 1, NULL, 10)
+						 : cur;
+		p->qlimits.cur[which] = cur;
+	}
+}
+
+
+static void program_main(void *arg)
+{
+	const char *path = init_record('P', 0), *text;
+	struct exec_args args = {0};
+	unsigned i;
+	int err;
+
+	(void)arg;
+	if (!path)
+		fail("no program given", -ENOENT);
+	err = vfs_open_console(current->files);
+	if (err)
+		fail("console", err);
+	set_identity(current->proc);
+	text = init_record('C', 0);
+	if (text) {
+		struct dentry *d = vfs_lookup(AT_FDCWD, text,
+					      LOOKUP_FOLLOW | LOOKUP_DIRECTORY);
+
+		if (IS_ERR(d))
+			fail(text, (int)PTR_ERR(d));
+		dput(current->fs->cwd);
+		current->fs->cwd = d;
+	}
+	for (i = 0; !err && (text = init_record('A', i)); i++)
+		err = exec_add_arg(&args, text, strlen(text));
+	if (!err && !i)
+		err = exec_add_arg(&args, path, strlen(path));
+	for (i = 0; !err && (text = init_record('E', i)); i++)
+		err = exec_add_env(&args, text, strlen(text));
+	if (!err)
+		err = strchr(path, '/') ? do_execve(AT_FDCWD, path, &args, 0)
+					: exec_along_path(path, &args);
+	exec_free_args(&args);
+	if (err)
+		fail(path, err);
+}
+
+/* ---------------------------------------------------------------- init */
+
+static void set_default_limits(struct process *p)
+{
+	uint64_t ram = ram_bytes / 4096;
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		p->rlim[i].cur = p->rlim[i].max = QUIRE_RLIM_INFINITY;
+	p->rlim[RLIMIT_STACK].cur = 8ull << 20;
+	p->rlim[RLIMIT_CORE].cur = 0;
+	p->rlim[RLIMIT_NOFILE].cur = 1024;
+	p->rlim[RLIMIT_NOFILE].max = 1048576;
+	p->rlim[RLIMIT_MEMLOCK].cur = p->rlim[RLIMIT_MEMLOCK].max = 8ull << 20;
+	p->rlim[RLIMIT_NPROC].cur = p->rlim[RLIMIT_NPROC].max =
+		K_MAX(ram / 32, 64ull);
+	p->rlim[12].cur = p->rlim[12].max = 819200; /* MSGQUEUE */
+	p->rlim[13].cur = p->rlim[13].max = 0;	    /* NICE */
+	p->rlim[14].cur = p->rlim[14].max = 0;	    /* RTPRIO */
+}
+
+static void finish(void)
+{
+	char text[8];
+	int sig = end_status & 0x7f;
+
+	console_flush();
+	report_dump();
+	console_flush();
+	if (cmdline_get("quire.check", 0, text, sizeof(text)) > 0 &&
+	    text[0] == '1')
+		report_line("{\"check\":%u}", quire_check(the_quire));
+	if (sig)
+		report_line("{\"signal\":%d}", sig);
+	else
+		report_line("{\"exit\":%d}", end_status >> 8 & 0xff);
+	machine_exit(0);
+}
+
+static void init_main(void *arg)
+{
+	int err;
+
+	(void)arg;
+	current->files = files_new();
+	err = vfs_init();
+	if (err)
+		fail("root file system", err);
+	current->fs = fs_new();
+	if (!current->files || !current->fs)
+		fail("start", -ENOMEM);
+	report_line("{\"ready\":1,\"cpus\":%u,\"ram\":%llu,\"levels\":%u}",
+		    cpu_count, (unsigned long long)ram_bytes, paging_levels);
+	err = start_program(program_main, NULL);
+	if (err)
+		fail("start", err);
+	for (;;) {
+		wait_event(&init_process->child_wait,
+			   (reap_orphans(), K_READ(ended)));
+		finish();
+	}
+}
+
+static void start_init(void)
+{
+	struct process *p = process_alloc();
+	struct task *t = task_alloc(false);
+
+	if (!p || !t)
+		panic("too little memory to start");
+	task_put(t);
+	init_process = p;
+	p->pid = p->pgid = p->sid = pid_alloc();
+	set_default_limits(p);
+	t = kthread_run(init_main, NULL, "init");
+	if (!t)
+		panic("too little memory to start");
+	t->tid = p->pid;
+	p->leader = t;
+}
+
+/* ----------------------------------------------------------------- boot */
+
+static void start_quire(void)
+{
+	struct quire_region regions[32];
+	struct quire_config config = {
+		.regions = regions,
+		.direct_map = (void *)DIRECT_MAP,
+		.cpus = cpu_count,
+		.levels = paging_levels,
+		.kernel_table = kernel_root,
+		.asids = cpu_features.pcid ? 6 : 0,
+		.nx = cpu_features.nx,
+	};
+
+	config.nr_regions = free_regions(regions, ARRAY_SIZE(regions));
+	the_quire = quire_create(&config);
+	if (!the_quire)
+		panic("too little memory: %llu bytes",
+		      (unsigned long long)ram_bytes);
+}
+
+/* The task that a CPU runs when there is none: for CPU 0 it is what boots. */
+static void make_idle(unsigned id)
+{
+	struct task *t = task_alloc(false);
+
+	if (!t)
+		panic("too little memory to start");
+	t->cpu = id;
+	t->state = TASK_RUNNING;
+	t->on_cpu = true;
+	t->affinity = 1ull << id;
+	snprintf(t->comm, sizeof(t->comm), "idle/%u", id);
+	t->proc = NULL;
+	cpus[id].idle = t;
+	cpus[id].curr = t;
+	cpus[id].kstack_top = t->kstack_top;
+	cpus[id].tss.rsp[0] = t->kstack_top;
+}
+
+_Noreturn void kernel_main(uint32_t start_info)
+{
+	static struct task boot_task; /* until there is memory for a real one */
+	unsigned i;
+
+	cpu_detect();
+	idt_init();
+	cpus[0].curr = &boot_task;
+	sched_init_cpu(0);
+	cpu_init(0);
+	setup_memory(start_info);
+	log_init();
+	smap_patch();
+	cpu_count = fw_cfg_cpus();
+	cpu_count = K_MIN(K_MAX(cpu_count, 1u), MAX_CPUS);
+	apic_init(true);
+	wait_init();
+	futex_init();
+	syscall_init();
+	start_quire();
+	for (i = 0; i < cpu_count; i++)
+		make_idle(i);
+	init_size = fw_cfg_file("opt/quire/init", (void **)&init_blob);
+	time_init();
+	apic_timer_calibrate();
+	cpus[0].online = true;
+	cpus[0].idle_since = ktime_ns();
+	printk("%u CPU(s), %llu MiB, %u levels, %s", cpu_count,
+	       (unsigned long long)(ram_bytes >> 20), paging_levels,
+	       cpu_features.brand);
+	for (i = 1; i < cpu_count; i++)
+		sched_init_cpu(i);
+	smp_start(cpu_count);
+	report_init();
+	start_init();
+	idle_loop();
+}
+
+_Noreturn void ap_main(unsigned id)
+{
+	cpu_init(id);
+	write_cr3(kernel_root);
+	apic_init(false);
+	quire_cpu_init(the_quire);
+	cpus[id].idle_since = ktime_ns();
+	__atomic_store_n(&cpus[id].online, true, __ATOMIC_RELEASE);
+	idle_loop();
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire_host.c - this kernel's side of <quire/host.h>, apart from what lies
+ * with its subject: wait and wake (wait.c), cpu_call (x86/smp.c), log and
+ * panic (x86/earlycon.c), signals (signal.c), the exception table and oops
+ * (x86/trap.c), time (x86/time.c), and the inlined ones
+ * (include/quire_host_inline.h).
+ */
+#include "cpu.h"
+#include "proc.h"
+#include "vfs.h"
+
+/* In each round of a spin of Quire's. */
+void kernel_relax(void);
+void kernel_relax(void)
+{
+	struct cpu *me = this_cpu();
+
+	if (K_READ(me->call_pending)) {
+		unsigned long flags = irq_save();
+
+		cpu_call_answer();
+		irq_restore(flags);
+	}
+	cpu_relax();
+}
+
+/*
+ * Out of memory: give back cached files first; else the process with the most
+ * pages dies.
+ */
+void quire_host_oom(struct quire_task *qt)
+{
+	struct process *p, *next, *victim = NULL;
+	uint64_t most = 0;
+
+	(void)qt;
+	if (vfs_shrink(256))
+		return;
+	for (p = next_process(1); p; p = next) {
+		struct mm_struct *mm = process_mm(p);
+		struct quire_mm_stats s = {0};
+		uint64_t pages;
+
+		if (mm) {
+			quire_mm_get_stats(mm, &s);
+			quire_mm_put(mm);
+		}
+		pages = s.anon_pages + s.shmem_pages;
+		if (mm && (!victim || pages > most) && !p->group_exit) {
+			if (victim)
+				process_put(victim);
+			victim = p;
+			process_get(victim);
+			most = pages;
+		}
+		next = next_process(p->pid);
+		process_put(p);
+	}
+	if (victim) {
+		struct ksiginfo info = {.signo = SIGKILL, .code = SI_KERNEL};
+
+		printk("out of memory: killing process %d (%s), %llu pages",
+		       victim->pid, victim->leader ? victim->leader->comm : "",
+		       (unsigned long long)most);
+		send_signal_process(victim, &info);
+		process_put(victim);
+	}
+	yield();
+}
+
+size_t quire_host_maps_name(struct quire_file *file, char *buf, size_t cap)
+{
+	struct file *f = file_of(file);
+	char *path = kmalloc(PATH_MAX);
+	size_t n = 0;
+	long len;
+
+	if (!path)
+		return 0;
+	len = f->dentry ? vfs_path(f->dentry, path, PATH_MAX) : 0;
+	if (len > 0) {
+		n = K_MIN(strlen(path), cap);
+		memcpy(buf, path, n);
+	}
+	kfree(path);
+	return n;
+}
+
+void quire_host_file_id(struct quire_file *file, uint32_t *major,
+			uint32_t *minor, uint64_t *inode)
+{
+	struct file *f = file_of(file);
+
+	*major = 0;
+	*minor = f->inode && f->inode->sb ? f->inode->sb->dev : 0;
+	*inode = f->inode ? f->inode->ino : 0;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * user_return.c - the slow way back to user mode, and the tick: what is done
+ * when current->work says that something is to be done.  Both ways in have
+ * interrupts off and leave them off.
+ */
+#include "cpu.h"
+#include "proc.h"
+#include <asm/ptrace.h>
+
+static void do_work(struct pt_regs *regs, bool syscall)
+{
+	struct task *t = current;
+	uint32_t work;
+
+	while ((work = K_READ(t->work))) {
+		irq_enable();
+		__atomic_fetch_and(&t->work, ~TIF_NOTIFY, __ATOMIC_ACQ_REL);
+		if (work & TIF_NOTIFY)
+			trace_flush();
+		if (work & TIF_RESCHED)
+			schedule();
+		if (work & TIF_SIGNAL) {
+			do_signal(regs, syscall);
+			syscall = false;
+		}
+		irq_disable();
+	}
+}
+
+void exit_to_user_work(struct pt_regs *regs)
+{
+	do_work(regs, false);
+}
+
+void syscall_exit_work(struct pt_regs *regs)
+{
+	/* rt_sigreturn and execve have put other registers in place. */
+	do_work(regs, regs->orig_ax != ~0ull);
+}
+
+static void count_down(struct task *t, uint64_t *left, uint64_t interval,
+		       uint64_t ns, int signo)
+{
+	struct ksiginfo info = {.signo = signo, .code = SI_KERNEL};
+
+	if (!*left)
+		return;
+	if (*left > ns) {
+		*left -= ns;
+		return;
+	}
+	*left = interval;
+	send_signal_process(t->proc, &info);
+}
+
+/* Each 10 ms that a task runs. */
+void sched_tick(struct pt_regs *regs)
+{
+	struct task *t = current;
+	struct process *p = t->proc;
+	bool user = user_mode(regs);
+
+	if (user)
+		t->utime_ticks++;
+	else
+		t->stime_ticks++;
+	if (t->fpu && p) {
+		if (user)
+			count_down(t, &p->virt_left, p->virt_interval,
+				   NS_PER_CLK, SIGVTALRM);
+		count_down(t, &p->prof_left, p->prof_interval, NS_PER_CLK,
+			   SIGPROF);
+	}
+	if (this_cpu()->nr_queued)
+		__atomic_fetch_or(&t->work, TIF_RESCHED, __ATOMIC_ACQ_REL);
+}
