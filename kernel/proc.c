@@ -275,8 +275,7 @@ void usage_of_task(struct task *t, struct kusage *u)
 		total += ktime_ns() - t->last_run;
 	memset(u, 0, sizeof(*u));
 	if (ticks)
-		u->stime = (uint64_t)((__uint128_t)total * t->stime_ticks /
-				      ticks);
+		u->stime = mul_div(total, t->stime_ticks, ticks);
 	else
 		u->stime = total / 2;
 	u->utime = total - u->stime;

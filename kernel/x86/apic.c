@@ -133,13 +133,16 @@ void apic_timer_calibrate(void)
 	t1 = rdtsc();
 	apic_write(APIC_TMICT, 0);
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
-	apic_hz = (uint64_t)((__uint128_t)(~0u - left) * tsc_hz / (t1 - t0));
+	apic_hz = mul_div(~0u - left, tsc_hz, t1 - t0);
 }
 
 void apic_timer_arm(uint64_t ns)
 {
-	__uint128_t n = (__uint128_t)ns * apic_hz / NSEC_PER_SEC + 1;
+	uint64_t n;
 
+	/* An early interrupt does no harm, so a long wait may be cut. */
+	ns = K_MIN(ns, 4 * NSEC_PER_SEC);
+	n = mul_div(ns, apic_hz, NSEC_PER_SEC) + 1;
 	apic_write(APIC_TMICT, n > ~0u ? ~0u : (uint32_t)n);
 }
 
