@@ -6,3 +6,6 @@ SUITE_DEPS_library := $(B)/lib/libquire.a
 SUITES += embed
 SUITE_embed := scripts/check-embed.sh $(MAKE)
 SUITE_DEPS_embed := $(B)/lib/libquire.a
+
+SUITES += behaviours
+SUITE_behaviours := scripts/behaviours.sh
