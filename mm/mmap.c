@@ -19,14 +19,17 @@
 #include "fault.h"
 #include "filemap.h"
 
-/* Flags that MAP_SHARED_VALIDATE knows; the others are refused by it. */
+/*
+ * Flags that MAP_SHARED_VALIDATE knows; the others are refused by it, and
+ * MAP_FIXED_NOREPLACE is one of those on Linux.  Of a huge page's size the
+ * bits that 2 MiB and 1 GiB have; 0x80 is MAP_ABOVE4G.
+ */
 #define MMAP_KNOWN_FLAGS                                                       \
 	((unsigned)(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |     \
 		    MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN |           \
 		    MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | \
 		    MAP_STACK | MAP_HUGETLB | MAP_32BIT |                      \
-		    MAP_FIXED_NOREPLACE |                                      \
-		    ((unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT)))
+		    0x80 | (0x1fu << MAP_HUGE_SHIFT)))
 
 /* Largest file offset that a file system has: 2^63 - 1 bytes. */
 #define MAX_FILE_BYTES (1ull << 63)

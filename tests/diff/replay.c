@@ -6,6 +6,7 @@
  *   replay --seed S --count N [--base HEX] [--ro FILE] [--stats]
  *   replay --ops FILE ...         operations in text, one a line
  *   replay --seed S --count N --print      the operations only
+ *   replay --make-ro FILE                  the file that --ro names
  *
  * One line an operation: number, operation, "=", result.  Counts of minor
  * faults ("flt") are shown where only private anonymous memory is concerned:
@@ -430,6 +431,20 @@ static unsigned long run_file(void)
 	return nr;
 }
 
+/* The read-only file's contents are a matter of file_byte() too. */
+static void make_ro(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	for (uint64_t i = 0; f && i < RO_SIZE; i++)
+		putc(file_byte(i), f);
+	if (!f || fclose(f)) {
+		perror(path);
+		exit(2);
+	}
+	exit(0);
+}
+
 static void parse_options(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -451,6 +466,8 @@ static void parse_options(int argc, char **argv)
 			opt.backend.base = strtoull(v, NULL, 16);
 		else if (!strcmp(a, "--ro"))
 			opt.backend.ro_path = v;
+		else if (!strcmp(a, "--make-ro"))
+			make_ro(v);
 		else {
 			fprintf(stderr, "unknown option %s\n", a);
 			exit(2);

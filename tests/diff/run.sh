@@ -1,0 +1,108 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Runs streams of operations on two systems and compares their logs.
+#
+# usage: tests/diff/run.sh A B SEEDS OPS [FIRST]
+#        tests/diff/run.sh record SEEDS OPS
+#   A, B    "linux" (the kernel that runs this), "sim", "kernel" (Quire's
+#           kernel in QEMU)
+#   SEEDS   how many streams, from seed FIRST (default 1); OPS of each
+#
+# Each stream is one test.  Of one that differs: the seed, the shortest prefix
+# of its operations that shows the difference, the operation, and the lines of
+# both logs.  The last line is "N passed, N failed".
+#
+# The reference is Linux 6.18.  A host with another version may differ from it
+# for good reason; so a log of B that is not A's passes too when its checksum is
+# the one recorded from 6.18 in tests/diff/golden ("record" writes that file).
+set -u
+
+if [ "$1" = record ]; then
+	a=record b=linux seeds=$2 ops=$3 first=1
+else
+	a=$1 b=$2 seeds=$3 ops=$4 first=${5:-1}
+fi
+here=$(dirname "$0")
+build=${BUILD:-build}
+variant=${VARIANT:-sim}
+work=$build/diff
+ro=$work/qdiff-ro
+golden=$here/golden
+mkdir -p "$work"
+
+run() { # run SYSTEM SEED LOG
+	local args=(--seed "$2" --count "$ops" --ro "$ro")
+	case $1 in
+	linux) timeout 120 "$work/replay_linux" "${args[@]}" >"$3" ;;
+	sim) timeout 120 "$build/$variant/tests/diff/replay_sim" \
+		"${args[@]}" >"$3" ;;
+	kernel) timeout 280 "$build/bin/quire" run --ram 256M -- \
+		"$(realpath "$work/replay_linux")" --seed "$2" --count "$ops" \
+		--ro "$(realpath "$ro")" >"$3" 2>"$3.report" ;;
+	esac
+}
+
+# The first line that differs tells the operation, and its number is the
+# length of the shortest prefix of the stream that shows the difference.
+explain() { # explain SEED LOG-A LOG-B
+	local line text number
+	line=$(cmp "$2" "$3" 2>/dev/null | sed 's/.*line //')
+	if [ -z "$line" ]; then # one is the other's beginning
+		line=$(($(cat "$2" "$3" | wc -l | sort -n | head -n 1)))
+		local la lb
+		la=$(wc -l <"$2") lb=$(wc -l <"$3")
+		line=$(((la < lb ? la : lb) + 1))
+	fi
+	text=$(head -n "$line" "$2" | grep -E '^[0-9]+ ' | tail -n 1)
+	number=${text%% *}
+	echo "FAIL seed $1: shortest prefix that fails: ${number:-?} operations"
+	echo "    again: $work/replay_linux --seed $1 --count ${number:-?}" \
+		"--ro $ro"
+	echo "    operation: ${text%% =*}"
+	echo "    $a: $(sed -n "${line}p" "$2")"
+	echo "    $b: $(sed -n "${line}p" "$3")"
+}
+
+checksum() { # checksum SEED LOG: a line as golden has them
+	echo "$1 $ops $(sha256sum <"$2" | cut -c1-32)"
+}
+
+passed=0 failed=0 others=0
+"$work/replay_linux" --make-ro "$ro" || exit 1
+if [ "$a" = record ]; then
+	for ((seed = 1; seed <= seeds; seed++)); do
+		run linux "$seed" "$work/record.log" || exit 1
+		checksum "$seed" "$work/record.log"
+	done >"$golden.new"
+	mv "$golden.new" "$golden"
+	exit
+fi
+for ((seed = first; seed < first + seeds; seed++)); do
+	la=$work/$a.$seed.log lb=$work/$b.$seed.log
+	run "$a" "$seed" "$la"
+	status_a=$?
+	run "$b" "$seed" "$lb"
+	status_b=$?
+	if cmp -s "$la" "$lb" && [ $status_a = 0 ] && [ $status_b = 0 ]; then
+		passed=$((passed + 1))
+		rm -f "$la" "$lb" "$lb.report"
+		continue
+	fi
+	if [ $status_b = 0 ] &&
+		grep -qx "$(checksum "$seed" "$lb")" "$golden" 2>/dev/null; then
+		passed=$((passed + 1))
+		others=$((others + 1))
+		continue
+	fi
+	failed=$((failed + 1))
+	if cmp -s "$la" "$lb"; then
+		echo "FAIL seed $seed: $a ended with status $status_a," \
+			"$b with $status_b (logs are the same)"
+	else
+		explain "$seed" "$la" "$lb"
+	fi
+done
+[ $others = 0 ] || echo "$others logs are as recorded, not as of this $a"
+echo "$passed passed, $failed failed"
+[ $failed = 0 ]
