@@ -15,10 +15,11 @@ $(BENCH_OUT)/pfbench: bench/kernel/pfbench.c
 $(BENCH_OUT)/linux-off.txt: bench/linux.sh $(BENCH_OUT)/pfbench
 	$(Q)bench/linux.sh $(BENCH_OUT)/pfbench $(BENCH_OUT)
 
-$(BENCH_OUT)/hosted: bench/hosted.c $(call sim_libs,fast)
+BENCH_LIBS := $(B)/fast/libsim.a $(B)/fast/libcore.a
+$(BENCH_OUT)/hosted: bench/hosted.c $(BENCH_LIBS)
 	@mkdir -p $(@D)
 	$(Q)$(VARIANT_CC_fast) $(HOSTED_CFLAGS) -MF $@.d -o $@ $< \
-		-Wl,--start-group $(call sim_libs,fast) -Wl,--end-group
+		-Wl,--start-group $(BENCH_LIBS) -Wl,--end-group
 -include $(BENCH_OUT)/hosted.d
 
 .PHONY: bench-hosted bench-kernel bench-linux
