@@ -246,7 +246,8 @@ static unsigned seg_prot(const struct elf_segment *s)
 	       (s->flags & ELF_PF_X ? PROT_EXEC : 0u);
 }
 
-/* Zero the part of the last file page that is past the file's data. */
+/* Zero the last file page from the end of the data on: all of it, since ld.so
+ * hands out what lies behind its own bss as fresh memory. */
 static int clear_tail(struct mm_struct *mm, uint64_t from, uint64_t to)
 {
 	static const char zero[PAGE];
@@ -274,7 +275,7 @@ static int map_segment(struct binprm *b, struct file *f,
 			return (int)r;
 		if (s->memsz > s->filesz && (file_end & (PAGE - 1)) &&
 		    (s->flags & ELF_PF_W) &&
-		    clear_tail(b->mm, file_end, K_MIN(zero_from, mem_end)))
+		    clear_tail(b->mm, file_end, zero_from))
 			return -ENOMEM;
 	} else {
 		zero_from = start;

@@ -483,6 +483,16 @@ static void deliver(struct pt_regs *regs, struct ksigaction *act,
 	spin_unlock_irqrestore(&t->proc->siglock, flags);
 }
 
+/* The one line that a program's crash leaves in the log. */
+static void tell_death(const struct pt_regs *regs, const struct ksiginfo *info)
+{
+	printk("%s[%d]: signal %d code %d at %llx ip %llx sp %llx error %llx",
+	       current->comm, current->tid, info->signo, info->code,
+	       (unsigned long long)info->addr, (unsigned long long)regs->ip,
+	       (unsigned long long)regs->sp,
+	       (unsigned long long)current->qt.fault_error);
+}
+
 void do_signal(struct pt_regs *regs, bool syscall)
 {
 	struct task *t = current;
@@ -518,6 +528,8 @@ void do_signal(struct pt_regs *regs, bool syscall)
 			stop_process(p, signo, &flags);
 			continue;
 		}
+		if (SET_SYNC & SIGBIT(signo))
+			tell_death(regs, &info);
 		group_exit_locked(p, signo | (SET_CORE & SIGBIT(signo)
 						      ? 0x80
 						      : 0));
