@@ -312,6 +312,19 @@ static void check_mm(struct quire_check *c, struct mm_struct *mm)
 
 /* ----------------------------------------------------------------- files */
 
+/* Nodes of a page tree; at most 11 levels. */
+static uint64_t count_nodes(const struct ptree_node *n, uint32_t height)
+{
+	uint64_t sum = 1;
+	unsigned i;
+
+	if (!n)
+		return 0;
+	for (i = 0; height > 1 && i < PTREE_SLOTS; i++)
+		sum += count_nodes(n->slot[i], height - 1);
+	return sum;
+}
+
 static void check_mapping(struct quire_check *c, struct address_space *as)
 {
 	struct vm_area_struct *vma;
@@ -340,6 +353,7 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 		if (vma->vm_mapping != as)
 			check_fail(c, "i_mmap has VMA %llx of another file",
 				   (unsigned long long)vma->vm_start);
+	c->tree_nodes += count_nodes(as->pages.root, as->pages.height);
 	c->cached += n;
 	if (as->shmem)
 		c->shmem += n;
@@ -389,6 +403,7 @@ unsigned quire_check(struct quire *q)
 	list_for_each_entry (as, &q->mapping_list, struct address_space,
 			     mapping_list)
 		check_mapping(&c, as);
+	check_slab(&c);
 	check_lru(&c);
 	check_frames(&c);
 
@@ -403,6 +418,9 @@ unsigned quire_check(struct quire *q)
 		  (int64_t)kmem_cache_inuse(q->avc_cache));
 	check_sum(&c, "mms in use", c.mms,
 		  (int64_t)kmem_cache_inuse(q->mm_cache));
+	check_sum(&c, "page-tree nodes in use", c.tree_nodes,
+		  (int64_t)kmem_cache_inuse(q->ptree_cache));
+	check_sum(&c, "vm_committed", c.committed, q->vm_committed);
 	if (scratch)
 		put_page(q, scratch);
 	return c.bad;

@@ -13,48 +13,63 @@
 #include "check.h"
 #include "filemap.h"
 
+static unsigned long long frame(const struct quire_check *c,
+				const struct page *page)
+{
+	return page_to_pfn(c->q, page);
+}
+
+static void check_lru_list(struct quire_check *c, unsigned nid, unsigned l)
+{
+	struct quire_node *n = &c->q->node[nid];
+	struct page *page;
+	uint64_t count = 0;
+
+	list_for_each_entry (page, &n->lru[l], struct page, lru) {
+		count++;
+		if (!PageFlag(page, PG_lru) || page_count(page) == 0)
+			check_fail(c,
+				   "frame %llx: on an LRU list, flags %x, "
+				   "refcount %u",
+				   frame(c, page), page->flags,
+				   page_count(page));
+		if (page_lru(page) != l || page->node != nid)
+			check_fail(c, "frame %llx: on LRU list %u, not its own",
+				   frame(c, page), l);
+	}
+	c->listed += count;
+	if (count != n->lru_count[l])
+		check_fail(c, "lru %u of node %u: %llu, counted %llu", l, nid,
+			   (unsigned long long)n->lru_count[l],
+			   (unsigned long long)count);
+}
+
 void check_lru(struct quire_check *c)
 {
 	struct quire *q = c->q;
-	struct quire_node *n;
-	struct page *page;
+	struct lru_batch *b;
 	unsigned i, l;
-	uint64_t count;
 
-	for (i = 0; i < q->nodes; i++) {
-		n = &q->node[i];
-		for (l = 0; l < NR_LRU_LISTS; l++) {
-			count = 0;
-			list_for_each_entry (page, &n->lru[l], struct page,
-					     lru) {
-				count++;
-				if (!PageFlag(page, PG_lru))
-					check_fail(
-						c,
-						"frame %llx: listed, "
-						"without PG_lru",
-						(unsigned long long)page_to_pfn(
-							q, page));
-				if (page_count(page) == 0)
-					check_fail(
-						c,
-						"frame %llx: free, yet on "
-						"an LRU list",
-						(unsigned long long)page_to_pfn(
-							q, page));
-			}
-			if (count != n->lru_count[l])
-				check_fail(c,
-					   "lru %u of node %u: %llu, "
-					   "counted %llu",
-					   l, i,
-					   (unsigned long long)n->lru_count[l],
-					   (unsigned long long)count);
-		}
+	for (i = 0; i < q->nodes; i++)
+		for (l = 0; l < NR_LRU_LISTS; l++)
+			check_lru_list(c, i, l);
+	for (i = 0; i < q->cpus; i++) {
+		b = &q->cpu[i]->lru_add;
+		for (l = 0; l < b->count; l++)
+			check_of(c, b->pages[l])->refs++;
 	}
+}
+
+/* Is the page on its way to the LRU lists? */
+static bool in_batch(const struct quire *q, const struct page *page)
+{
+	unsigned i, l;
+
 	for (i = 0; i < q->cpus; i++)
 		for (l = 0; l < q->cpu[i]->lru_add.count; l++)
-			check_of(c, q->cpu[i]->lru_add.pages[l])->refs++;
+			if (q->cpu[i]->lru_add.pages[l] == page)
+				return true;
+	return false;
 }
 
 /*
@@ -145,6 +160,10 @@ static void check_frame(struct quire_check *c, struct page *page,
 			   page->flags);
 	if (n->maps)
 		++*(PageAnon(page) ? anon : mapped);
+	if (PageFlag(page, PG_lru))
+		c->on_lru++;
+	else if ((n->maps || page->mapping) && !in_batch(c->q, page))
+		check_fail(c, "frame %llx: reclaim would never find it", pfn);
 }
 
 void check_frames(struct quire_check *c)
@@ -163,6 +182,14 @@ void check_frames(struct quire_check *c)
 			continue;
 		if (PageFlag(page, PG_host) || PageFlag(page, PG_slab)) {
 			step = (uint64_t)1 << page->order;
+			if (PageFlag(page, PG_slab))
+				c->slab += step;
+			if (page_count(page) != page->pins + 1u)
+				check_fail(c,
+					   "frame %llx: a kernel page with "
+					   "refcount %u, %u pins",
+					   (unsigned long long)pfn,
+					   page_count(page), page->pins);
 			if (check_of(c, page)->maps)
 				check_fail(c,
 					   "frame %llx: a kernel page is "
@@ -189,6 +216,14 @@ void check_frames(struct quire_check *c)
 		check_fail(c, "nr_mapped %lld, found %llu",
 			   (long long)vmstat_sum(q, VM_nr_mapped),
 			   (unsigned long long)mapped);
+	if (c->on_lru != c->listed)
+		check_fail(c, "%llu pages with PG_lru, %llu listed",
+			   (unsigned long long)c->on_lru,
+			   (unsigned long long)c->listed);
+	if ((int64_t)c->slab != vmstat_sum(q, VM_nr_slab))
+		check_fail(c, "nr_slab %lld, found %llu",
+			   (long long)vmstat_sum(q, VM_nr_slab),
+			   (unsigned long long)c->slab);
 	if (free != nr_free_pages(q))
 		check_fail(c, "nr_free_pages %llu, found %llu",
 			   (unsigned long long)nr_free_pages(q),

@@ -123,9 +123,8 @@ static bool take_or_queue(struct rwsem *s, struct rwsem_waiter *w)
 			to = v ? v | RWSEM_WAITERS : RWSEM_WRITER;
 		else
 			to = v & RWSEM_WRITER ? v | RWSEM_WAITERS : v + 1;
-	} while (!__atomic_compare_exchange_n(&s->state, &v, to, false,
-					      __ATOMIC_ACQUIRE,
-					      __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&s->state, &v, to, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED));
 	if (!(v & RWSEM_WAITERS) && !(to & RWSEM_WAITERS))
 		return true;
 	if (s->tail)
@@ -149,8 +148,7 @@ static void unqueue(struct rwsem *s, struct rwsem_waiter *w)
 	if (s->tail == w)
 		s->tail = prev;
 	if (!s->head)
-		__atomic_fetch_and(&s->state, ~RWSEM_WAITERS,
-				   __ATOMIC_RELAXED);
+		__atomic_fetch_and(&s->state, ~RWSEM_WAITERS, __ATOMIC_RELAXED);
 }
 
 static int rwsem_down_slow(struct rwsem *s, bool writer, bool killable)

@@ -44,8 +44,8 @@ static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
  */
 static void drain_batch(struct quire *q, struct lru_batch *b)
 {
-	const uint32_t which = 1u << PG_active | 1u << PG_swapbacked |
-			       1u << PG_unevictable;
+	const uint32_t which =
+		1u << PG_active | 1u << PG_swapbacked | 1u << PG_unevictable;
 	struct page **pages = b->pages, **end = pages + b->count, **p;
 	struct page **dead = pages;
 	struct quire_node *n = NULL;
@@ -62,7 +62,6 @@ static void drain_batch(struct quire *q, struct lru_batch *b)
 			*dead++ = page;
 			continue;
 		}
-		f = READ_ONCE(page->flags) & which;
 		if (unlikely(!n || page->node != node)) {
 			if (n)
 				spin_unlock(&n->lru_lock);
@@ -71,6 +70,7 @@ static void drain_batch(struct quire *q, struct lru_batch *b)
 			spin_lock(&n->lru_lock);
 			head = NULL;
 		}
+		f = READ_ONCE(page->flags) & which;
 		if (unlikely(!head || f != last)) {
 			unsigned l = page_lru(page);
 

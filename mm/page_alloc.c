@@ -34,8 +34,8 @@
 /* No page may be freed with one of these. */
 #define PAGE_FLAGS_AT_FREE                                                     \
 	(1u << PG_locked | 1u << PG_waiters | 1u << PG_writeback |             \
-	 1u << PG_buddy | 1u << PG_slab | 1u << PG_table |                     \
-	 1u << PG_reserved | 1u << PG_tail)
+	 1u << PG_buddy | 1u << PG_slab | 1u << PG_table | 1u << PG_reserved | \
+	 1u << PG_tail)
 
 #ifdef QUIRE_DEBUG
 #define debug_pages_freed(q, page, order)                                      \
@@ -69,8 +69,8 @@ static void buddy_del(struct quire_node *n, struct page *page)
 }
 
 /* n->lock held: a block becomes free; it is joined with its free buddies. */
-static void buddy_free(struct quire *q, struct quire_node *n,
-		       struct page *page, unsigned order)
+static void buddy_free(struct quire *q, struct quire_node *n, struct page *page,
+		       unsigned order)
 {
 	uint64_t pfn = page_to_pfn(q, page);
 	struct page *buddy;
@@ -190,8 +190,7 @@ static __noinline bool pcp_refill(struct quire *q, struct pcp_list *pcp,
 }
 
 /* Length of the run of neighbouring frames at pages[0]; *first: the lowest. */
-static uint32_t run_length(struct page **pages, uint32_t n,
-			   struct page **first)
+static uint32_t run_length(struct page **pages, uint32_t n, struct page **first)
 {
 	ptrdiff_t step = n > 1 && pages[1] < pages[0] ? -1 : 1;
 	uint32_t k = 1;
@@ -243,8 +242,7 @@ static __noinline void pcp_spill(struct quire *q, struct pcp_list *pcp)
 
 	spill(q, pcp->pages, n);
 	WRITE_ONCE(pcp->count, pcp->count - n);
-	memmove(pcp->pages, pcp->pages + n,
-		pcp->count * sizeof(pcp->pages[0]));
+	memmove(pcp->pages, pcp->pages + n, pcp->count * sizeof(pcp->pages[0]));
 }
 
 static __always_inline void pcp_push(struct quire *q, struct quire_cpu *c,
@@ -398,7 +396,8 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order)
 	free_prep(q, page, order);
 	quire_host_preempt_disable();
 	c = this_cpu(q);
-	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + ((int64_t)1 << order));
+	WRITE_ONCE(c->stat[VM_pgfree],
+		   c->stat[VM_pgfree] + ((int64_t)1 << order));
 	if (likely(order == 0)) {
 		pcp_push(q, c, page);
 	} else {
@@ -628,9 +627,8 @@ void quire_page_put(struct quire *q, struct page *page)
 			ClearPageFlag(page, PG_host);
 			break;
 		}
-	} while (!__atomic_compare_exchange_n(&page->pins, &pins,
-					      (uint16_t)(pins - 1), false,
-					      __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(
+		&page->pins, &pins, (uint16_t)(pins - 1), false,
+		__ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	put_page(q, page);
 }

@@ -75,8 +75,8 @@ static void putback(struct quire *q, struct quire_node *n, struct page **pages,
 /* Page lock held. Take it out of its file if the cache alone has it. */
 static bool drop_cached(struct quire *q, struct page *page)
 {
-	const uint32_t unfit = 1u << PG_dirty | 1u << PG_writeback |
-			       1u << PG_swapbacked;
+	const uint32_t unfit =
+		1u << PG_dirty | 1u << PG_writeback | 1u << PG_swapbacked;
 	struct address_space *as = READ_ONCE(page->mapping);
 	bool dropped = false;
 

@@ -23,6 +23,7 @@
  * is a panic at once; free objects are filled and verified.  With
  * AddressSanitizer free objects are also poisoned in its shadow.
  */
+#include "check.h"
 #include "system.h"
 
 #define SLAB_MAX_ORDER	  3
@@ -408,8 +409,8 @@ void slab_drain_all(struct quire *q)
 
 			flush(c, s, s->count, 0);
 		}
-		list_for_each_entry_safe(page, next, &c->partial, struct page,
-					 slab_list) {
+		list_for_each_entry_safe (page, next, &c->partial, struct page,
+					  slab_list) {
 			if (page->inuse)
 				continue;
 			list_del(&page->slab_list);
@@ -419,6 +420,58 @@ void slab_drain_all(struct quire *q)
 			free_slab(c, page);
 		}
 	}
+}
+
+/* -------------------------------------------------------------- quire_check */
+
+/* A list of free objects, of at most n; its length, or n + 1. */
+static uint32_t list_length(const void *obj, uint32_t n)
+{
+	uint32_t len = 0;
+
+	for (; obj && len <= n; obj = next_free(obj))
+		len++;
+	return len;
+}
+
+static void check_cache(struct quire_check *c, struct kmem_cache *cache)
+{
+	uint64_t free = 0;
+	uint32_t empty = 0;
+	struct page *page;
+	unsigned cpu;
+
+	list_for_each_entry (page, &cache->partial, struct page, slab_list) {
+		if (!PageFlag(page, PG_slab) || page->slab_cache != cache ||
+		    page->inuse >= page->objects ||
+		    list_length(page->freelist, page->objects) !=
+			    page->objects - page->inuse) {
+			check_fail(c, "%s: a page with %u of %u objects in use",
+				   cache->name, page->inuse, page->objects);
+			continue;
+		}
+		free += page->objects - page->inuse;
+		empty += page->inuse == 0;
+	}
+	for (cpu = 0; cpu < c->q->cpus; cpu++) {
+		struct slab_cpu *s = &c->q->cpu[cpu]->slab[cache->index];
+
+		if (list_length(s->freelist, s->count) != s->count)
+			check_fail(c, "%s: CPU %u has not %u free objects",
+				   cache->name, cpu, s->count);
+	}
+	if (free != cache->nr_free || empty != cache->nr_empty)
+		check_fail(c, "%s: %llu free, %u empty, counted %llu, %u",
+			   cache->name, (unsigned long long)cache->nr_free,
+			   cache->nr_empty, (unsigned long long)free, empty);
+}
+
+void check_slab(struct quire_check *c)
+{
+	unsigned i;
+
+	for (i = 0; i < c->q->slabs->nr; i++)
+		check_cache(c, &c->q->slabs->caches[i]);
 }
 
 /* ------------------------------------------------------------ bring-up */
@@ -434,8 +487,7 @@ struct kmem_cache *kmem_cache_create(struct quire *q, const char *name,
 	align = MAX(align, sizeof(void *));
 	stride = DEBUG_WORD ? ALIGN_UP(size, (size_t)8) + DEBUG_WORD : size;
 	stride = ALIGN_UP(MAX(stride, sizeof(void *)), align);
-	if (sys->nr == QUIRE_MAX_CACHES ||
-	    stride > PAGE_SIZE << SLAB_MAX_ORDER)
+	if (sys->nr == QUIRE_MAX_CACHES || stride > PAGE_SIZE << SLAB_MAX_ORDER)
 		return NULL;
 	/* the smallest slab that wastes little, or is large enough to tell */
 	while (order < SLAB_MAX_ORDER &&

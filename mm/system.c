@@ -158,9 +158,8 @@ static struct quire *lay_out(const struct quire_config *c,
 }
 
 /* A cache for objects of a type, with the type's alignment. */
-#define CACHE(q, type) \
-	kmem_cache_create(q, #type, sizeof(struct type), \
-			  _Alignof(struct type))
+#define CACHE(q, type)                                                         \
+	kmem_cache_create(q, #type, sizeof(struct type), _Alignof(struct type))
 
 static int make_caches(struct quire *q)
 {

@@ -15,7 +15,9 @@ struct quire_check {
 	/* sums over all address spaces */
 	uint64_t tables, vmas, avcs, mms, committed;
 	/* sums over all mappings */
-	uint64_t cached, shmem;
+	uint64_t cached, shmem, tree_nodes;
+	/* sums over all frames: slab pages, PG_lru; pages on the LRU lists */
+	uint64_t slab, on_lru, listed;
 };
 
 /* One violation: count it, and log it unless there were very many. */
@@ -29,5 +31,7 @@ static inline struct check_count *check_of(struct quire_check *c,
 /* mm/check_pages.c: every frame against what was counted. */
 void check_frames(struct quire_check *c);
 void check_lru(struct quire_check *c);
+/* mm/slab.c: each cache's pages and free objects against its counts. */
+void check_slab(struct quire_check *c);
 
 #endif

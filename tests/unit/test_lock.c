@@ -52,7 +52,7 @@ static void spinner(unsigned cpu, void *arg)
 	}
 }
 
-TEST_WITH(spinlock_excludes, .config = { .cpus = CPUS })
+TEST_WITH(spinlock_excludes, .config = {.cpus = CPUS})
 {
 	counter = 0;
 	spin_lock_init(&spin, LEAF);
@@ -66,7 +66,8 @@ static void read_inside(void)
 	unsigned n = atomic_fetch_add(&readers, 1) + 1;
 	unsigned most = atomic_load(&most_readers);
 
-	while (n > most && !atomic_compare_exchange_weak(&most_readers, &most, n))
+	while (n > most &&
+	       !atomic_compare_exchange_weak(&most_readers, &most, n))
 		;
 	if (atomic_load(&writers) || counter != counter_copy)
 		atomic_fetch_add(&trouble, 1);
@@ -130,7 +131,7 @@ static void mixer(unsigned cpu, void *arg)
 	__atomic_fetch_add((uint64_t *)arg, writes, __ATOMIC_RELAXED);
 }
 
-TEST_WITH(rwsem_excludes, .config = { .cpus = CPUS }, .seconds = 120)
+TEST_WITH(rwsem_excludes, .config = {.cpus = CPUS}, .seconds = 120)
 {
 	uint64_t writes = 0;
 
@@ -173,7 +174,7 @@ static void flood_of_readers(unsigned cpu, void *arg)
 	up_read(&sem);
 }
 
-TEST_WITH(rwsem_writer_is_not_starved, .config = { .cpus = 4 })
+TEST_WITH(rwsem_writer_is_not_starved, .config = {.cpus = 4})
 {
 	counter = 0;
 	rwsem_init(&sem, QUIRE_LOCK_MMAP);
@@ -202,7 +203,7 @@ static void flood_of_writers(unsigned cpu, void *arg)
 	}
 }
 
-TEST_WITH(rwsem_reader_is_not_starved, .config = { .cpus = 4 })
+TEST_WITH(rwsem_reader_is_not_starved, .config = {.cpus = 4})
 {
 	rwsem_init(&sem, QUIRE_LOCK_MMAP);
 	sim_parallel(m, 4, flood_of_writers, NULL);
@@ -221,7 +222,7 @@ static void hold_together(unsigned cpu, void *arg)
 }
 
 /* Readers really are inside at the same time (else this never ends). */
-TEST_WITH(rwsem_readers_share, .config = { .cpus = 3 })
+TEST_WITH(rwsem_readers_share, .config = {.cpus = 3})
 {
 	rwsem_init(&sem, QUIRE_LOCK_MMAP);
 	sim_parallel(m, 3, hold_together, NULL);
@@ -274,7 +275,7 @@ static void killed_waiter(unsigned cpu, void *arg)
 	(void)m;
 }
 
-TEST_WITH(rwsem_killed_waiter_lets_others_in, .config = { .cpus = 3 })
+TEST_WITH(rwsem_killed_waiter_lets_others_in, .config = {.cpus = 3})
 {
 	rwsem_init(&sem, QUIRE_LOCK_MMAP);
 	victim = sim_task_create(m);
@@ -310,7 +311,7 @@ static void page_locker(unsigned cpu, void *arg)
 	}
 }
 
-TEST_WITH(page_lock_excludes, .config = { .cpus = CPUS })
+TEST_WITH(page_lock_excludes, .config = {.cpus = CPUS})
 {
 	struct quire *q = sim_quire(m);
 

@@ -32,8 +32,8 @@ TEST_PLAIN(log_format)
 	SAME("[%.*s]", 2, "abcdef");
 	SAME("%c%c", 'x', 'y');
 	SAME("%zu", (size_t)12345);
-	SAME("%08lx-%08lx %c%c%c%c %08llx %02x:%02x %lu", 0x400000ul, 0x401000ul,
-	     'r', '-', 'x', 'p', 0ull, 8u, 1u, 123ul);
+	SAME("%08lx-%08lx %c%c%c%c %08llx %02x:%02x %lu", 0x400000ul,
+	     0x401000ul, 'r', '-', 'x', 'p', 0ull, 8u, 1u, 123ul);
 	SAME("%p", (void *)0x7fff1234);
 }
 

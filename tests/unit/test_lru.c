@@ -142,7 +142,7 @@ TEST(shrink_keeps_what_is_needed)
 }
 
 /* Shared anonymous memory has no other copy: pressure leaves it alone. */
-TEST_WITH(shrink_leaves_shmem, .config = { .ram_bytes = 8u << 20 })
+TEST_WITH(shrink_leaves_shmem, .config = {.ram_bytes = 8u << 20})
 {
 	struct sim_task *t = sim_task_create(m);
 	uaddr_t a, i;

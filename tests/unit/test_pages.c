@@ -105,7 +105,8 @@ TEST(pages_watermarks)
 	free_blocks(q, was);
 	before = nr_free_pages(q);
 	CHECK(q->node[0].watermark[WMARK_MIN] > 0);
-	CHECK(q->node[0].watermark[WMARK_MIN] < q->node[0].watermark[WMARK_LOW]);
+	CHECK(q->node[0].watermark[WMARK_MIN] <
+	      q->node[0].watermark[WMARK_LOW]);
 	CHECK(q->node[0].watermark[WMARK_LOW] <
 	      q->node[0].watermark[WMARK_HIGH]);
 	n = take_all(q, QUIRE_GFP_KERNEL, &head);
@@ -146,7 +147,7 @@ static void stamp_block(struct quire *q, struct block *b, bool check)
 	}
 }
 
-TEST_WITH(pages_random, .config = { .ram_bytes = 24u << 20, .nodes = 2 })
+TEST_WITH(pages_random, .config = {.ram_bytes = 24u << 20, .nodes = 2})
 {
 	static struct block blocks[400];
 	struct quire *q = sim_quire(m);
@@ -163,8 +164,8 @@ TEST_WITH(pages_random, .config = { .ram_bytes = 24u << 20, .nodes = 2 })
 			b->page = NULL;
 			continue;
 		}
-		b->order = rnd(&s) % 8 ? (unsigned)(rnd(&s) % 4) :
-					 (unsigned)(rnd(&s) % MAX_ORDER);
+		b->order = rnd(&s) % 8 ? (unsigned)(rnd(&s) % 4)
+				       : (unsigned)(rnd(&s) % MAX_ORDER);
 		b->page = quire_alloc_pages(q, QUIRE_GFP_KERNEL, b->order);
 		b->stamp = rnd(&s);
 		if (b->page)
@@ -210,7 +211,7 @@ static void pass_pages(unsigned cpu, void *arg)
 	}
 }
 
-TEST_WITH(pages_cross_cpu, .config = { .ram_bytes = 16u << 20, .cpus = 4 })
+TEST_WITH(pages_cross_cpu, .config = {.ram_bytes = 16u << 20, .cpus = 4})
 {
 	struct quire *q = sim_quire(m);
 	uint64_t was[MAX_ORDER];
@@ -226,8 +227,7 @@ TEST_WITH(pages_cross_cpu, .config = { .ram_bytes = 16u << 20, .cpus = 4 })
 }
 
 /* A small machine reads a file far larger than its memory. */
-TEST_WITH(pages_pressure_drops_clean_cache,
-	  .config = { .ram_bytes = 8u << 20 })
+TEST_WITH(pages_pressure_drops_clean_cache, .config = {.ram_bytes = 8u << 20})
 {
 	const uint64_t size = 24u << 20;
 	struct sim_file *f = sim_file_create(m, "big", size, 7);
@@ -250,7 +250,8 @@ TEST_WITH(pages_pressure_drops_clean_cache,
 		}
 	CHECK(quire_vmstat(q, VM_allocstall) > 0);
 	CHECK(quire_vmstat(q, VM_pgsteal_direct) > 1000);
-	CHECK(quire_mapping_pages(sim_file_mapping(f)) < (8u << 20) / PAGE_SIZE);
+	CHECK(quire_mapping_pages(sim_file_mapping(f)) <
+	      (8u << 20) / PAGE_SIZE);
 	CHECK_SYSTEM(m);
 	/* and what the host asks for comes out of the cache, too */
 	{
@@ -346,7 +347,7 @@ TEST(pages_bad_frees_die)
 /* What is still allocated at the end is told. */
 TEST_PLAIN(pages_leak_is_counted)
 {
-	struct sim_config config = { .ram_bytes = 8u << 20 };
+	struct sim_config config = {.ram_bytes = 8u << 20};
 
 	UNUSED_MACHINE;
 	m = sim_machine_create(&config);
@@ -363,14 +364,14 @@ TEST(pages_config_refused)
 	 * for the frame table of the one that is refused last */
 	char *room = malloc(1 << 20);
 	char *dm = (char *)((uintptr_t)room - 0x100000);
-	struct quire_region one[] = { { 0x100000, 1 << 20, 0 } };
-	struct quire_region odd[] = { { 0x100010, 1 << 20, 0 } };
-	struct quire_region empty[] = { { 0x100000, 0, 0 } };
-	struct quire_region node[] = { { 0x100000, 1 << 20, 9 } };
-	struct quire_region back[] = { { 0x180000, 0x80000, 0 },
-				       { 0x100000, 0x80000, 0 } };
-	struct quire_config ok = { .regions = one, .nr_regions = 1,
-				   .direct_map = dm, .cpus = 1 };
+	struct quire_region one[] = {{0x100000, 1 << 20, 0}};
+	struct quire_region odd[] = {{0x100010, 1 << 20, 0}};
+	struct quire_region empty[] = {{0x100000, 0, 0}};
+	struct quire_region node[] = {{0x100000, 1 << 20, 9}};
+	struct quire_region back[] = {{0x180000, 0x80000, 0},
+				      {0x100000, 0x80000, 0}};
+	struct quire_config ok = {
+		.regions = one, .nr_regions = 1, .direct_map = dm, .cpus = 1};
 	struct quire_config c;
 
 	sim_quiet(m, true);

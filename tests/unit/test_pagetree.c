@@ -72,7 +72,7 @@ static void check_gang(struct page_tree *t, uint64_t s)
 TEST(pagetree_random)
 {
 	struct quire *q = sim_quire(m);
-	struct page_tree t = { NULL, 0 };
+	struct page_tree t = {NULL, 0};
 	uint64_t s = 4711;
 	unsigned round, i, count = 0;
 
@@ -113,8 +113,8 @@ TEST(pagetree_random)
 TEST(pagetree_no_memory)
 {
 	struct quire *q = sim_quire(m);
-	struct page_tree t = { NULL, 0 };
-	static const uint64_t at[] = { 5, 1ull << 40, 63, 64, UINT64_MAX, 4096 };
+	struct page_tree t = {NULL, 0};
+	static const uint64_t at[] = {5, 1ull << 40, 63, 64, UINT64_MAX, 4096};
 	uint64_t held;
 	unsigned i, n;
 

@@ -117,8 +117,8 @@ TEST(kmem_cache_counts)
 	CHECK_STR(kmem_cache_name(c), "test");
 	for (i = 0; i < 500; i++) {
 		CHECK_EQ(kmem_cache_inuse(c), i);
-		o[i] = i & 1 ? kmem_cache_zalloc(c, GFP_KERNEL) :
-			       kmem_cache_alloc(c, GFP_KERNEL);
+		o[i] = i & 1 ? kmem_cache_zalloc(c, GFP_KERNEL)
+			     : kmem_cache_alloc(c, GFP_KERNEL);
 		REQUIRE(o[i]);
 		if (i & 1)
 			CHECK(!*(char *)o[i] && !((char *)o[i])[71]);
@@ -156,7 +156,7 @@ static void pass_objects(unsigned cpu, void *arg)
 	}
 }
 
-TEST_WITH(kmem_cache_cross_cpu, .config = { .cpus = 4 })
+TEST_WITH(kmem_cache_cross_cpu, .config = {.cpus = 4})
 {
 	unsigned i;
 
