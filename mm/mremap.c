@@ -302,6 +302,11 @@ static int mremap_pieces(struct remap *r)
 			break;
 		addr = MAX(addr, vma->vm_start);
 		to = MIN(end, vma->vm_end);
+		/* Linux: /dev/zero has its own idea of where to be mapped,
+		 * and such a mapping moves alone or not at all. */
+		if (vma->vm_file && vma->vm_file->is_zero_dev &&
+		    (addr != r->addr || to != end))
+			return -EFAULT;
 		one = *r;
 		one.addr = addr;
 		one.new_addr = r->new_addr + (addr - r->addr);
