@@ -331,7 +331,8 @@ static void scenario_kernel(struct sim_machine *m, void *arg)
 		CHECK(r > 0 || r == -ENOMEM || r == -EFAULT);
 		while (r > 0)
 			quire_page_put(sim_quire(m), pages[--r]);
-		did(quire_mlock(t->qt.mm, a, 8 * PG, 0));
+		r = quire_mlock(t->qt.mm, a, 8 * PG, 0);
+		CHECK(r == 0 || r == -EAGAIN || r == -ENOMEM);
 		did(sim_mincore(t, a, 8 * PG, (unsigned char *)buf));
 	}
 	sim_exit(t);
