@@ -172,12 +172,7 @@ static void note_maxrss(struct task *t)
 
 static void drop_parts(struct task *t)
 {
-	if (t->files)
-		files_put(t->files);
-	t->files = NULL;
-	if (t->fs)
-		fs_put(t->fs);
-	t->fs = NULL;
+	task_exit_files(t);
 }
 
 _Noreturn void do_exit(int status)
