@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Programs that test the kernel from the inside, and the script that boots it
+# for each of them.
+
+KERNEL_TESTS := faults signals process smp
+KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
+
+$(B)/tests/kernel/%: tests/kernel/%.c tests/kernel/check.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O1 -static -pthread -o $@ $<
+
+SUITES += kernel
+SUITE_kernel := tests/kernel/run.sh $(B)/bin/quire $(B)/tests/kernel
+SUITE_DEPS_kernel := $(B)/bin/quire $(KERNEL_IMAGE) $(KERNEL_TEST_BIN)
+SUITE_LIMIT_kernel := 1800
+
+.PHONY: test-kernel
+#: make test-kernel     programs that test the kernel from the inside, in QEMU
+test-kernel: $(SUITE_DEPS_kernel)
+	$(SUITE_kernel)

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The kernel, tested by programs that run on it.
+#
+# usage: tests/kernel/run.sh QUIRE DIR
+#   QUIRE  the quire command
+#   DIR    the static test programs (faults, signals, process, smp)
+#
+# Each program runs with several numbers of processors and both depths of
+# page tables; then programs of the distribution run, and what they print is
+# compared with what they print on the host.  Last line: N passed, N failed.
+set -u
+quire=$1
+dir=$(realpath "$2")
+passed=0 failed=0
+limit=${KERNEL_TEST_LIMIT:-180}
+
+tell() { # tell NAME OK
+	if [ "$2" = 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1"
+	fi
+}
+
+# own NAME OPTION...: a test program, whose last line counts.
+own() {
+	local name=$1 out status
+	shift
+	out=$(timeout "$limit" "$quire" run -q "$@" -- "$dir/$name" </dev/null 2>&1)
+	status=$?
+	if [[ $out =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" = 0 ] || echo "$out" | grep FAIL |
+			sed "s|^|$* |"
+		[ "$status" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] ||
+			tell "$name $*: status $status" 1
+	else
+		echo "$out" | tail -n 3
+		tell "$name $*: ended early, status $status" 1
+	fi
+}
+
+# same NAME OPTION... -- PROGRAM ARG...: as on the host.
+same() {
+	local name=$1 want got options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	want=$("$@" </dev/null 2>/dev/null)
+	got=$(timeout "$limit" "$quire" run -q "${options[@]}" -- "$@" \
+		</dev/null 2>/dev/null)
+	[ "$want" = "$got" ]
+	tell "$name ${options[*]}" $?
+	[ "$want" = "$got" ] || diff <(echo "$want") <(echo "$got") | head -n 5
+}
+
+for cpus in 1 2; do
+	for levels in 4 5; do
+		own faults --cpus $cpus --levels $levels
+		own process --cpus $cpus --levels $levels
+	done
+	own signals --cpus $cpus
+	own smp --cpus $cpus
+done
+own smp --cpus 4 --levels 5
+own process --cpus 8
+
+same 'busybox script' --cpus 2 -- /bin/busybox sh -c '
+	i=0; while [ $i -lt 30 ]; do
+		echo "line $i" | busybox sed s/line/row/; i=$((i+1)); done
+	busybox seq 1 2000 | busybox sort -rn | busybox head -n 3
+	(exit 7) ; echo $?; cat /etc/passwd | busybox wc -l'
+same 'dynamic programs' --cpus 2 -- /bin/sh -c '
+	ls / | sort | head -n 3; seq 1 50000 | gzip | gunzip | md5sum
+	seq 1 20000 | xz -1 | xz -d | tail -n 1'
+[ -x /usr/bin/perl ] && same 'perl 100 MB' -- /usr/bin/perl -e \
+	'$x = "ab" x (50 << 20); print length($x), "\n"'
+[ -x /usr/bin/python3 ] && same 'python3 100 MB' -- /usr/bin/python3 -c \
+	'x = bytearray(100 << 20); print(len(x), sum(x[::4096]))'
+[ -x /usr/bin/sqlite3 ] && same 'sqlite3 100000 rows' -- /usr/bin/sqlite3 \
+	:memory: 'create table t(a,b); with recursive c(x) as (select 1 union all
+	select x+1 from c where x<100000) insert into t select x,x*7%1000 from c;
+	select sum(a),sum(b),count(distinct b) from t;'
+
+# Exit statuses and what cannot be run.
+timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
+[ $? = 42 ]
+tell 'exit status 42' $?
+timeout 60 "$quire" run -q -- /bin/busybox sh -c 'kill -9 $$' </dev/null
+[ $? = 137 ]
+tell 'death by signal 9' $?
+[ "$(printf 'a\0b\377c' | timeout 60 "$quire" run -q -- /bin/busybox cat |
+	od -An -tx1)" = ' 61 00 62 ff 63' ]
+tell 'binary through cat' $?
+
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
