@@ -16,7 +16,7 @@
 #include "fault.h"
 #include "gather.h"
 
-enum { GUP_WRITE = 1, GUP_FORCE = 2 };
+enum { GUP_WRITE = 1, GUP_FORCE = 2, GUP_NO_RETRY = 4 };
 
 /* May this access be made through the mapping at all? */
 static bool gup_allowed(const struct vm_area_struct *vma, unsigned gup)
@@ -92,8 +92,10 @@ static int fault_errno(vm_fault_t ret)
 static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 		   struct page **page)
 {
-	unsigned flags = FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE |
-			 (gup & GUP_WRITE ? FAULT_FLAG_WRITE : 0);
+	unsigned flags = (gup & GUP_WRITE ? FAULT_FLAG_WRITE : 0) |
+			 (gup & GUP_NO_RETRY ? 0 :
+					       FAULT_FLAG_ALLOW_RETRY |
+						       FAULT_FLAG_KILLABLE);
 	struct quire_task *task = quire_host_current();
 	bool faulted = false;
 	vm_fault_t ret;
@@ -249,8 +251,12 @@ static int populate_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 int populate_vma_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		       bool write, bool *locked)
 {
+	unsigned gup = write ? GUP_WRITE : 0;
+
+	if (!locked)
+		return populate_range(mm, start, end, gup | GUP_NO_RETRY);
 	*locked = true;
-	return populate_range(mm, start, end, write ? GUP_WRITE : 0);
+	return populate_range(mm, start, end, gup);
 }
 
 int __mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len,

@@ -198,12 +198,8 @@ static int mprotect_first(struct mm_struct *mm, uaddr_t *start, uaddr_t *end,
 	return grows & PROT_GROWSUP ? -EINVAL : 0;
 }
 
-/*
- * *lo, *hi: what has become writable of locked private memory; its pages are
- * to be made private at once.
- */
 static int mprotect_locked(struct mm_struct *mm, uaddr_t start, uaddr_t end,
-			   unsigned prot, uaddr_t *lo, uaddr_t *hi)
+			   unsigned prot)
 {
 	struct vm_area_struct *vma;
 	vm_flags_t flags, old;
@@ -223,11 +219,11 @@ static int mprotect_locked(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		err = mprotect_fixup(vma, start, to, flags);
 		if (err)
 			return err;
-		if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED &&
-		    (flags & VM_WRITE)) {
-			*lo = MIN(*lo, start);
-			*hi = to;
-		}
+		/* locked private memory becomes writable: made private now */
+		if ((old & (VM_WRITE | VM_SHARED | VM_LOCKED |
+			    VM_LOCKONFAULT)) == VM_LOCKED &&
+		    (flags & VM_WRITE))
+			(void)populate_vma_range(mm, start, to, true, NULL);
 	}
 	return 0;
 }
@@ -237,7 +233,7 @@ static int do_mprotect(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 {
 	const unsigned both = PROT_GROWSDOWN | PROT_GROWSUP;
 	unsigned grows = prot & both;
-	uaddr_t end, lo = ~(uaddr_t)0, hi = 0;
+	uaddr_t end;
 	int err;
 
 	prot &= ~both;
@@ -255,10 +251,8 @@ static int do_mprotect(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 		return err;
 	err = mprotect_first(mm, &start, &end, grows);
 	if (!err)
-		err = mprotect_locked(mm, start, end, prot, &lo, &hi);
+		err = mprotect_locked(mm, start, end, prot);
 	up_write(&mm->mmap_lock);
-	if (hi)
-		(void)__mm_populate(mm, lo, hi - lo, VM_LOCKED, true);
 	return err;
 }
 

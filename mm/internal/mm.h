@@ -243,7 +243,11 @@ int expand_stack(struct vm_area_struct *vma, uaddr_t addr);
 void exit_mmap(struct mm_struct *mm);
 /* fork's copy of VMAs and tables; both locks taken inside. 0 or -ENOMEM. */
 int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm);
-/* mm/gup.c: fault every page in of [start, end) (MAP_POPULATE, mlock). */
+/*
+ * mm/gup.c: fault every page in of [start, end) (MAP_POPULATE, mlock).
+ * mmap_lock held for read; a fault may drop it and take it again.  locked NULL:
+ * it is never dropped, and may be held for write.
+ */
 int populate_vma_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		       bool write, bool *locked);
 /*

@@ -23,3 +23,21 @@ $(B)/diff/replay_linux: $(DIFF_SRC) tests/diff/replay_linux.c \
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -static -no-pie -o $@ \
 		$(DIFF_SRC) tests/diff/replay_linux.c
+
+DIFF_BINS := $(B)/diff/replay_linux $(B)/sim/tests/diff/replay_sim
+DIFF_KERNEL := $(B)/diff/replay_linux $(B)/bin/quire $(KERNEL_IMAGE)
+SUITES += diff diff-kernel
+SUITE_diff := tests/diff/run.sh linux sim 40 2500
+SUITE_DEPS_diff := $(DIFF_BINS)
+SUITE_LIMIT_diff := 600
+SUITE_diff-kernel := tests/diff/run.sh linux kernel 4 2500
+SUITE_DEPS_diff-kernel := $(DIFF_KERNEL)
+SUITE_LIMIT_diff-kernel := 900
+
+.PHONY: test-diff test-diff-kernel
+#: make test-diff       random operations: Linux against the simulated machine
+#:                      (test-diff-kernel: against the kernel in QEMU)
+test-diff: $(DIFF_BINS)
+	$(SUITE_diff)
+test-diff-kernel: $(DIFF_KERNEL)
+	$(SUITE_diff-kernel)
