@@ -22,6 +22,10 @@
 #include "filemap.h"
 #include "rmap.h"
 
+/* ->fault gave no page to map: it has failed, or done all itself. */
+#define FAULT_ENDED                                                            \
+	(VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY | VM_FAULT_COMPLETED)
+
 static bool vma_is_shmem(const struct vm_area_struct *vma)
 {
 	return vma->vm_mapping && vma->vm_mapping->shmem;
@@ -111,8 +115,7 @@ static vm_fault_t __do_fault(struct vm_fault *vmf)
 			return VM_FAULT_OOM;
 	}
 	ret = vmf->vma->vm_ops->fault(vmf);
-	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY |
-			    VM_FAULT_DONE_COW)))
+	if (unlikely(ret & (FAULT_ENDED | VM_FAULT_DONE_COW)))
 		return ret;
 	page = vmf->page;
 	if (unlikely(PageFlag(page, PG_hwpoison))) {
@@ -164,7 +167,7 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 			return ret;
 	}
 	ret = __do_fault(vmf);
-	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+	if (unlikely(ret & FAULT_ENDED))
 		return ret;
 	ret |= finish_fault(vmf);
 	unlock_page(vmf->page);
@@ -188,7 +191,7 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	if (unlikely(!vmf->cow_page))
 		return VM_FAULT_OOM;
 	ret = __do_fault(vmf);
-	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+	if (unlikely(ret & FAULT_ENDED))
 		goto uncharge;
 	if (!(ret & VM_FAULT_DONE_COW))
 		copy_page(page_address(q, vmf->cow_page),
@@ -251,7 +254,7 @@ static vm_fault_t do_shared_fault(struct vm_fault *vmf)
 
 	fault_kind(vmf, vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_SHARED);
 	ret = __do_fault(vmf);
-	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
+	if (unlikely(ret & FAULT_ENDED))
 		return ret;
 	if (vma->vm_ops->page_mkwrite) {
 		unlock_page(vmf->page); /* it may block for long */
