@@ -387,8 +387,8 @@ unsigned quire_check(struct quire *q)
 
 	if (!c.count) {
 		if (scratch_order(q) < MAX_ORDER)
-			scratch = alloc_pages(q, GFP_KERNEL | __GFP_NOWARN,
-					      scratch_order(q));
+			scratch = quire_alloc_pages(
+				q, GFP_KERNEL | __GFP_NOWARN, scratch_order(q));
 		if (!scratch) {
 			quire_printk(3, "check: no memory to count in");
 			return 1;
@@ -396,8 +396,6 @@ unsigned quire_check(struct quire *q)
 		c.count = page_address(q, scratch);
 	}
 	memset(c.count, 0, (q->max_pfn - q->min_pfn) * sizeof(c.count[0]));
-	if (scratch)
-		check_of(&c, scratch)->refs++;
 	list_for_each_entry (mm, &q->mm_list, struct mm_struct, mm_list)
 		check_mm(&c, mm);
 	list_for_each_entry (as, &q->mapping_list, struct address_space,
@@ -422,6 +420,6 @@ unsigned quire_check(struct quire *q)
 		  (int64_t)kmem_cache_inuse(q->ptree_cache));
 	check_sum(&c, "vm_committed", c.committed, q->vm_committed);
 	if (scratch)
-		put_page(q, scratch);
+		quire_free_pages(q, scratch, scratch_order(q));
 	return c.bad;
 }

@@ -1,0 +1,367 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Tests of `quire run` with the kernel in QEMU: what the command promises of
+a whole run.  (That Linux programs get Linux's answers: tests/kernel.)
+
+usage: tests/cmd/test_run.py QUIRE [NAME...]"""
+
+import hashlib
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+QUIRE = os.path.abspath(sys.argv[1])
+BUSYBOX = "/bin/busybox"
+scratch = tempfile.mkdtemp(prefix="quire-run-")
+LIMIT = 120
+
+
+def environment(**more):
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8",
+           "QUIRE_KERNEL_ARGS": "quire.check=1"}
+    env.update(more)
+    return env
+
+
+def quire(*args, stdin=b"", env=None, cwd=TOP):
+    return subprocess.run([QUIRE, "run", *args], input=stdin, cwd=cwd,
+                          capture_output=True, timeout=LIMIT,
+                          env=environment(**(env or {})))
+
+
+def sh(script, *options, stdin=b"", env=None):
+    return quire(*options, "--", BUSYBOX, "sh", "-c", script, stdin=stdin,
+                 env=env)
+
+
+def path(name):
+    return os.path.join(scratch, name)
+
+
+def clean(result):
+    """Nothing that quire_check() looks at was broken at the end."""
+    assert b"quire_check: 0 violations" in result.stderr, result.stderr
+
+
+# ------------------------------------------------------------ what comes out
+
+
+def test_exit_status_and_streams():
+    r = sh("echo out; echo err >&2; exit 7")
+    assert r.returncode == 7, r
+    assert r.stdout == b"out\n", r
+    assert r.stderr.startswith(b"err\n"), r
+    assert b"page faults" in r.stderr
+    clean(r)
+
+
+def test_quiet():
+    r = sh("echo out; echo err >&2", "-q")
+    assert (r.returncode, r.stdout, r.stderr) == (0, b"out\n", b"err\n"), r
+
+
+def test_signal_status():
+    assert sh("kill -SEGV $$").returncode == 128 + signal.SIGSEGV
+    assert sh("kill -KILL $$").returncode == 128 + signal.SIGKILL
+
+
+def test_arguments_environment_directory():
+    r = quire("-q", "--", BUSYBOX, "sh", "-c",
+              'printf "%s|" "$#" "$@" "$WITH" "$PWD"; pwd; id -u; date +%s',
+              "x", "a b", "", "*", "--cpus", env={"WITH": "é=\n"}, cwd="/usr")
+    head, rest = r.stdout.decode().rsplit("|", 1)
+    assert head == "4|a b||*|--cpus|é=\n|/usr", r
+    cwd, uid, now = rest.split()
+    assert cwd == "/usr" and int(uid) == os.geteuid()
+    assert abs(int(now) - time.time()) < 120, (now, time.time())
+
+
+def test_input_and_output_unchanged():
+    data = os.urandom(2 << 20)
+    r = quire("-q", BUSYBOX, "cat", stdin=data)
+    assert r.stdout == data, (len(r.stdout), r.stderr)
+    r = quire("-q", BUSYBOX, "sha256sum", stdin=data)
+    assert r.stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+
+
+def test_much_output_to_a_slow_reader():
+    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "seq", "200000"],
+                         stdout=subprocess.PIPE, env=environment())
+    data = b""
+    while piece := p.stdout.read(100000):
+        data += piece
+        time.sleep(0.02)
+    assert p.wait(timeout=LIMIT) == 0
+    assert data == b"".join(b"%d\n" % i for i in range(1, 200001))
+
+
+def test_reader_that_leaves():
+    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "yes"],
+                         stdout=subprocess.PIPE, env=environment())
+    assert p.stdout.read(4) == b"y\ny\n"
+    p.stdout.close()
+    assert p.wait(timeout=LIMIT) == 128 + signal.SIGPIPE
+
+
+def test_signals_are_forwarded():
+    script = ('trap "echo usr1" USR1; trap "echo int" INT;'
+              'trap "echo term; exit 3" TERM; echo ready;'
+              "while true; do sleep 0.1; done")
+    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "sh", "-c", script],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         env=environment())
+    assert p.stdout.readline() == b"ready\n"
+    for s, text in ((signal.SIGUSR1, b"usr1\n"), (signal.SIGINT, b"int\n"),
+                    (signal.SIGTERM, b"term\n")):
+        p.send_signal(s)
+        assert p.stdout.readline() == text, text
+    assert p.wait(timeout=LIMIT) == 3
+    p.stdout.close()
+
+
+def test_interrupt_ends_the_program():
+    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "sh", "-c",
+                          "echo ready; sleep 1000"],
+                         stdout=subprocess.PIPE, env=environment(),
+                         stdin=subprocess.DEVNULL)
+    assert p.stdout.readline() == b"ready\n"
+    p.send_signal(signal.SIGINT)
+    assert p.wait(timeout=LIMIT) == 128 + signal.SIGINT
+    p.stdout.close()
+
+
+def test_on_a_terminal():
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(QUIRE, [QUIRE, "run", "-q", BUSYBOX, "sh", "-c",
+                          "test -t 0 && test -t 1 && echo terminal;"
+                          "read line; echo got $line; sleep 1000"],
+                  environment())
+    seen = b""
+
+    def expect(text):
+        nonlocal seen
+        while text not in seen:
+            seen += os.read(fd, 4096)
+
+    try:
+        expect(b"terminal")
+        os.write(fd, b"some words\n")
+        expect(b"got some words")
+        time.sleep(0.2)
+        os.write(fd, b"\x03")  # Ctrl-C
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.05)
+        assert done, "Ctrl-C did not end it"
+        assert os.waitstatus_to_exitcode(status) == 130, status
+    finally:
+        os.close(fd)
+
+
+# --------------------------------------------------------------- the machine
+
+
+def test_levels_processors_memory():
+    for levels in ("4", "5"):
+        r = quire("--levels", levels, "--cpus", "4", "--ram", "256M",
+                  "--json", path("m.json"), "--", BUSYBOX, "sh", "-c",
+                  "grep -c ^processor /proc/cpuinfo; grep MemTotal "
+                  "/proc/meminfo; for i in 1 2 3 4 5 6; do "
+                  "(seq 20000 | sort -n | tail -n 1) & done; wait")
+        assert r.returncode == 0, r
+        lines = r.stdout.decode().split("\n")
+        assert lines[0] == "4", lines
+        kib = int(lines[1].split()[1])
+        assert 200 * 1024 < kib <= 256 * 1024, lines
+        assert lines[2:8] == ["20000"] * 6, lines
+        clean(r)
+        machine = json.load(open(path("m.json")))["machine"]
+        assert machine["levels"] == int(levels) and machine["cpus"] == 4
+
+
+def test_little_memory():
+    # The least that the command lets through boots and runs a shell.
+    r = sh("echo alive", "--ram", "24M")
+    assert r.returncode == 0 and r.stdout == b"alive\n", r
+    clean(r)
+
+
+def test_memory_runs_out():
+    # More than there is: the program is killed, the shell lives on.
+    r = sh("dd if=/dev/zero of=/dev/null bs=200M count=1; echo status $?",
+           "--ram", "64M")
+    assert r.returncode == 0, r
+    assert b"status 0" not in r.stdout and b"status" in r.stdout, r
+    clean(r)
+
+
+def test_icount_repeats_exactly():
+    reports = []
+    for n in range(2):
+        quire("--icount", "--json", path("i.json"), "--", BUSYBOX, "true",
+              env={"QUIRE_KERNEL_ARGS": ""})
+        report = json.load(open(path("i.json")))
+        assert report["machine"]["icount"] is True
+        reports.append({k["kind"]: k["count"] for k in report["faults"]})
+        # Instructions, not microseconds of the host's: a fault without I/O
+        # is a few thousand of them at most.
+        anon = [k for k in report["faults"] if k["kind"] == "anon_write"][0]
+        assert 100 < anon["mean_ns"] < 20000, anon
+    assert reports[0] == reports[1], reports
+
+
+def test_share():
+    os.makedirs(path("share/sub"), exist_ok=True)
+    with open(path("share/in"), "w") as f:
+        f.write("from the host\n")
+    r = sh("cd /mnt/share && cat in && echo from the guest >sub/out && ls",
+           "-q", "--share", path("share"))
+    assert r.returncode == 0 and r.stdout == b"from the host\nin\nsub\n", r
+    assert open(path("share/sub/out")).read() == "from the guest\n"
+
+
+def test_root_is_read_only():
+    victim = path("victim")
+    with open(victim, "w") as f:
+        f.write("untouched")
+    r = sh(f"echo x >{victim}; rm {victim}; mkdir {scratch}/new; echo done",
+           "-q")
+    assert r.stdout == b"done\n", r
+    assert open(victim).read() == "untouched"
+    assert not os.path.exists(path("new"))
+
+
+def test_other_root():
+    os.makedirs(path("root/bin"), exist_ok=True)
+    shutil.copy(BUSYBOX, path("root/bin/busybox"))
+    r = quire("-q", "--root", path("root"), "--", "/bin/busybox", "ls", "/bin")
+    assert r.returncode == 0 and r.stdout == b"busybox\n", r
+
+
+# -------------------------------------------------------------- what is told
+
+
+def test_report_adds_up():
+    r = sh("i=0; while [ $i -lt 20 ]; do (:); i=$((i+1)); done;"
+           "cat /proc/self/maps >/dev/null", "--json", path("r.json"))
+    report = json.load(open(path("r.json")))
+    kinds = {k["kind"]: k for k in report["faults"]}
+    for name in ("anon_write", "file_read", "cow_copy"):
+        assert kinds[name]["count"] > 0, kinds
+    total = report["all_faults"]
+    for field in ("count", "minor", "major", "kernel", "total_ns"):
+        assert total[field] == sum(k[field] for k in kinds.values()), field
+    for k in kinds.values():
+        assert k["worst_ns"] * k["count"] >= k["total_ns"] > 0, k
+        assert k["worst_ns"] >= k["mean_ns"]
+    # twenty forks: at least as many copies
+    assert kinds["cow_copy"]["count"] >= 20
+    assert report["processes"] >= 22
+    assert report["peak"]["rss_bytes"] > 100 << 10
+    assert report["peak"]["table_bytes"] >= 4 * 4096
+    assert report["peak"]["vmas"] >= 5
+    assert report["end"] == {"how": "exit", "number": 0}
+    assert report["check_violations"] == 0
+    # The table says the same.
+    row = re.search(rb"cow_copy +(\d+)", r.stderr)
+    assert int(row.group(1)) == kinds["cow_copy"]["count"]
+
+
+def parse_trace(name):
+    events = []
+    for line in open(path(name)):
+        if line.startswith("#"):
+            continue
+        ns, cpu, task, mm, event, *fields = line.split()
+        events.append((int(ns), int(cpu), int(task), int(mm), event,
+                       dict(f.split("=", 1) for f in fields)))
+    return events
+
+
+def test_trace_tells_every_fault():
+    script = "(true); x=$(seq 3000); echo $x | wc -c; dd if=/dev/zero " \
+             "of=/tmp/x bs=64k count=4 2>/dev/null"
+    r = sh(script, "--json", path("t.json"), "--trace", path("t.trace"))
+    assert r.returncode == 0, r
+    events = parse_trace("t.trace")
+    report = json.load(open(path("t.json")))
+    assert open(path("t.trace")).readline() == "# quire trace 1\n"
+
+    ends = [e for e in events if e[4] == "fault-end"]
+    counted = {}
+    for e in ends:
+        counted[e[5]["kind"]] = counted.get(e[5]["kind"], 0) + 1
+    assert counted == {k["kind"]: k["count"] for k in report["faults"]}
+    # Each end has its begin: same task, same address, not later.
+    open_faults = {}
+    for ns, cpu, task, mm, event, f in events:
+        if event == "fault-begin":
+            assert task not in open_faults, "one fault at a time"
+            open_faults[task] = (ns, f["addr"])
+        elif event == "fault-end":
+            began, addr = open_faults.pop(task)
+            assert began <= ns and addr == f["addr"]
+    assert not open_faults
+    names = {e[4] for e in events}
+    for name in ("mmap", "munmap", "brk", "fork", "exit-mm", "mprotect"):
+        assert name in names, (name, names)
+    # A forked address space is one that faults later, and goes away.
+    children = {int(e[5]["child"]) for e in events if e[4] == "fork"}
+    assert children <= {e[3] for e in events if e[4] == "exit-mm"}
+    last = {}
+    for e in events:
+        assert e[0] >= last.get(e[1], 0), "time goes back on a CPU"
+        last[e[1]] = e[0]
+
+
+def test_program_that_the_kernel_refuses():
+    # Right for the command, but its segments overlap the kernel's half.
+    import struct
+    head = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 62, 1,
+                       0x900000000000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    ph = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x900000000000, 0x900000000000,
+                     120, 0x2000, 0x1000)
+    with open(path("high"), "wb") as f:
+        f.write(head + ph)
+    os.chmod(path("high"), 0o755)
+    r = quire(path("high"))
+    assert r.returncode == 126, r
+    assert r.stderr.count(b"quire:") == 1 and b"high: " in r.stderr, r
+
+
+def main():
+    names = [n for n in globals() if n.startswith("test_")]
+    if sys.argv[2:]:
+        names = [n for n in names if any(w in n for w in sys.argv[2:])]
+    passed = failed = 0
+    for name in names:
+        start = time.time()
+        try:
+            globals()[name]()
+            passed += 1
+            print(f"ok   {name} {time.time() - start:.1f} s", flush=True)
+        except Exception:
+            failed += 1
+            print(f"FAIL {name}")
+            traceback.print_exc(file=sys.stdout)
+            sys.stdout.flush()
+    shutil.rmtree(scratch)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()
