@@ -154,6 +154,16 @@ static void write_console(struct streams *s)
 
 /* ---------------------------------------------------------- from the guest */
 
+/*
+ * As each write to a pipe without readers does.  The program may ignore it,
+ * and then goes on writing; one signal at a time is under way.
+ */
+static void put_sigpipe(struct streams *s)
+{
+	if (buffer_len(&s->to_guest) == 0)
+		put_signal(s, SIGPIPE);
+}
+
 /* Take whole frames off the start until one must wait for its reader. */
 static void take_frames(struct streams *s)
 {
@@ -173,6 +183,7 @@ static void take_frames(struct streams *s)
 			if (s->out_broken[s->out_fd]) {
 				buffer_drop(b, n);
 				s->out_left = 0;
+				put_sigpipe(s);
 			}
 			continue;
 		}
@@ -191,9 +202,8 @@ static void write_output(struct streams *s)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n < 0) {
-		/* As a write to a pipe without readers would have done. */
 		if (errno == EPIPE)
-			put_signal(s, SIGPIPE);
+			put_sigpipe(s);
 		else
 			complain("%s: %s",
 				 s->out_fd == 1 ? "standard output"
