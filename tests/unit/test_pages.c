@@ -4,7 +4,7 @@
  * lists, exhaustion, pressure on the page cache, and what it refuses.
  */
 #include <errno.h>
-#include <pthread.h>
+#include <sys/mman.h>
 
 #include <mm/internal/system.h>
 #include <tests/harness/harness.h>
@@ -395,4 +395,76 @@ TEST(pages_config_refused)
 	REFUSED((void)0);
 	CHECK(sim_log_contains(m, "too small"));
 	free(room);
+}
+
+/*
+ * Four CPUs read, map and write one file three times as large as memory, and
+ * take anonymous memory besides, so that dropping pages races with finding,
+ * mapping and truncating them.
+ */
+#define FILE_PAGES 6000u
+static struct sim_file *pressed;
+static struct sim_task *presser[4];
+
+static void press(unsigned cpu, void *arg)
+{
+	struct sim_task *t = presser[cpu];
+	uint64_t s = 31337 + cpu;
+	unsigned round, i;
+	uint64_t pos;
+	uint8_t byte;
+	uaddr_t a;
+
+	(void)arg;
+	sim_run(t);
+	for (round = 0; round < 150; round++) {
+		sreg_t r;
+
+		pos = rnd(&s) % (FILE_PAGES - 32) * PAGE_SIZE;
+		r = sim_mmap(t, 0, 32 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE, pressed, pos);
+		if (r < 0)
+			continue;
+		a = (uaddr_t)r;
+		for (i = 0; i < 32; i++) {
+			if (sim_load8(t, a + i * PAGE_SIZE + 77, &byte))
+				continue; /* no memory just now */
+			CHECK_EQ(byte, sim_file_byte(9, pos + i * PAGE_SIZE +
+								77));
+			if (i % 5 == 0 &&
+			    !sim_store8(t, a + i * PAGE_SIZE, 0x5a)) {
+				CHECK_EQ(sim_load8(t, a + i * PAGE_SIZE, &byte),
+					 0);
+				CHECK_EQ(byte, 0x5a);
+			}
+		}
+		(void)sim_munmap(t, a, 32 * PAGE_SIZE);
+		pos = rnd(&s) % (FILE_PAGES - 4) * PAGE_SIZE + rnd(&s) % 4096;
+		if (sim_file_read(pressed, pos, &byte, 1) == 1)
+			CHECK_EQ(byte, sim_file_byte(9, pos));
+	}
+	sim_run(NULL);
+}
+
+TEST_WITH(pages_pressure_on_all_cpus,
+	  .config = { .ram_bytes = 8u << 20, .cpus = 4, .jitter = 50 },
+	  .seconds = 120)
+{
+	unsigned i;
+
+	pressed = sim_file_create(m, "big", FILE_PAGES * PAGE_SIZE, 9);
+	REQUIRE(pressed);
+	for (i = 0; i < 4; i++) {
+		presser[i] = sim_task_create(m);
+		REQUIRE(presser[i]);
+	}
+	sim_run(NULL);
+	sim_parallel(m, 4, press, m);
+	CHECK(sim_vmstat(m, "pgsteal_direct") > 1000);
+	CHECK_SYSTEM(m);
+	sim_file_truncate(pressed, 0);
+	CHECK_SYSTEM(m);
+	for (i = 0; i < 4; i++)
+		sim_exit(presser[i]);
+	sim_file_close(pressed);
 }
