@@ -29,7 +29,7 @@ static bool isolate_page(struct quire_node *n, struct page *page)
 	if (!try_get_page(page))
 		return false; /* its last user is about to take it off */
 	list_del(&page->lru);
-	n->lru_count[l]--;
+	WRITE_ONCE(n->lru_count[l], n->lru_count[l] - 1);
 	ClearPageFlag(page, PG_lru);
 	return true;
 }
@@ -63,7 +63,7 @@ static void putback(struct quire *q, struct quire_node *n, struct page **pages,
 		l = page_lru(pages[i]);
 		SetPageFlag(pages[i], PG_lru);
 		list_add(&pages[i]->lru, &n->lru[l]);
-		n->lru_count[l]++;
+		WRITE_ONCE(n->lru_count[l], n->lru_count[l] + 1);
 		if (put_page_testzero(pages[i]))
 			pages[dead++] = pages[i];
 	}

@@ -127,14 +127,17 @@ void vma_unlink_file(struct vm_area_struct *vma)
 {
 	struct address_space *as = vma->vm_mapping;
 
-	if (!as || list_empty(&vma->i_mmap_node))
+	if (!as)
 		return;
 	down_write(&as->i_mmap_lock);
-	list_del(&vma->i_mmap_node);
-	if (vma->vm_flags & VM_SHARED)
-		as->i_mmap_writable--;
+	/* neighbours change our links: even to look takes the lock */
+	if (!list_empty(&vma->i_mmap_node)) {
+		list_del(&vma->i_mmap_node);
+		INIT_LIST_HEAD(&vma->i_mmap_node);
+		if (vma->vm_flags & VM_SHARED)
+			as->i_mmap_writable--;
+	}
 	up_write(&as->i_mmap_lock);
-	INIT_LIST_HEAD(&vma->i_mmap_node);
 }
 
 void vma_link(struct mm_struct *mm, struct vm_area_struct *vma)
