@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page-table entries: their format, and the faults on entries of every sort,
+ * some of which only a hand can write.
+ */
+#include <anonymous.h>
+#include <fault.h>
+
+#include "common.h"
+
+static struct vm_area_struct *vma_at(struct sim_task *t, uaddr_t a)
+{
+	struct vm_area_struct *vma = find_vma(t->qt.mm, a);
+
+	REQUIRE(vma && vma->vm_start <= a);
+	return vma;
+}
+
+static pte_t *pte_at(struct sim_task *t, uaddr_t a)
+{
+	pmd_t *pmd = mm_find_pmd(t->qt.mm, a);
+
+	REQUIRE(pmd);
+	return pte_offset_map(t->qt.q, pmd, a);
+}
+
+/* Put an entry there by hand; no TLB keeps the old one. */
+static void poke(struct sim_task *t, uaddr_t a, pte_t e)
+{
+	sim_run(t);
+	set_pte(pte_at(t, a), e);
+	flush_tlb_mm(t->qt.mm);
+}
+
+/* behaviours: P2, P3 (format of entries, present or not) */
+TEST_PLAIN(entry_format)
+{
+	static const uint64_t pfns[] = {0, 1, 0x12345, 0xffffffffffull};
+	pgprot_t rw = __pgprot(_PAGE_BASE | _PAGE_RW | _PAGE_NX);
+	unsigned i;
+
+	UNUSED_MACHINE;
+	for (i = 0; i < ARRAY_LEN(pfns); i++) {
+		pte_t e = pfn_pte(pfns[i], rw),
+		      none = pfn_pte(pfns[i], PAGE_NONE);
+
+		CHECK_EQ(e.v, pfns[i] << 12 | 0x8000000000000027);
+		CHECK(pte_present(e) && pte_write(e) && !pte_dirty(e));
+		CHECK(!pte_protnone(e) && !pte_exec(e) && pte_young(e));
+		/* PROT_NONE: present to us, not to the processor; inverted */
+		CHECK(pte_present(none) && pte_protnone(none));
+		CHECK_EQ(none.v & 1, 0);
+		CHECK_EQ(none.v & PTE_PFN_MASK,
+			 ~(pfns[i] << 12) & PTE_PFN_MASK);
+		CHECK_EQ(pte_pfn(e), pfns[i]);
+		CHECK_EQ(pte_pfn(none), pfns[i]);
+		/* there and back, keeping what the processor has set */
+		e = pte_mkspecial(pte_mkuffd_wp(pte_mkdirty(e)));
+		none = pte_modify(e, PAGE_NONE);
+		CHECK(pte_protnone(none) && pte_dirty(none));
+		CHECK(pte_special(none) && pte_uffd_wp(none));
+		CHECK(pte_soft_dirty(none) && !pte_write(none));
+		CHECK_EQ(pte_pfn(none), pfns[i]);
+		CHECK(pte_same(pte_modify(none, rw), e));
+		e = pte_wrprotect(pte_mkclean(pte_mkold(e)));
+		CHECK(!pte_write(e) && !pte_dirty(e) && !pte_young(e));
+		CHECK(pte_soft_dirty(e) &&
+		      !pte_soft_dirty(pte_clear_soft_dirty(e)));
+	}
+	for (i = 0; i < 64; i++) {
+		uint64_t off = 0x155555555555ull >> (i % 44);
+		pte_t e = swp_entry_to_pte(swp_entry(i, off));
+
+		CHECK(!pte_present(e) && !pte_none(e) && is_swap_pte(e));
+		e = pte_swp_mkexclusive(
+			pte_swp_mkuffd_wp(pte_swp_mksoft_dirty(e)));
+		CHECK(!pte_present(e) && pte_swp_exclusive(e));
+		CHECK(pte_swp_soft_dirty(e) && pte_swp_uffd_wp(e));
+		CHECK_EQ(swp_type(pte_to_swp_entry(e)), i);
+		CHECK_EQ(swp_offset(pte_to_swp_entry(e)), off);
+		e = pte_swp_clear_exclusive(
+			pte_swp_clear_soft_dirty(pte_swp_clear_uffd_wp(e)));
+		CHECK(pte_same(e, swp_entry_to_pte(swp_entry(i, off))));
+		/* a processor that reads ahead finds no memory there */
+		CHECK((e.v & PTE_PFN_MASK) > 1ull << 45);
+	}
+	CHECK(!pte_none(swp_entry_to_pte(swp_entry(0, SWP_MAX_OFFSET))));
+	CHECK(!pte_none(swp_entry_to_pte(swp_entry(0, 0))));
+}
+
+/* behaviour: P1 (what each protection lets the processor do) */
+TEST(protections_in_hardware)
+{
+	struct sim_task *t = sim_task_create(m);
+	unsigned prot, shared, k;
+
+	for (prot = 0; prot < 8; prot++)
+		for (shared = 0; shared < 2; shared++) {
+			uaddr_t a = must_map(t, PG, RW | PROT_EXEC,
+					     shared ? SHANON : ANON, NULL, 0);
+			struct sim_walk w;
+
+			test_context("prot %u, shared %u", prot, shared);
+			put64(t, a, 1);
+			CHECK_EQ(sim_mprotect(t, a, PG, prot), 0);
+			for (k = 0; k < 3; k++) {
+				static const unsigned need[] = {
+					PROT_READ | PROT_WRITE | PROT_EXEC,
+					PROT_WRITE, PROT_EXEC};
+				bool may = (prot & need[k]) != 0;
+				uint8_t b = 1;
+
+				CHECK_EQ(sim_access(t, k, 0, a, &b, 1),
+					 may ? 0 : SIGSEGV);
+				CHECK_EQ(sim_translate(m, k, 0, a, false, &w),
+					 may);
+			}
+			CHECK_EQ(sim_munmap(t, a, PG), 0);
+		}
+	sim_exit(t);
+}
+
+/* behaviour: P1 (without no-execute, what can be read can be run) */
+TEST_WITH(no_execute_missing, .config = {.no_nx = true})
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 1);
+	uint8_t b;
+
+	put64(t, a, 1);
+	CHECK_EQ(sim_fetch(t, a, &b, 1), 0);
+	CHECK_EQ(pte_at(t, a)->v >> 63, 0);
+	sim_exit(t);
+}
+
+/* behaviour: P1 (four levels or five; absent ones fold away) */
+TEST(levels_of_tables)
+{
+	struct sim_task *t = sim_task_create_bare(m);
+	uaddr_t high = sim_quire(m)->levels == 5 ? 0x00ff000000000000
+						 : 0x00007f0000000000;
+	uint64_t before = mm_stats(t).table_bytes;
+
+	CHECK_EQ(sim_quire(m)->levels, test_levels(m));
+	CHECK_EQ(quire_task_size(sim_quire(m)),
+		 test_levels(m) == 5 ? 0x00fffffffffff000 : 0x00007ffffffff000);
+	CHECK_EQ(sim_mmap(t, high, PG, RW, ANON | MAP_FIXED, NULL, 0), high);
+	put64(t, high, 3);
+	/* pte, pmd, pud; and the p4d of five levels */
+	CHECK_EQ(mm_stats(t).table_bytes - before, (test_levels(m) - 1) * PG);
+	CHECK_EQ(get64(t, high), 3);
+	CHECK_EQ(sim_munmap(t, high, PG), 0);
+	CHECK_EQ(mm_stats(t).table_bytes, before);
+	sim_exit(t);
+}
+
+/*
+ * behaviour: P5 (tables: counted, given back between neighbours too; those
+ * that a neighbour needs stay)
+ */
+TEST(tables_are_freed_exactly)
+{
+	/* distances that share a pte, pmd, pud table, and none below the top */
+	static const uint64_t apart[] = {1ull << 14, 1ull << 22, 1ull << 31,
+					 1ull << 40};
+	unsigned i, order;
+
+	for (i = 0; i < ARRAY_LEN(apart); i++)
+		for (order = 0; order < 3; order++) {
+			struct sim_task *t = sim_task_create_bare(m);
+			uint64_t before = mm_stats(t).table_bytes;
+			uaddr_t a[3];
+			unsigned k;
+
+			test_context("distance %u, order %u", i, order);
+			for (k = 0; k < 3; k++) {
+				a[k] = 0x10000000000 + 0x1ff000 + k * apart[i];
+				CHECK_EQ(sim_mmap(t, a[k], PG, RW,
+						  ANON | MAP_FIXED, NULL, 0),
+					 a[k]);
+				put64(t, a[k], k + 1);
+			}
+			for (k = 0; k < 3; k++) {
+				unsigned go = (k + order) % 3, l;
+
+				CHECK_EQ(sim_munmap(t, a[go], PG), 0);
+				CHECK_SYSTEM(m);
+				for (l = k + 1; l < 3; l++)
+					CHECK_EQ(get64(t, a[(l + order) % 3]),
+						 (l + order) % 3 + 1);
+			}
+			CHECK_EQ(mm_stats(t).table_bytes, before);
+			sim_exit(t);
+		}
+}
+
+/* behaviour: P5 (the kernel half is the reference table's, in every mm) */
+TEST(kernel_half_is_shared)
+{
+	struct quire *q = sim_quire(m);
+	uint64_t *ref = phys_to_virt(q, q->arch.kernel_root);
+	struct sim_task *t, *c;
+	unsigned i;
+
+	for (i = 256; i < 512; i += 17)
+		ref[i] = 0x1000u * i | 0x63;
+	t = sim_task_create(m);
+	c = sim_fork(t);
+	CHECK_EQ(memcmp((uint64_t *)t->qt.mm->pgd + 256, ref + 256, PG / 2), 0);
+	CHECK_EQ(memcmp((uint64_t *)c->qt.mm->pgd + 256, ref + 256, PG / 2), 0);
+	CHECK_SYSTEM(m);
+	sim_exit(c);
+	sim_exit(t);
+	/* the tables below are the kernel's: still there */
+	CHECK_EQ(ref[256], 0x1000u * 256 | 0x63);
+	memset(ref + 256, 0, PG / 2);
+}
+
+/* behaviours: F3, F13 (a hint fault gives the access back) */
+TEST(protnone_entry_in_an_accessible_mapping)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 4);
+	unsigned write;
+
+	for (write = 0; write < 2; write++) {
+		uaddr_t at = a + write * PG;
+		uint64_t min;
+		paddr_t frame;
+		pte_t e;
+
+		put64(t, at, 99);
+		frame = frame_of(t, at);
+		e = ptep_get(pte_at(t, at));
+		poke(t, at, pte_modify(e, PAGE_NONE));
+		min = t->qt.min_flt;
+		if (write) {
+			put64(t, at, 100);
+			/* the hint, then the write permission */
+			CHECK_EQ(t->qt.min_flt, min + 2);
+		} else {
+			CHECK_EQ(get64(t, at), 99);
+			CHECK_EQ(t->qt.min_flt, min + 1);
+		}
+		CHECK_EQ(get64(t, at), 99 + write);
+		CHECK_EQ(frame_of(t, at), frame);
+		CHECK(!pte_protnone(ptep_get(pte_at(t, at))));
+		CHECK_SYSTEM(m);
+	}
+	sim_exit(t);
+}
+
+/* behaviours: F3, F11 (an entry that nobody wrote: reported, SIGBUS) */
+TEST(bad_swap_entry)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 2);
+	uint64_t v;
+
+	put64(t, a, 1);
+	sim_quiet(m, true);
+	poke(t, a + PG, swp_entry_to_pte(swp_entry(3, 0x777)));
+	CHECK_SIGNAL(t, sim_load64(t, a + PG + 16, &v), SIGBUS,
+		     QUIRE_BUS_ADRERR, a + PG + 16);
+	CHECK(sim_log_contains(m, "bad page table entry"));
+	CHECK_SIGNAL(t, sim_store64(t, a + PG, 1), SIGBUS, QUIRE_BUS_ADRERR,
+		     a + PG);
+	CHECK_EQ(sim_copy_from_user(t, a + PG, &v, 8), 0);
+	poke(t, a + PG, (pte_t){0});
+	sim_quiet(m, false);
+	put64(t, a + PG, 2);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* behaviour: F4 (what is not given: no operations, a reaped mm) */
+TEST(anonymous_refusals)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 4);
+	struct vm_area_struct *vma = vma_at(t, a);
+	uint64_t free, v;
+
+	vma->vm_flags |= VM_SHARED;
+	CHECK_SIGNAL(t, sim_load64(t, a, &v), SIGBUS, QUIRE_BUS_ADRERR, a);
+	CHECK_SIGNAL(t, sim_store64(t, a, 1), SIGBUS, QUIRE_BUS_ADRERR, a);
+	vma->vm_flags &= ~VM_SHARED;
+	put64(t, a, 1);
+	free = nr_free_pages(sim_quire(m));
+	/* the OOM reaper has been here: contents are lost, so no new pages */
+	t->qt.mm->oom_reaped = true;
+	CHECK_SIGNAL(t, sim_store64(t, a + PG, 1), SIGBUS, QUIRE_BUS_ADRERR,
+		     a + PG);
+	CHECK_SIGNAL(t, sim_load64(t, a + PG, &v), SIGBUS, QUIRE_BUS_ADRERR,
+		     a + PG);
+	CHECK_EQ(get64(t, a), 1);
+	t->qt.mm->oom_reaped = false;
+	CHECK_EQ(nr_free_pages(sim_quire(m)), free);
+	CHECK_EQ(get64(t, a + PG), 0);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/*
+ * behaviour: F4 (the zero page: one for all, read-only, counted nowhere; the
+ * first write makes a page)
+ */
+TEST(zero_page)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 3);
+	struct quire *q = sim_quire(m);
+	paddr_t zero = (paddr_t)page_to_pfn(q, q->zero_page) << PAGE_SHIFT;
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(get64(t, a + i * PG), 0);
+		CHECK_EQ(frame_of(t, a + i * PG), zero);
+		CHECK(pte_special(ptep_get(pte_at(t, a + i * PG))));
+	}
+	CHECK_EQ(mm_stats(t).anon_pages, 0);
+	put64(t, a + PG, 5);
+	CHECK(frame_of(t, a + PG) != zero);
+	CHECK_EQ(frame_of(t, a), zero);
+	CHECK_EQ(get64(t, a), 0);
+	CHECK_EQ(mm_stats(t).anon_pages, 1);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* behaviours: P6, F10 (the entry changed while the copy was made) */
+TEST(copy_overtaken)
+{
+	struct sim_task *t = sim_task_create(m), *c;
+	uaddr_t a = anon(t, 1);
+	struct vm_fault vmf = {.flags = FAULT_FLAG_WRITE};
+	struct mm_struct *mm = t->qt.mm;
+	uint64_t free;
+	paddr_t frame;
+
+	put64(t, a, 8);
+	c = sim_fork(t);
+	sim_run(t);
+	/* a fault that has read the entry ... */
+	vmf.vma = vma_at(t, a);
+	vmf.address = a;
+	vmf.pmd = mm_find_pmd(mm, a);
+	vmf.pte = pte_at(t, a);
+	vmf.orig_pte = ptep_get(vmf.pte);
+	vmf.ptl = pte_lockptr(t->qt.q, pmdp_get(vmf.pmd));
+	/* ... and another that is faster */
+	put64(t, a, 9);
+	frame = frame_of(t, a);
+	free = nr_free_pages(t->qt.q);
+	down_read(&mm->mmap_lock);
+	/* the entry is another: not this fault's business any more */
+	CHECK_EQ(handle_mm_fault(vmf.vma, a, FAULT_FLAG_WRITE, NULL), 0);
+	CHECK_EQ(frame_of(t, a), frame);
+	/* do_wp_page with the old entry in hand: copies, compares, lets go */
+	spin_lock(vmf.ptl);
+	CHECK_EQ(do_wp_page(&vmf), 0);
+	up_read(&mm->mmap_lock);
+	CHECK_EQ(frame_of(t, a), frame);
+	CHECK_EQ(nr_free_pages(t->qt.q), free);
+	CHECK_EQ(get64(t, a), 9);
+	CHECK_EQ(get64(c, a), 8);
+	CHECK_SYSTEM(m);
+	sim_exit(c);
+	sim_exit(t);
+}
+
+/* behaviour: F10 (a pin, the batch of the LRU, the last sharer) */
+TEST(reuse_or_copy)
+{
+	struct sim_task *t = sim_task_create(m), *c;
+	uaddr_t a = anon(t, 4);
+	struct page *pin;
+	paddr_t frame;
+
+	/* fresh from the fault, in this CPU's batch; shared, then not */
+	put64(t, a, 1);
+	c = sim_fork(t);
+	sim_exit(c);
+	frame = frame_of(t, a);
+	put64(t, a, 2);
+	CHECK_EQ(frame_of(t, a), frame);
+	/* the same with a pin taken meanwhile: somebody else, so a copy */
+	put64(t, a + PG, 1);
+	c = sim_fork(t);
+	sim_run(t);
+	CHECK_EQ(quire_get_user_pages(t->qt.mm, a + PG, 1, false, &pin), 1);
+	sim_exit(c);
+	frame = frame_of(t, a + PG);
+	put64(t, a + PG, 2);
+	CHECK(frame_of(t, a + PG) != frame);
+	CHECK_EQ(*(uint64_t *)quire_page_address(t->qt.q, pin), 1);
+	quire_page_put(t->qt.q, pin);
+	/* never shared: the pin sees our write, protection changes or not */
+	put64(t, a + 2 * PG, 1);
+	sim_run(t);
+	CHECK_EQ(quire_get_user_pages(t->qt.mm, a + 2 * PG, 1, true, &pin), 1);
+	CHECK_EQ(sim_mprotect(t, a, 4 * PG, PROT_READ), 0);
+	CHECK_EQ(sim_mprotect(t, a, 4 * PG, RW), 0);
+	put64(t, a + 2 * PG, 7);
+	CHECK_EQ(*(uint64_t *)quire_page_address(t->qt.q, pin), 7);
+	quire_page_put(t->qt.q, pin);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* behaviour: F10 (frames without a struct page's books: PFNMAP) */
+TEST(special_mappings)
+{
+	struct sim_task *t = sim_task_create(m);
+	uint64_t bytes, stat = sim_vmstat(m, "nr_mapped");
+	paddr_t frame = sim_reserved(m, &bytes) + 16 * PG;
+	uaddr_t a = anon(t, 4);
+	struct vm_area_struct *vma = vma_at(t, a);
+	pgprot_t ro = vma->vm_page_prot;
+	uint64_t v;
+
+	put64(t, a + 3 * PG, 1); /* so that there is a table */
+	memset(sim_phys(m, frame), 0x11, PG);
+	/* private: the write gets a copy, the device keeps what it has.  A
+	 * frame outside of memory has no contents to copy. */
+	vma->vm_flags |= VM_PFNMAP;
+	poke(t, a + PG, pte_mkspecial(pfn_pte(frame >> 12, ro)));
+	CHECK_EQ(get64(t, a + PG), 0x1111111111111111);
+	sim_quiet(m, true);
+	CHECK_SIGNAL(t, sim_store64(t, a + PG, 2), SIGBUS, QUIRE_BUS_ADRERR,
+		     a + PG);
+	sim_quiet(m, false);
+	/* shared: written where it is */
+	vma->vm_flags |= VM_SHARED;
+	CHECK_EQ(sim_store64(t, a + PG, 2), 0);
+	CHECK_EQ(frame_of(t, a + PG), frame);
+	memcpy(&v, sim_phys(m, frame), 8);
+	CHECK_EQ(v, 2);
+	CHECK_EQ(sim_vmstat(m, "nr_mapped"), stat);
+	vma->vm_flags &= ~(VM_SHARED | VM_PFNMAP);
+	poke(t, a + PG, (pte_t){0});
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* behaviours: F3, P8 (the entry allows it already: this TLB was older) */
+TEST_WITH(spurious_fault, .config = {.cpus = 2})
+{
+	struct sim_task *t = sim_task_create(m), *u = sim_thread(t);
+	uaddr_t a = anon(t, 1);
+	uint64_t n, before, v;
+
+	CHECK_EQ(get64(t, a), 0);
+	/* the other CPU reads: its TLB has the zero page, read-only */
+	put64(t, a, 1);
+	CHECK_EQ(sim_mprotect(t, a, PG, PROT_READ), 0);
+	sim_bind(m, 1);
+	CHECK_EQ(get64(u, a), 1);
+	sim_bind(m, 0);
+	CHECK_EQ(sim_mprotect(t, a, PG, RW), 0);
+	sim_bind(m, 1);
+	CHECK_EQ(get64(u, a), 1);
+	sim_bind(m, 0);
+	/* made writable here, without telling the other CPU, as reuse does */
+	set_pte(pte_at(t, a), pte_mkwrite(pte_mkdirty(ptep_get(pte_at(t, a)))));
+	before = frame_of(t, a);
+	sim_bind(m, 1);
+	v = sim_vmstat(m, "quire_spurious");
+	n = u->total_faults;
+	put64(u, a, 2);
+	/* one fault at most; it was spurious */
+	CHECK(u->total_faults - n <= 1);
+	CHECK_EQ(sim_vmstat(m, "quire_spurious") - v, u->total_faults - n);
+	CHECK_EQ(frame_of(u, a), before);
+	sim_bind(m, 0);
+	CHECK_EQ(get64(t, a), 2);
+	CHECK_SYSTEM(m);
+	sim_exit(u);
+	sim_exit(t);
+}
+
+/* behaviour: F3 (young and dirty are set when the processor has not) */
+TEST(young_and_dirty)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 1);
+	pte_t e;
+
+	put64(t, a, 1);
+	e = ptep_get(pte_at(t, a));
+	CHECK(pte_young(e) && pte_dirty(e) && pte_write(e));
+	poke(t, a, pte_mkold(pte_mkclean(e)));
+	sim_run(t);
+	down_read(&t->qt.mm->mmap_lock);
+	CHECK_EQ(handle_mm_fault(vma_at(t, a), a, FAULT_FLAG_WRITE, NULL), 0);
+	up_read(&t->qt.mm->mmap_lock);
+	e = ptep_get(pte_at(t, a));
+	CHECK(pte_young(e) && pte_dirty(e));
+	/* and the processor's own: nothing is lost to a write-protect */
+	poke(t, a, pte_mkold(pte_mkclean(e)));
+	put64(t, a, 2);
+	CHECK(pte_dirty(ptep_get(pte_at(t, a))));
+	ptep_set_wrprotect(t->qt.mm, a, pte_at(t, a));
+	CHECK(pte_dirty(ptep_get(pte_at(t, a))));
+	CHECK(!pte_write(ptep_get(pte_at(t, a))));
+	flush_tlb_mm(t->qt.mm);
+	CHECK(ptep_test_and_clear_young(vma_at(t, a), a, pte_at(t, a)));
+	CHECK(!ptep_test_and_clear_young(vma_at(t, a), a, pte_at(t, a)));
+	sim_exit(t);
+}
+
+static unsigned kmmio_calls;
+static uaddr_t kmmio_addr;
+static int kmmio_probe(struct quire *q, struct pt_regs *regs, uaddr_t addr)
+{
+	pmd_t *pmd = mm_find_pmd(quire_host_current()->mm, addr);
+	pte_t *ptep = pte_offset_map(q, pmd, addr);
+
+	(void)regs;
+	kmmio_calls++;
+	if (addr != kmmio_addr)
+		return 0;
+	/* disarm: the page is there again */
+	set_pte(ptep, pte_modify(ptep_get(ptep), __pgprot(_PAGE_BASE)));
+	return 1;
+}
+
+/* behaviour: E2 (kmmio_fault looks first, and what it takes is done) */
+TEST(kmmio_looks_first)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct quire *q = sim_quire(m);
+	uaddr_t a = anon(t, 2);
+	uint64_t min;
+
+	put64(t, a, 5);
+	poke(t, a, pte_modify(ptep_get(pte_at(t, a)), PAGE_NONE));
+	q->kmmio_fault = kmmio_probe;
+	kmmio_addr = a;
+	min = t->qt.min_flt;
+	CHECK_EQ(get64(t, a), 5);
+	CHECK_EQ(kmmio_calls, 1);
+	CHECK_EQ(t->qt.min_flt, min);
+	/* not its page: goes on as ever */
+	put64(t, a + PG, 6);
+	CHECK_EQ(kmmio_calls, 2);
+	CHECK_EQ(t->qt.min_flt, min + 1);
+	q->kmmio_fault = NULL;
+	CHECK_EQ(sim_mprotect(t, a, PG, PROT_READ), 0);
+	sim_exit(t);
+}
+
+/* behaviour: E5 (interrupts off: nothing may sleep, so nothing is answered) */
+TEST(kernel_access_with_interrupts_off)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 2);
+	uint64_t v = 4;
+
+	put64(t, a, 3);
+	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL | SIM_FIXUP | SIM_NOIRQ, a,
+			    &v, 8),
+		 0);
+	CHECK_EQ(v, 3);
+	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL | SIM_FIXUP | SIM_NOIRQ,
+			    a + PG, &v, 8),
+		 SIM_EFAULT);
+	CHECK_EQ(frame_of(t, a + PG), 0);
+	sim_exit(t);
+}
+
+/* behaviour: E3 (the report says what, where, by whom, and the tables) */
+TEST(oops_report)
+{
+	static const char *const want[] = {
+		"unable to handle page fault for address: 1000",
+		"supervisor write access in kernel mode",
+		"error_code(0x2) - not-present page", "RIP: ", "R15: "};
+	struct sim_task *t = sim_task_create(m);
+	uint64_t v = 0;
+	unsigned i;
+
+	sim_quiet(m, true);
+	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL, 0x1000, &v, 8), SIM_OOPS);
+	for (i = 0; i < ARRAY_LEN(want); i++)
+		CHECK(sim_log_contains(m, want[i]));
+	CHECK(sim_log_contains(m, test_levels(m) == 5 ? "PGD " : "P4D "));
+	sim_log_clear(m);
+	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL, 0x10, &v, 8), SIM_OOPS);
+	CHECK(sim_log_contains(m, "NULL pointer dereference, address: 10"));
+	sim_exit(t);
+}
+
+/* behaviour: E8 (each fault once, also one that ends in a signal: not) */
+TEST(faults_are_counted_once)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 8);
+	uint64_t min = t->qt.min_flt, pg = sim_vmstat(m, "pgfault"), v;
+
+	CHECK_EQ(sim_touch_write(t, a, 4 * PG, 1), 0);
+	CHECK_EQ(t->qt.min_flt, min + 4);
+	CHECK_EQ(get64(t, a + 4 * PG), 0);
+	CHECK_EQ(t->qt.min_flt, min + 5);
+	put64(t, a + 4 * PG, 1); /* zero page to page */
+	CHECK_EQ(t->qt.min_flt, min + 6);
+	CHECK_EQ(sim_load64(t, 0x1234, &v), SIGSEGV);
+	CHECK_EQ(t->qt.min_flt, min + 6);
+	/* by get_user_pages: as by the program */
+	CHECK_EQ(quire_mm_write(t->qt.mm, a + 6 * PG, &v, 8, false), 8);
+	CHECK_EQ(t->qt.min_flt, min + 7);
+	CHECK_EQ(sim_vmstat(m, "pgfault"), pg + 7);
+	CHECK_EQ(t->qt.maj_flt, 0);
+	sim_exit(t);
+}
