@@ -20,7 +20,8 @@ struct p9_req {
 	uint16_t tag;
 	uint8_t type;
 	bool done;
-	uint32_t written;
+	uint32_t written;	/* by the device */
+	uint32_t head, payload; /* reply: bytes in `in`, and elsewhere */
 	struct wait_queue wq;
 };
 
@@ -49,6 +50,16 @@ int p9_call(struct p9_req *r, struct p9_reply *reply);
 int p9_call_data(struct p9_req *r, struct p9_reply *reply,
 		 const struct vq_seg *seg, unsigned nr, bool write);
 void p9_end_call(struct p9_req *r);
+/*
+ * Several at once: p9_try_start() as p9_start(), but NULL when no slot is free
+ * (a task that holds some must not wait for more); p9_queue() enters each;
+ * p9_kick() sends them; p9_wait() for each: as p9_call()'s result.
+ */
+struct p9_req *p9_try_start(struct p9_client *c, uint8_t type);
+int p9_queue(struct p9_req *r, const struct vq_seg *seg, unsigned nr,
+	     bool write);
+void p9_kick(struct p9_client *c);
+int p9_wait(struct p9_req *r, struct p9_reply *reply);
 
 /* Whole calls, for the file system: 0 or -errno. */
 int p9_walk(struct p9_client *c, uint32_t fid, uint32_t newfid,

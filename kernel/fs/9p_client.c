@@ -85,12 +85,11 @@ static bool slot_memory(struct p9_client *c, struct p9_req *r, unsigned slot)
 	return true;
 }
 
-struct p9_req *p9_start(struct p9_client *c, uint8_t type)
+static struct p9_req *start_in(struct p9_client *c, uint8_t type,
+			       unsigned slot)
 {
 	struct p9_req *r;
-	unsigned slot = 0;
 
-	wait_event(&c->slot_wq, take_slot(c, &slot));
 	r = &c->slots[slot];
 	if (!slot_memory(c, r, slot)) {
 		give_slot(c, slot);
@@ -101,6 +100,21 @@ struct p9_req *p9_start(struct p9_client *c, uint8_t type)
 	p9_begin(&r->msg, r->out, P9_OUT_BYTES, type,
 		 type == P9_TVERSION ? (uint16_t)P9_NOTAG : r->tag);
 	return r;
+}
+
+struct p9_req *p9_start(struct p9_client *c, uint8_t type)
+{
+	unsigned slot = 0;
+
+	wait_event(&c->slot_wq, take_slot(c, &slot));
+	return start_in(c, type, slot);
+}
+
+struct p9_req *p9_try_start(struct p9_client *c, uint8_t type)
+{
+	unsigned slot = 0;
+
+	return take_slot(c, &slot) ? start_in(c, type, slot) : NULL;
 }
 
 void p9_end_call(struct p9_req *r)
@@ -117,26 +131,14 @@ static uint32_t seg_bytes(const struct vq_seg *seg, unsigned nr)
 	return n;
 }
 
-/* Send and wait; payload pieces are in seg[1 ...] / seg[2 ...] already. */
-static void transact(struct p9_req *r, const struct vq_seg *seg, unsigned out,
-		     unsigned in)
-{
-	struct p9_client *c = r->client;
-
-	while (vq_add(&c->vq, seg, out, in, c->tables[r->tag], r))
-		yield(); /* fewer slots than ring entries: does not happen */
-	vq_kick(&c->vq);
-	wait_event(&r->wq, __atomic_load_n(&r->done, __ATOMIC_ACQUIRE));
-}
-
-int p9_call_data(struct p9_req *r, struct p9_reply *reply,
-		 const struct vq_seg *data, unsigned nr, bool write)
+int p9_queue(struct p9_req *r, const struct vq_seg *data, unsigned nr,
+	     bool write)
 {
 	struct vq_seg seg[P9_MAX_SEGS + 2];
 	paddr_t base = quire_page_phys(the_quire, r->pages);
-	unsigned n = 0, out, in;
-	uint32_t payload = seg_bytes(data, nr), head;
-	uint16_t tag = r->type == P9_TVERSION ? (uint16_t)P9_NOTAG : r->tag;
+	struct p9_client *c = r->client;
+	unsigned n = 0, out;
+	uint32_t payload = seg_bytes(data, nr);
 	size_t len;
 
 	len = p9_end(&r->msg, write ? payload : 0);
@@ -148,18 +150,43 @@ int p9_call_data(struct p9_req *r, struct p9_reply *reply,
 		n += nr;
 	}
 	out = n;
-	head = !write && nr ? P9_READ_HEADER : P9_IN_BYTES;
-	seg[n++] = (struct vq_seg){base + P9_OUT_BYTES, head};
+	r->head = !write && nr ? P9_READ_HEADER : P9_IN_BYTES;
+	r->payload = write ? 0 : payload;
+	seg[n++] = (struct vq_seg){base + P9_OUT_BYTES, r->head};
 	if (!write && nr) {
 		memcpy(&seg[n], data, nr * sizeof(*data));
 		n += nr;
 	}
-	in = n - out;
-	transact(r, seg, out, in);
+	while (vq_add(&c->vq, seg, out, n - out, c->tables[r->tag], r))
+		yield(); /* fewer slots than ring entries: does not happen */
+	return 0;
+}
+
+void p9_kick(struct p9_client *c)
+{
+	vq_kick(&c->vq);
+}
+
+int p9_wait(struct p9_req *r, struct p9_reply *reply)
+{
+	uint16_t tag = r->type == P9_TVERSION ? (uint16_t)P9_NOTAG : r->tag;
+	uint32_t head = r->head;
+
+	wait_event(&r->wq, __atomic_load_n(&r->done, __ATOMIC_ACQUIRE));
 	if (head > r->written)
 		head = r->written;
-	return p9_parse_reply(r->in, head, r->type, tag, write ? 0 : payload,
-			      reply);
+	return p9_parse_reply(r->in, head, r->type, tag, r->payload, reply);
+}
+
+int p9_call_data(struct p9_req *r, struct p9_reply *reply,
+		 const struct vq_seg *data, unsigned nr, bool write)
+{
+	int err = p9_queue(r, data, nr, write);
+
+	if (err)
+		return err;
+	p9_kick(r->client);
+	return p9_wait(r, reply);
 }
 
 int p9_call(struct p9_req *r, struct p9_reply *reply)

@@ -360,6 +360,9 @@ static int read_names(struct file *f, struct page *buf, uint64_t *pos,
 		if (!ctx->emit(ctx, e.name.text, e.name.len, e.qid.path,
 			       e.type, e.offset))
 			return 0;
+		if (!f->inode->sb->volatile_names)
+			p9_note_name(p9_i(f->inode), e.name.text, e.name.len,
+				     *pos == 0);
 		*pos = e.offset;
 	}
 	return 1;

@@ -87,55 +87,58 @@ static int set_type(struct inode *inode, uint64_t size)
 	return 0;
 }
 
-/*
- * The inode of what fid names; takes over the fid.  An error pointer
- * otherwise (the fid is clunked).
- */
-static struct inode *inode_of_fid(struct super *sb, uint32_t fid)
+struct inode *p9_inode_of(struct super *sb, uint32_t fid,
+			  const struct p9_attr *a)
 {
 	struct p9_client *c = p9_c(sb);
 	struct inode *inode, *known;
 	struct p9_inode *pi;
-	struct p9_attr a;
-	int err = p9_getattr(c, fid, &a);
 
-	if (err)
-		goto clunk;
-	known = inode_find(sb, a.qid.path);
-	if (known && (known->mode & S_IFMT) == (a.mode & S_IFMT)) {
+	known = inode_find(sb, a->qid.path);
+	if (known && (known->mode & S_IFMT) == (a->mode & S_IFMT)) {
 		p9_clunk(c, fid);
 		if (sb->volatile_names)
-			p9_set_attr(known, &a);
+			p9_set_attr(known, a);
 		return known;
 	}
-	inode_put(known); /* the number was reused for something else */
-	err = -ENOMEM;
-	inode = inode_new(sb, a.mode, a.qid.path);
-	if (!inode)
-		goto clunk;
-	pi = fs_zalloc(sizeof(*pi));
-	inode->priv = pi;
+	inode = inode_new(sb, a->mode, a->qid.path);
+	pi = inode ? fs_zalloc(sizeof(*pi)) : NULL;
 	if (!pi) {
 		inode_put(inode);
-		goto clunk;
-	}
-	pi->fid = fid;
-	pi->rfid = pi->wfid = P9_NOFID;
-	pi->version = a.qid.version;
-	mutex_init(&pi->lock);
-	copy_attr(inode, &a);
-	if (set_type(inode, a.size)) {
-		inode_put(inode); /* clunks the fid */
+		inode_put(known);
+		p9_clunk(c, fid);
 		return ERR_PTR(-ENOMEM);
 	}
-	if (known)
-		return inode; /* stays out of the hash: the old one is in it */
+	inode->priv = pi;
+	pi->fid = fid;
+	pi->rfid = pi->wfid = P9_NOFID;
+	pi->version = a->qid.version;
+	mutex_init(&pi->lock);
+	copy_attr(inode, a);
+	if (set_type(inode, a->size)) {
+		inode_put(inode); /* clunks the fid */
+		inode_put(known);
+		return ERR_PTR(-ENOMEM);
+	}
+	if (known) { /* the number was reused for something else: the old one
+		      * has its place in the hash, ours does without */
+		inode_put(known);
+		return inode;
+	}
 	known = inode_hash(inode);
 	if (known != inode)
 		inode_put(inode);
 	return known;
-clunk:
-	p9_clunk(c, fid);
+}
+
+static struct inode *inode_of_fid(struct super *sb, uint32_t fid)
+{
+	struct p9_attr a;
+	int err = p9_getattr(p9_c(sb), fid, &a);
+
+	if (!err)
+		return p9_inode_of(sb, fid, &a);
+	p9_clunk(p9_c(sb), fid);
 	return ERR_PTR(err);
 }
 
@@ -152,6 +155,7 @@ static void p9_evict(struct inode *inode)
 		p9_clunk(c, pi->wfid);
 	p9_clunk(c, pi->fid);
 	fs_free(pi->link);
+	fs_free(pi->names);
 	fs_free(pi);
 }
 
@@ -173,6 +177,8 @@ static int p9_lookup(struct inode *dir, struct dentry *d)
 	if (IS_ERR(inode))
 		return (int)PTR_ERR(inode);
 	d_set_inode(d, inode);
+	if (p9_i(dir)->names)
+		p9_prefetch(d->parent);
 	return 0;
 }
 

@@ -15,7 +15,10 @@ static int inode_change(struct inode *inode, const struct iattr *a)
 	if (inode->sb && inode->sb->readonly)
 		return -EROFS;
 	mutex_lock(&inode->lock);
-	if (inode->ops && inode->ops->setattr)
+	err = may_change(inode, a);
+	if (err)
+		;
+	else if (inode->ops && inode->ops->setattr)
 		err = inode->ops->setattr(inode, a);
 	else
 		err = inode->sb ? -EPERM : inode_setattr(inode, a);
@@ -239,7 +242,9 @@ long sys_truncate(uaddr_t upath, int64_t length)
 	path_free(path);
 	if (IS_ERR(d))
 		return PTR_ERR(d);
-	ret = inode_truncate(d->inode, (uint64_t)length);
+	ret = inode_permission(d->inode, MAY_WRITE);
+	if (!ret || inode_is(d->inode, S_IFDIR))
+		ret = inode_truncate(d->inode, (uint64_t)length);
 	dput(d);
 	return ret;
 }

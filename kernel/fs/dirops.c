@@ -62,8 +62,8 @@ static int place_begin(int dirfd, const char *path, bool dir_wanted,
 		err = -EEXIST;
 	else if (last.slash && !dir_wanted)
 		err = -ENOENT;
-	else if (pl->parent->sb->readonly)
-		err = -EROFS;
+	else
+		err = inode_permission(pl->parent->inode, MAY_WRITE | MAY_EXEC);
 	if (err)
 		place_end(pl);
 	return err;
@@ -162,9 +162,7 @@ static int may_remove(struct dentry *parent, struct dentry *d, bool slash,
 		return -EISDIR;
 	if (!dir && slash)
 		return -ENOTDIR;
-	if (parent->sb->readonly)
-		return -EROFS;
-	return 0;
+	return may_remove_from(parent->inode, d->inode);
 }
 
 static int remove_locked(struct dentry *parent, struct dentry *d, bool dir)
@@ -244,11 +242,18 @@ static void unlock_parents(struct renaming *r)
 static int may_rename(const struct renaming *r)
 {
 	bool odir, ndir;
+	int err;
 
 	if (!r->od->inode)
 		return -ENOENT;
-	if (r->op->sb->readonly)
-		return -EROFS;
+	err = may_remove_from(r->op->inode, r->od->inode);
+	if (!err)
+		err = r->nd->inode
+			      ? may_remove_from(r->np->inode, r->nd->inode)
+			      : inode_permission(r->np->inode,
+						 MAY_WRITE | MAY_EXEC);
+	if (err)
+		return err;
 	if (r->od->mounted || r->nd->mounted)
 		return -EBUSY;
 	odir = inode_is(r->od->inode, S_IFDIR);

@@ -133,8 +133,12 @@ long fd_give(struct file *f, bool cloexec)
 
 /* ----------------------------------------------------------------- opening */
 
-/* Make the missing name that d stands for.  Its parent's lock is not held. */
-static int create_missing(struct dentry *d, uint32_t flags, uint32_t mode)
+/*
+ * Make the missing name that d stands for.  Its parent's lock is not held.
+ * *made: false when somebody else has made it in the meantime.
+ */
+static int create_missing(struct dentry *d, uint32_t flags, uint32_t mode,
+			  bool *made)
 {
 	struct dentry *parent = d->parent;
 	struct inode *dir = parent->inode;
@@ -150,8 +154,12 @@ static int create_missing(struct dentry *d, uint32_t flags, uint32_t mode)
 	else if (!dir->ops->create)
 		err = -EACCES;
 	else
+		err = inode_permission(dir, MAY_WRITE | MAY_EXEC);
+	if (!err && !d->inode) {
+		*made = true;
 		err = dir->ops->create(
 			dir, d, S_IFREG | (mode & 07777 & ~current->fs->umask));
+	}
 	mutex_unlock(&dir->lock);
 	return err;
 }
@@ -213,8 +221,8 @@ static struct dentry *open_lookup(int dirfd, const char *path, uint32_t flags,
 		if (d->inode)
 			return d;
 		err = ends_in_slash(path) ? -EISDIR
-					  : create_missing(d, flags, mode);
-		*created = true;
+					  : create_missing(d, flags, mode,
+							   created);
 		if (!err)
 			return d;
 		dput(d);

@@ -89,6 +89,10 @@ extern struct dentry *global_root;
 #define MAY_WRITE 2u
 #define MAY_READ 4u
 int inode_permission(struct inode *inode, unsigned mask);
+int permission_as(struct inode *inode, unsigned mask, bool real);
+int may_change(struct inode *inode, const struct iattr *a);
+/* May victim's name be taken out of dir (also: the sticky bit)? */
+int may_remove_from(struct inode *dir, struct inode *victim);
 
 /* file.c */
 /* The task's descriptor for f is gone: locks, flush, and the reference. */

@@ -208,11 +208,15 @@ static int walk_name(struct walk *w, const char *name, size_t len)
 {
 	struct dentry *d;
 	bool last, slash;
+	int err;
 
 	if (!w->cur->inode)
 		return -ENOENT;
 	if (!inode_is(w->cur->inode, S_IFDIR))
 		return -ENOTDIR;
+	err = inode_permission(w->cur->inode, MAY_EXEC);
+	if (err)
+		return err;
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
 	if (len == 1 && name[0] == '.')

@@ -308,22 +308,6 @@ long sys_readlink(uaddr_t upath, uaddr_t ubuf, int size)
 	return sys_readlinkat(AT_FDCWD, upath, ubuf, size);
 }
 
-/*
- * Every task is root: everything may be read and written that the file system
- * lets be written, and executed what has an execute bit.
- */
-int inode_permission(struct inode *inode, unsigned mask)
-{
-	if ((mask & MAY_WRITE) && inode->sb && inode->sb->readonly &&
-	    (inode_is(inode, S_IFREG) || inode_is(inode, S_IFDIR) ||
-	     inode_is(inode, S_IFLNK)))
-		return -EROFS;
-	if ((mask & MAY_EXEC) && !inode_is(inode, S_IFDIR) &&
-	    !(inode->mode & 0111))
-		return -EACCES;
-	return 0;
-}
-
 long sys_faccessat2(int dirfd, uaddr_t upath, unsigned mode, unsigned flags)
 {
 	unsigned look = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
@@ -343,7 +327,7 @@ long sys_faccessat2(int dirfd, uaddr_t upath, unsigned mode, unsigned flags)
 	path_free(path);
 	if (IS_ERR(d))
 		return PTR_ERR(d);
-	ret = inode_permission(d->inode, mode);
+	ret = permission_as(d->inode, mode, !(flags & AT_EACCESS));
 	dput(d);
 	return ret;
 }
