@@ -135,9 +135,11 @@ void exit_mmap(struct mm_struct *mm)
 	update_hiwater_rss(mm);
 	vma = vma_first(mm);
 	tlb_gather_mmu_fullmm(&tlb, mm);
-	if (vma)
+	if (vma) {
 		unmap_vmas(&tlb, vma, 0, mm->task_size);
-	free_pgd_range(&tlb, 0, mm->task_size, 0, 0);
+		/* by the VMAs, not by all 512 entries of each table */
+		free_pgtables(&tlb, vma, 0, 0);
+	}
 	tlb_finish_mmu(&tlb);
 	for (; vma; vma = next) {
 		next = vma_next(vma);
