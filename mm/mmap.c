@@ -243,8 +243,10 @@ static int mmap_check_file(struct mmap_request *m)
 	uint64_t pages = m->len >> PAGE_SHIFT;
 	unsigned type = m->flags & MAP_TYPE;
 
-	if (pages > (MAX_FILE_BYTES >> PAGE_SHIFT) ||
-	    m->pgoff > (MAX_FILE_BYTES >> PAGE_SHIFT) - pages)
+	/* a device has no size */
+	if (!file->is_zero_dev &&
+	    (pages > (MAX_FILE_BYTES >> PAGE_SHIFT) ||
+	     m->pgoff > (MAX_FILE_BYTES >> PAGE_SHIFT) - pages))
 		return -EOVERFLOW;
 	if (type != MAP_PRIVATE && type != MAP_SHARED &&
 	    type != MAP_SHARED_VALIDATE)

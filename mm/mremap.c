@@ -285,7 +285,11 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 	if (place < 0)
 		return (int)place;
 	r->new_addr = (uaddr_t)place;
-	return move_vma(r, find_vma(mm, r->addr));
+	/* what was unmapped for it may have been the source: old_len is 0 */
+	vma = find_vma(mm, r->addr);
+	if (!vma || vma->vm_start > r->addr)
+		return -EFAULT;
+	return move_vma(r, vma);
 }
 
 /* MREMAP_FIXED without a change of size: piece by piece, holes are kept. */

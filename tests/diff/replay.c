@@ -55,6 +55,8 @@ static int64_t pages_of(struct where w, uint64_t len)
 {
 	uint64_t bytes = ((uint64_t)w.off & (PAGE - 1)) + len + PAGE - 1;
 
+	if (len + PAGE - 1 < len) /* rounds up to nothing */
+		return 0;
 	if (len > (uint64_t)(2 * ARENA_SPAN * PAGE))
 		return 2 * ARENA_SPAN;
 	return (int64_t)(bytes / PAGE);
@@ -95,7 +97,7 @@ static void shadow_mremap(const struct op *op)
 	for (int64_t i = 0; i < n; i++)
 		if ((p = shadow_page(op->proc, op->at, i)))
 			old[i] = *p;
-	if (!op->len && (p = shadow_page(op->proc, op->at, 0)))
+	if (!n && (p = shadow_page(op->proc, op->at, 0)))
 		old[0] = *p;
 	for (int64_t i = n > 0 ? n : 1; i < m; i++)
 		old[i] = old[(n > 0 ? n : 1) - 1];
