@@ -133,7 +133,7 @@ TEST_WITH(no_execute_missing, .config = {.no_nx = true})
 	sim_exit(t);
 }
 
-/* behaviour: P1 (four levels or five; absent ones fold away) */
+/* behaviours: P1 (four levels or five; absent ones fold away), F2 */
 TEST(levels_of_tables)
 {
 	struct sim_task *t = sim_task_create_bare(m);
@@ -355,7 +355,9 @@ TEST(copy_overtaken)
 	down_read(&mm->mmap_lock);
 	/* the entry is another: not this fault's business any more */
 	CHECK_EQ(handle_mm_fault(vmf.vma, a, FAULT_FLAG_WRITE, NULL), 0);
+	up_read(&mm->mmap_lock);
 	CHECK_EQ(frame_of(t, a), frame);
+	down_read(&mm->mmap_lock);
 	/* do_wp_page with the old entry in hand: copies, compares, lets go */
 	spin_lock(vmf.ptl);
 	CHECK_EQ(do_wp_page(&vmf), 0);
@@ -612,4 +614,84 @@ TEST(faults_are_counted_once)
 	CHECK_EQ(sim_vmstat(m, "pgfault"), pg + 7);
 	CHECK_EQ(t->qt.maj_flt, 0);
 	sim_exit(t);
+}
+
+static struct quire_event seen[64];
+static unsigned nr_seen;
+static void remember(void *cookie, const struct quire_event *ev)
+{
+	(void)cookie;
+	if (nr_seen < ARRAY_LEN(seen))
+		seen[nr_seen++] = *ev;
+}
+
+/* One access, one fault: a begin and an end, of this kind. */
+static void expect_kind(struct sim_task *t, uaddr_t a, bool write,
+			enum quire_fault_kind kind, int result)
+{
+	uint64_t v = 1;
+
+	nr_seen = 0;
+	test_context("%s", quire_fault_kind_name(kind));
+	sim_trace(t->m, remember, NULL);
+	CHECK_EQ(write ? sim_store64(t, a, 1) : sim_load64(t, a, &v), result);
+	sim_trace(t->m, NULL, NULL);
+	REQUIRE_EQ(nr_seen, 2);
+	CHECK_EQ(seen[0].type, QE_FAULT_BEGIN);
+	CHECK_EQ(seen[1].type, QE_FAULT_END);
+	CHECK_EQ(seen[1].kind, kind);
+	CHECK_EQ(seen[1].addr, a);
+	CHECK_EQ(seen[1].error, seen[0].error);
+	CHECK_EQ(seen[1].task, t->qt.id);
+	CHECK_EQ(seen[1].mm, quire_mm_id(t->qt.mm));
+	CHECK(seen[1].bits & QUIRE_EVENT_USER);
+	CHECK_EQ((seen[1].bits & QUIRE_EVENT_STACK_GROWTH) != 0,
+		 kind == QF_STACK_GROWTH);
+}
+
+/* behaviours: F3, F4, F5, F10 (each entry finds its phase, by tracepoint) */
+TEST(each_fault_is_of_its_kind)
+{
+	struct sim_task *t = sim_task_create(m), *c;
+	struct sim_file *f = sim_file_create(m, "f", 64 * PG, 3);
+	uaddr_t a = anon(t, 8);
+	uaddr_t p = must_map(t, 64 * PG, RW, MAP_PRIVATE, f, 0);
+	uaddr_t s = must_map(t, 4 * PG, RW, SHANON, NULL, 0);
+	uint64_t free_before;
+
+	expect_kind(t, a, true, QF_ANON_WRITE, 0);
+	expect_kind(t, a + PG, false, QF_ZERO_READ, 0);
+	expect_kind(t, a + PG, true, QF_COW_ZERO, 0);
+	expect_kind(t, p, true, QF_FILE_COW, 0);
+	CHECK(seen[1].bits & QUIRE_EVENT_MAJOR);
+	expect_kind(t, p + 32 * PG, false, QF_FILE_READ, 0);
+	expect_kind(t, p + 32 * PG, true, QF_COW_COPY, 0);
+	expect_kind(t, s, true, QF_SHMEM, 0);
+	expect_kind(t, s + PG, false, QF_SHMEM, 0);
+	expect_kind(t, sim_stack_top(m) - (160 << 10), true, QF_STACK_GROWTH,
+		    0);
+	expect_kind(t, 0x3000, true, QF_SIGSEGV, SIGSEGV);
+	CHECK_EQ(sim_mprotect(t, a, PG, PROT_READ), 0);
+	expect_kind(t, a, true, QF_SIGSEGV, SIGSEGV);
+	CHECK_EQ(sim_mprotect(t, a, PG, RW), 0);
+	c = sim_fork(t);
+	expect_kind(c, a + PG, true, QF_COW_COPY, 0);
+	expect_kind(t, a + PG, true, QF_COW_REUSE, 0);
+	sim_exit(c);
+	sim_file_truncate(f, PG);
+	expect_kind(t, p + 40 * PG, false, QF_SIGBUS, SIGBUS);
+	poke(t, a, pte_modify(ptep_get(pte_at(t, a)), PAGE_NONE));
+	expect_kind(t, a, false, QF_NUMA, 0);
+	test_context("%s", "");
+	if (sim_has_injection()) {
+		free_before = nr_free_pages(t->qt.q);
+		sim_inject_reset(m);
+		sim_inject_nth(m, 1, false);
+		expect_kind(t, a + 5 * PG, true, QF_OOM, SIM_OOM);
+		sim_inject_reset(m);
+		CHECK_EQ(nr_free_pages(t->qt.q), free_before);
+	}
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
 }
