@@ -53,6 +53,18 @@ static void expect(struct sim_task *t, uaddr_t a, uint64_t v)
 		CHECK_EQ(w, v);
 }
 
+/* On machines with as many levels of tables as m. */
+static unsigned fail_each(struct sim_machine *m, test_scenario scenario)
+{
+	struct sim_config c = {.ram_bytes = 16 << 20,
+			       .check_ops = true,
+			       .levels = test_levels(m)};
+	unsigned n = test_every_failure(&c, scenario, NULL);
+
+	sim_bind(m, 0);
+	return n;
+}
+
 /* ------------------------------------------------------- anonymous memory */
 
 static void anon_faults(struct sim_task *t)
@@ -70,9 +82,9 @@ static void anon_faults(struct sim_task *t)
 		store(t, b, 3);
 		expect(t, b + PG, 0);
 	}
-	b = map(t, 0, 600, RW, ANON | MAP_POPULATE, NULL);
+	b = map(t, 0, 150, RW, ANON | MAP_POPULATE, NULL);
 	if (b)
-		did(sim_munmap(t, b + 10 * PG, 500 * PG));
+		did(sim_munmap(t, b + 10 * PG, 100 * PG));
 	did(sim_madvise(t, a, 4 * PG, MADV_POPULATE_WRITE));
 	did(sim_madvise(t, a, 4 * PG, MADV_DONTNEED));
 	expect(t, a, 0);
@@ -145,11 +157,10 @@ static void scenario_anon(struct sim_machine *m, void *arg)
 }
 
 /* behaviours: F15, F4, M2, E6 */
-TEST_WITH(every_allocation_fails_anonymous, .plain = true, .seconds = 500)
+TEST_WITH(every_allocation_fails_anonymous, .seconds = 500)
 {
-	UNUSED_MACHINE;
 	if (sim_has_injection())
-		CHECK(test_every_failure(NULL, scenario_anon, NULL) > 40);
+		CHECK(fail_each(m, scenario_anon) > 40);
 }
 
 /* -------------------------------------------------------------------- fork */
@@ -211,11 +222,10 @@ out:
 }
 
 /* behaviours: F15, F10, M3 */
-TEST_WITH(every_allocation_fails_fork, .plain = true, .seconds = 500)
+TEST_WITH(every_allocation_fails_fork, .seconds = 500)
 {
-	UNUSED_MACHINE;
 	if (sim_has_injection())
-		CHECK(test_every_failure(NULL, scenario_fork, NULL) > 40);
+		CHECK(fail_each(m, scenario_fork) > 40);
 }
 
 /* ------------------------------------------------------------------- files */
@@ -298,11 +308,125 @@ static void scenario_file(struct sim_machine *m, void *arg)
 }
 
 /* behaviours: F15, F5, F7, F9 */
-TEST_WITH(every_allocation_fails_files, .plain = true, .seconds = 500)
+TEST_WITH(every_allocation_fails_files, .seconds = 500)
 {
-	UNUSED_MACHINE;
 	if (sim_has_injection())
-		CHECK(test_every_failure(NULL, scenario_file, NULL) > 40);
+		CHECK(fail_each(m, scenario_file) > 40);
+}
+
+/* ------------------------------------------- mappings moved, grown, shrunk */
+
+static void move_file(struct sim_task *t, struct sim_file *f)
+{
+	uaddr_t a = map(t, 0, 5, RW, MAP_PRIVATE, f);
+	bool w;
+	sreg_t r;
+
+	if (!a)
+		return;
+	w = got(sim_store8(t, a + PG, 0x77));
+	file_byte(t, a + 2 * PG, 2 * PG);
+	r = sim_mremap(t, a, 5 * PG, 3 * PG, 0, 0);
+	did(r);
+	r = sim_mremap(t, a, 3 * PG, 5 * PG, MREMAP_MAYMOVE, 0);
+	if (did(r))
+		a = (uaddr_t)r;
+	r = sim_mremap(t, a, 3 * PG, 3 * PG, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       0x320000000000);
+	if (did(r))
+		a = (uaddr_t)r;
+	file_byte(t, a + 2 * PG, 2 * PG);
+	if (w) {
+		uint8_t b = 0;
+
+		if (got(sim_load8(t, a + PG, &b)))
+			CHECK_EQ(b, 0x77);
+	}
+}
+
+/* Many page tables' worth of contents, over a table's edge, and left behind. */
+static void move_tables(struct sim_task *t)
+{
+	uaddr_t from = 0x330000000000 - 6 * PG, to = 0x340000000000 - 4 * PG;
+	uaddr_t a = map(t, from, 12, RW, ANON | MAP_FIXED, NULL);
+	bool w[12];
+	unsigned i;
+	sreg_t r;
+
+	if (!a)
+		return;
+	for (i = 0; i < 12; i++)
+		w[i] = store(t, a + i * PG, i + 1);
+	r = sim_mremap(t, a, 12 * PG, 12 * PG,
+		       MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	if (did(r)) {
+		expect(t, a + 3 * PG, 0);
+		a = to;
+	}
+	for (i = 0; i < 12; i++)
+		if (w[i])
+			expect(t, a + i * PG, i + 1);
+}
+
+static void scenario_move(struct sim_machine *m, void *arg)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f;
+
+	(void)arg;
+	if (!t)
+		return;
+	f = sim_file_create(m, "/data", 5 * PG, SEED);
+	move_file(t, f);
+	move_tables(t);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
+/* behaviours: F15, M2 */
+TEST_WITH(every_allocation_fails_mremap, .seconds = 500)
+{
+	if (sim_has_injection())
+		CHECK(fail_each(m, scenario_move) > 30);
+}
+
+/* ------------------------------------------------------ every read failed */
+
+/* behaviours: C2, E7, F15 (each device read fails once, in turn) */
+TEST(every_read_fails)
+{
+	struct sim_file_stats st = {0};
+	struct sim_file *f;
+	struct sim_task *t;
+	unsigned i, p, bad;
+	uint8_t b;
+	uaddr_t a;
+	int e;
+
+	for (i = 0; i <= st.reads; i++) {
+		test_context("read %u", i);
+		t = sim_task_create(m);
+		f = sim_file_create(m, "/data", 40 * PG, SEED);
+		a = map(t, 0, 40, RW, MAP_PRIVATE, f);
+		if (i)
+			sim_file_fail_reads(f, i - 1, 1, -EIO);
+		for (p = 0, bad = 0; p < 40; p += 3) {
+			e = p & 1 ? sim_store8(t, a + p * PG, 5)
+				  : sim_load8(t, a + p * PG, &b);
+			bad += e == SIGBUS;
+			CHECK(!e || e == SIGBUS);
+			/* the next try reads it again, and it is right */
+			file_byte(t, a + p * PG + 1, p * PG + 1);
+		}
+		CHECK(bad <= 1);
+		if (i)
+			CHECK(sim_file_read(f, 0, &b, 1) == 1);
+		sim_file_get_stats(f, &st);
+		CHECK(st.reads >= 14);
+		sim_exit(t);
+		sim_file_close(f);
+		CHECK_SYSTEM(m);
+	}
 }
 
 /* ------------------------------------------------- the kernel's user access */
@@ -341,11 +465,10 @@ static void scenario_kernel(struct sim_machine *m, void *arg)
 }
 
 /* behaviours: F15, E14 */
-TEST_WITH(every_allocation_fails_kernel_access, .plain = true, .seconds = 500)
+TEST_WITH(every_allocation_fails_kernel_access, .seconds = 500)
 {
-	UNUSED_MACHINE;
 	if (sim_has_injection())
-		CHECK(test_every_failure(NULL, scenario_kernel, NULL) > 20);
+		CHECK(fail_each(m, scenario_kernel) > 20);
 }
 
 /* ----------------------------------------------------------- random failures

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads of one process that do everything at once.  Each owns a region whose
+ * pages it keeps a model of (mapped, writable, contents), applies random
+ * operations to both, and compares; all share the address space, its tables,
+ * its lock, and the free pages, and any of them may fork at any time.
+ */
+#include "common.h"
+
+#define PAGES 48
+
+struct region {
+	struct sim_task *t;
+	uaddr_t base;
+	uint64_t rng;
+	bool mapped[PAGES], writable[PAGES];
+	uint64_t value[PAGES];
+};
+
+struct stress {
+	struct sim_machine *m;
+	struct region r[4];
+	unsigned rounds;
+};
+
+static unsigned rnd(struct region *r, unsigned n)
+{
+	r->rng = r->rng * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(r->rng >> 33) % n;
+}
+
+static uaddr_t page_addr(const struct region *r, unsigned p)
+{
+	return r->base + p * PG;
+}
+
+/* Compare every page of the region, as task t sees it, with the model. */
+static bool matches(struct region *r, struct sim_task *t, unsigned first,
+		    unsigned n)
+{
+	uint64_t v;
+	unsigned p;
+	int e;
+
+	for (p = first; p < first + n; p++) {
+		e = sim_load64(t, page_addr(r, p), &v);
+		if (!CHECK_EQ(e, r->mapped[p] ? 0 : SIGSEGV))
+			return false;
+		if (!e && !CHECK_EQ(v, r->value[p]))
+			return false;
+	}
+	return true;
+}
+
+static void op_write(struct region *r)
+{
+	unsigned p = rnd(r, PAGES);
+	uint64_t v = r->rng;
+	int e = sim_store64(r->t, page_addr(r, p), v);
+
+	if (!r->mapped[p] || !r->writable[p]) {
+		CHECK_EQ(e, SIGSEGV);
+		CHECK_EQ(r->t->sig.code,
+			 r->mapped[p] ? QUIRE_SEGV_ACCERR : QUIRE_SEGV_MAPERR);
+		return;
+	}
+	if (CHECK_EQ(e, 0))
+		r->value[p] = v;
+}
+
+static void op_range(struct region *r, unsigned op)
+{
+	unsigned p = rnd(r, PAGES), n = 1 + rnd(r, 8), i;
+	uaddr_t a = page_addr(r, p);
+	bool all = true, rw = rnd(r, 2);
+
+	if (n > PAGES - p)
+		n = PAGES - p;
+	for (i = p; i < p + n; i++)
+		all = all && r->mapped[i];
+	switch (op) {
+	case 0:
+		CHECK_EQ(sim_munmap(r->t, a, n * PG), 0);
+		break;
+	case 1:
+		CHECK_EQ(sim_mmap(r->t, a, n * PG, RW, ANON | MAP_FIXED, NULL,
+				  0),
+			 (sreg_t)a);
+		break;
+	case 2:
+		if (all)
+			CHECK_EQ(sim_mprotect(r->t, a, n * PG,
+					      rw ? RW : PROT_READ),
+				 0);
+		break;
+	default:
+		CHECK_EQ(sim_madvise(r->t, a, n * PG, MADV_DONTNEED),
+			 all ? 0 : -ENOMEM);
+		break;
+	}
+	for (i = p; i < p + n; i++) {
+		if (op < 2) {
+			r->mapped[i] = op == 1;
+			r->writable[i] = true;
+		}
+		if (op == 2 && all)
+			r->writable[i] = rw;
+		if (op != 2)
+			r->value[i] = 0;
+	}
+}
+
+static void op_move(struct region *r)
+{
+	unsigned from = rnd(r, PAGES), to = rnd(r, PAGES);
+
+	if (from == to || !r->mapped[from])
+		return;
+	CHECK_EQ(sim_mremap(r->t, page_addr(r, from), PG, PG,
+			    MREMAP_MAYMOVE | MREMAP_FIXED, page_addr(r, to)),
+		 (sreg_t)page_addr(r, to));
+	r->mapped[to] = true;
+	r->writable[to] = r->writable[from];
+	r->value[to] = r->value[from];
+	r->mapped[from] = false;
+}
+
+static void op_fork(struct region *r)
+{
+	struct sim_task *c = sim_fork(r->t);
+	unsigned p = rnd(r, PAGES);
+
+	if (!CHECK(c))
+		return;
+	if (r->mapped[p] && r->writable[p])
+		CHECK_EQ(sim_store64(c, page_addr(r, p), 1), 0);
+	matches(r, c, p + 1, PAGES - p - 1);
+	sim_exit(c);
+	matches(r, r->t, p, 1);
+}
+
+static void one_thread(unsigned i, void *arg)
+{
+	struct stress *s = arg;
+	struct region *r = &s->r[i];
+	unsigned k, op;
+
+	for (k = 0; k < s->rounds && !test_failures(); k++) {
+		op = rnd(r, 40);
+		if (op < 18)
+			op_write(r);
+		else if (op < 30)
+			matches(r, r->t, rnd(r, PAGES), 1);
+		else if (op < 37)
+			op_range(r, op % 4);
+		else if (op < 39)
+			op_move(r);
+		else
+			op_fork(r);
+	}
+	matches(r, r->t, 0, PAGES);
+}
+
+static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
+{
+	struct stress *s = calloc(1, sizeof(*s));
+	unsigned i;
+
+	REQUIRE(s);
+	s->m = m;
+	s->rounds = rounds;
+	for (i = 0; i < n; i++) {
+		s->r[i].t = i ? sim_thread(s->r[0].t) : sim_task_create(m);
+		/* neighbours share tables of every level but the last */
+		s->r[i].base = 0x200000000000ull + i * (2ull << 20);
+		s->r[i].rng = i + 17;
+	}
+	sim_run(NULL);
+	sim_parallel(m, n, one_thread, s);
+	CHECK_SYSTEM(m);
+	for (i = 0; i < n; i++)
+		sim_exit(s->r[i].t);
+	free(s);
+}
+
+/* behaviours: M1, M2, M3, P6, Z4 */
+TEST_WITH(stress_four_threads,
+	  .config = {.cpus = 4, .jitter = 60, .protect_free = false},
+	  .seconds = 300)
+{
+	stress(m, 4, ROUNDS(8000));
+}
+
+/* behaviours: M1, M2, M3, P6, Z3, Z4 */
+TEST_WITH(stress_four_threads_pcid,
+	  .config = {.cpus = 4, .asids = 6, .tlb_evict = 100, .smap = true},
+	  .seconds = 300)
+{
+	stress(m, 4, ROUNDS(8000));
+}
+
+/* Alone, with the whole system checked after each change of the map. */
+TEST_WITH(stress_checked,
+	  .config = {.check_ops = true, .asids = 3, .ram_bytes = 16 << 20},
+	  .seconds = 300)
+{
+	stress(m, 1, ROUNDS(6000));
+}
