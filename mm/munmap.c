@@ -54,6 +54,26 @@ int unmap_prepare(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 	return 0;
 }
 
+/* The VMA after vma in the plan, or u->next; most often there is but one. */
+static struct vm_area_struct *plan_next(const struct unmap_plan *u,
+					struct vm_area_struct *vma)
+{
+	return vma->vm_end < u->end ? vma_next(vma) : u->next;
+}
+
+/* Free the tables that lie wholly between what stays below and above. */
+static void unmap_tables(struct mmu_gather *tlb, const struct unmap_plan *u)
+{
+	uaddr_t floor = u->prev ? u->prev->vm_end : 0;
+	uaddr_t ceiling = u->next ? u->next->vm_start : 0;
+
+	if (plan_next(u, u->first) == u->next)
+		free_pgd_range(tlb, u->first->vm_start, u->first->vm_end,
+			       floor, ceiling);
+	else
+		free_pgtables(tlb, u->first, floor, ceiling);
+}
+
 void unmap_commit(struct unmap_plan *u)
 {
 	struct mm_struct *mm = u->mm;
@@ -67,17 +87,16 @@ void unmap_commit(struct unmap_plan *u)
 	update_hiwater_vm(mm);
 	tlb_gather_mmu(&tlb, mm);
 	unmap_vmas(&tlb, u->first, u->start, u->end);
-	for (vma = u->first; vma != u->next; vma = vma_next(vma)) {
+	for (vma = u->first; vma != u->next; vma = plan_next(u, vma)) {
 		unlink_anon_vmas(vma);
 		vma_unlink_file(vma);
 	}
-	free_pgtables(&tlb, u->first, u->prev ? u->prev->vm_end : 0,
-		      u->next ? u->next->vm_start : 0);
+	unmap_tables(&tlb, u);
 	tlb_finish_mmu(&tlb);
 	for (vma = u->first; vma != u->next; vma = next) {
 		int64_t pages = (int64_t)vma_pages(vma);
 
-		next = vma_next(vma);
+		next = plan_next(u, vma);
 		if (vma->vm_flags & VM_LOCKED)
 			mm->locked_vm -= (uint64_t)pages;
 		vm_stat_account(mm, vma->vm_flags, -pages);

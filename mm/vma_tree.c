@@ -228,21 +228,31 @@ static bool path_next(const struct vma_tree *t, struct vma_path *p)
 	return true;
 }
 
-/* The leaf of the path changed: bring the levels above up to date. */
-static void path_refresh(const struct vma_tree *t, struct vma_path *p)
+/*
+ * Gaps in the path's leaf changed, the largest of them from `was` to `is`, or
+ * where it ends: bring the levels above up to date.  A node is looked through
+ * only where its largest gap may have been the one that shrank.
+ */
+static void path_refresh(const struct vma_tree *t, struct vma_path *p,
+			 uaddr_t was, uaddr_t is)
 {
 	unsigned l;
 
 	for (l = 0; l + 1 < t->height; l++) {
-		struct vma_node *up = p->node[l + 1];
-		uaddr_t end = node_end(p->node[l]);
-		uaddr_t gap = node_max_gap(p->node[l]);
+		struct vma_node *n = p->node[l], *up = p->node[l + 1];
 		unsigned i = p->idx[l + 1];
+		uaddr_t end = node_end(n), old = up->gap[i], gap = old;
 
-		if (up->key[i] == end && up->gap[i] == gap)
+		if (is >= old)
+			gap = is;
+		else if (was >= old)
+			gap = node_max_gap(n);
+		if (up->key[i] == end && gap == old)
 			return;
 		up->key[i] = end;
 		up->gap[i] = gap;
+		was = old;
+		is = gap;
 	}
 }
 
@@ -255,31 +265,39 @@ static uaddr_t path_prev_end(const struct vma_path *p)
 	return leaf->prev ? node_end(leaf->prev) : 0;
 }
 
-/* Set the gap before the VMA at p from its own and its neighbour's extent. */
-static void path_set_gap(struct vma_path *p)
+/*
+ * Set the gap before the VMA at p from its own and its neighbour's extent, and
+ * widen *was and *is by what it was and is.
+ */
+static void path_set_gap(struct vma_path *p, uaddr_t *was, uaddr_t *is)
 {
 	struct vma_node *leaf = p->node[0];
+	uaddr_t *gap = &leaf->gap[p->idx[0]];
 	uaddr_t start = vm_start_gap(leaf->slot[p->idx[0]]);
 	uaddr_t prev = path_prev_end(p);
 
-	leaf->gap[p->idx[0]] = start > prev ? start - prev : 0;
+	*was = MAX(*was, *gap);
+	*gap = start > prev ? start - prev : 0;
+	*is = MAX(*is, *gap);
 }
 
 /* The VMA at p has a new extent: its gap, the next one's, and all above. */
 static void path_update(const struct vma_tree *t, struct vma_path *p)
 {
-	struct vma_node *leaf = p->node[0];
-	bool same_leaf = p->idx[0] + 1 < leaf->count;
+	bool same_leaf = p->idx[0] + 1 < p->node[0]->count;
+	uaddr_t was = 0, is = 0;
 
-	path_set_gap(p);
+	path_set_gap(p, &was, &is);
 	if (same_leaf) {
 		p->idx[0]++;
-		path_set_gap(p);
+		path_set_gap(p, &was, &is);
 	}
-	path_refresh(t, p);
+	path_refresh(t, p, was, is);
 	if (!same_leaf && path_next(t, p)) {
-		path_set_gap(p);
-		path_refresh(t, p);
+		was = 0;
+		is = 0;
+		path_set_gap(p, &was, &is);
+		path_refresh(t, p, was, is);
 	}
 }
 
@@ -435,16 +453,27 @@ static void path_shrunk(struct mm_struct *mm, struct vma_path *p)
 void vma_tree_remove(struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	struct vma_tree *t = &mm->vmas;
+	uaddr_t was, is = 0;
 	struct vma_path p;
+	bool same_leaf;
 
 	(void)path_find(t, vma->vm_start, &p);
 	QUIRE_BUG_ON(p.node[0]->slot[p.idx[0]] != vma);
+	was = p.node[0]->gap[p.idx[0]];
 	node_close(p.node[0], p.idx[0]);
-	path_shrunk(mm, &p);
 	/* its room belongs to its successor now */
-	if (t->root && path_find(t, vma->vm_start, &p)) {
-		path_set_gap(&p);
-		path_refresh(t, &p);
+	same_leaf = p.idx[0] < p.node[0]->count;
+	if (same_leaf)
+		path_set_gap(&p, &was, &is);
+	if (p.node[0]->count > VMA_NODE_LOW)
+		path_refresh(t, &p, was, is);
+	else
+		path_shrunk(mm, &p);
+	if (!same_leaf && t->root && path_find(t, vma->vm_start, &p)) {
+		was = 0;
+		is = 0;
+		path_set_gap(&p, &was, &is);
+		path_refresh(t, &p, was, is);
 	}
 	t->count--;
 	mm->seqnum++;

@@ -164,8 +164,11 @@ static void unmap_single_vma(struct mmu_gather *tlb, struct vm_area_struct *vma,
 void unmap_vmas(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		uaddr_t start, uaddr_t end)
 {
-	for (; vma && vma->vm_start < end; vma = vma_next(vma))
+	for (; vma && vma->vm_start < end; vma = vma_next(vma)) {
 		unmap_single_vma(tlb, vma, start, end, NULL);
+		if (vma->vm_end >= end)
+			break;
+	}
 }
 
 void zap_page_range(struct vm_area_struct *vma, uaddr_t start, uaddr_t size)
