@@ -31,5 +31,6 @@ bench-linux: $(BENCH_OUT)/linux-off.txt
 bench-kernel: $(BENCH_OUT)/pfbench $(KERNEL_IMAGE) $(BENCH_OUT)/linux-off.txt
 	bench/quire.sh $(KERNEL_IMAGE) $(BENCH_OUT)/pfbench $(BENCH_OUT)
 	@echo "Linux: $$(cat $(BENCH_OUT)/linux.version)"
-	-@bench/table.sh $(BENCH_OUT)/quire.txt $(BENCH_OUT)/linux.txt \
+	-@bench/table.sh $(BENCH_OUT)/quire.txt \
+		$(BENCH_OUT)/quire-report.txt $(BENCH_OUT)/linux.txt \
 		$(BENCH_OUT)/linux-off.txt
