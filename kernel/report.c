@@ -114,8 +114,8 @@ void stats_mm_gone(struct mm_struct *mm)
 
 	quire_mm_get_stats(mm, &s);
 	peak_rss = K_MAX(peak_rss, s.hiwater_rss * QUIRE_PAGE_SIZE);
-	peak_table = K_MAX(peak_table, s.table_bytes);
-	peak_vmas = K_MAX(peak_vmas, (uint64_t)s.vmas);
+	peak_table = K_MAX(peak_table, s.hiwater_table_bytes);
+	peak_vmas = K_MAX(peak_vmas, (uint64_t)s.hiwater_vmas);
 }
 
 void report_init(void);
@@ -191,8 +191,7 @@ long sys_ni_syscall(void)
 	if (nr >= 512)
 		return -38;
 	bit = 1ull << (nr & 63);
-	if (!(__atomic_fetch_or(&unknown_seen[nr / 64], bit,
-				__ATOMIC_RELAXED) &
+	if (!(__atomic_fetch_or(&unknown_seen[nr / 64], bit, __ATOMIC_RELAXED) &
 	      bit)) {
 		unknown_calls++;
 		printk("system call %llu is not there (%s)", ULL(nr),

@@ -233,5 +233,8 @@ void quire_mm_get_stats(struct mm_struct *mm, struct quire_mm_stats *out)
 	out->stack_vm = READ_ONCE(mm->stack_vm);
 	out->exec_vm = READ_ONCE(mm->exec_vm);
 	out->table_bytes = (uint64_t)READ_ONCE(mm->pgtables_bytes);
+	out->hiwater_table_bytes =
+		(uint64_t)READ_ONCE(mm->hiwater_pgtables_bytes);
 	out->vmas = READ_ONCE(mm->map_count);
+	out->hiwater_vmas = READ_ONCE(mm->hiwater_map_count);
 }

@@ -32,6 +32,7 @@ static struct page *table_alloc(struct mm_struct *mm, unsigned level)
 {
 	struct quire *q = mm->q;
 	struct page *page;
+	int64_t bytes;
 
 	page = alloc_pages(q, GFP_KERNEL | __GFP_ZERO | __GFP_TABLE, 0);
 	if (unlikely(!page))
@@ -41,8 +42,10 @@ static struct page *table_alloc(struct mm_struct *mm, unsigned level)
 	page->pt_mm = mm;
 	page->deposit = NULL;
 	page->pt_level = level;
-	__atomic_fetch_add(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
-			   __ATOMIC_RELAXED);
+	bytes = __atomic_add_fetch(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
+				   __ATOMIC_RELAXED);
+	if (bytes > READ_ONCE(mm->hiwater_pgtables_bytes))
+		WRITE_ONCE(mm->hiwater_pgtables_bytes, bytes);
 	quire_host_preempt_disable();
 	mod_vmstat(q, VM_nr_page_table_pages, 1);
 	quire_host_preempt_enable();

@@ -145,6 +145,8 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma)
 	vma_tree_insert(mm, vma);
 	vma_link_file(vma);
 	mm->map_count++;
+	if (mm->map_count > mm->hiwater_map_count)
+		mm->hiwater_map_count = mm->map_count;
 }
 
 void vma_set_extent(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
@@ -211,7 +213,9 @@ int __split_vma(struct vm_area_struct *vma, uaddr_t addr, bool new_below)
 		vma_set_extent(vma, vma->vm_start, addr, vma->vm_pgoff);
 	vma_tree_insert(mm, new);
 	mm->map_count++;
-	if (new->vm_ops && new->vm_ops->open)
+	if (mm->map_count > mm->hiwater_map_count)
+		mm->hiwater_map_count = mm->map_count;
+	if (new->vm_ops &&new->vm_ops->open)
 		new->vm_ops->open(new);
 	return 0;
 }
@@ -267,9 +271,9 @@ static void merge_neighbours(const struct vma_range *r,
 		  p->vm_pgoff + vma_pages(p) != r->pgoff ||
 		  !anon_vma_mergeable(p, r->src)))
 		p = NULL;
-	if (n && (n->vm_start != r->end || !same_object(n, r) ||
-		  n->vm_pgoff != r->pgoff + pages ||
-		  !anon_vma_mergeable(r->src, n)))
+	if (n &&
+	    (n->vm_start != r->end || !same_object(n, r) ||
+	     n->vm_pgoff != r->pgoff + pages || !anon_vma_mergeable(r->src, n)))
 		n = NULL;
 	if (p && n && !anon_vma_mergeable(p, n))
 		n = NULL; /* the lower one has the preference */
@@ -278,8 +282,7 @@ static void merge_neighbours(const struct vma_range *r,
 }
 
 /* `to` gets from's family if it has none; 0 or -ENOMEM. */
-static int take_anon_vma(struct vm_area_struct *to,
-			 struct vm_area_struct *from)
+static int take_anon_vma(struct vm_area_struct *to, struct vm_area_struct *from)
 {
 	if (to->anon_vma || !from->anon_vma)
 		return 0;
@@ -368,8 +371,8 @@ static void vma_move_border(struct vm_area_struct *lower,
 	struct mm_struct *mm = lower->vm_mm;
 	struct address_space *as = lower->vm_mapping;
 	struct anon_vma *av = lower->anon_vma;
-	uint64_t pgoff = lower->vm_pgoff +
-			 ((border - lower->vm_start) >> PAGE_SHIFT);
+	uint64_t pgoff =
+		lower->vm_pgoff + ((border - lower->vm_start) >> PAGE_SHIFT);
 
 	if (as)
 		down_write(&as->i_mmap_lock);
@@ -393,8 +396,13 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, uaddr_t start,
 				  uaddr_t end, vm_flags_t flags)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	struct vma_range r = {start, end, flags, vma->vm_file, vma->vm_mapping,
-			      linear_page_index(vma, start), vma};
+	struct vma_range r = {start,
+			      end,
+			      flags,
+			      vma->vm_file,
+			      vma->vm_mapping,
+			      linear_page_index(vma, start),
+			      vma};
 	struct vm_area_struct *prev = NULL, *next = NULL;
 
 	if (start == vma->vm_start)

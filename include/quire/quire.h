@@ -332,7 +332,8 @@ struct quire_mm_stats {
 	uint64_t hiwater_rss, hiwater_vm, total_vm, locked_vm, data_vm, stack_vm,
 		exec_vm;
 	uint64_t table_bytes; /* page-table pages of this mm */
-	uint32_t vmas;
+	uint64_t hiwater_table_bytes;
+	uint32_t vmas, hiwater_vmas;
 };
 void quire_mm_get_stats(struct mm_struct *mm, struct quire_mm_stats *out);
 

@@ -150,6 +150,8 @@ struct mm_struct {
 	uint64_t total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
 	uint64_t hiwater_rss, hiwater_vm;
 	int64_t pgtables_bytes; /* atomic */
+	int64_t hiwater_pgtables_bytes; /* atomic; may miss a racing peak */
+	uint32_t hiwater_map_count;
 	bool oom_reaped; /* check_stable_address_space: contents are unsound */
 	struct mm_cpu *cpu; /* one a CPU */
 };
