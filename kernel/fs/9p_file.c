@@ -98,6 +98,7 @@ static void p9_readahead(struct address_space *as, struct quire_file *qf,
 	long got;
 
 	(void)qf;
+	shrinker_poke();
 	while (n) {
 		now = n < max ? n : max;
 		got = read_pages(inode, pages, now);
@@ -220,7 +221,10 @@ static long write_piece(struct file *f, struct iter *from, uint64_t pos,
 	ret = quire_mapping_write(inode->mapping, &f->qf, pos, (size_t)put,
 				  from_bounce, &b);
 	if (ret < 0) /* it is on the server: drop what is out of date here */
-		quire_mapping_punch(inode->mapping, pos, pos + (uint64_t)put);
+		quire_mapping_punch(inode->mapping,
+				    pos & ~(uint64_t)(QUIRE_PAGE_SIZE - 1),
+				    (pos + (uint64_t)put + QUIRE_PAGE_SIZE - 1) &
+					    ~(uint64_t)(QUIRE_PAGE_SIZE - 1));
 	return put;
 }
 

@@ -54,7 +54,7 @@ void p9_set_attr(struct inode *inode, const struct p9_attr *a)
 	}
 	if (pi->version != a->qid.version) {
 		/* changed on the server by someone else: read it again */
-		quire_mapping_punch(inode->mapping, 0, UINT64_MAX);
+		quire_mapping_punch(inode->mapping, 0, INODE_ALL_PAGES);
 		pi->version = a->qid.version;
 	}
 	if (a->size != inode_size(inode))
@@ -546,6 +546,7 @@ struct super *p9_mount(const char *tag, bool writable)
 	if (!sb)
 		return ERR_PTR(-ENOMEM);
 	sb->readonly = !writable;
+	sb->backed = true;
 	sb->volatile_names = writable;
 	c = p9_connect(tag, &fid, &qid);
 	if (IS_ERR(c)) {

@@ -52,6 +52,8 @@ static inline void fs_free(void *p)
 
 /* inode.c */
 int inode_setattr(struct inode *inode, const struct iattr *a);
+size_t inodes_shrink(size_t pages);
+#define INODE_ALL_PAGES (1ull << 62) /* end of every file; page aligned */
 uint64_t inode_fresh_number(void); /* for files without a number of their own */
 
 /* dcache.c */
@@ -181,6 +183,10 @@ int64_t dir_llseek(struct file *file, int64_t off, int whence);
 struct super *tmpfs_new(const char *type, uint32_t mode); /* NULL: memory */
 struct inode *tmpfs_file_inode(struct super *sb, uint32_t mode);
 unsigned dt_of(uint32_t mode); /* DT_* of a mode */
+
+/* shrink.c: a kernel thread that keeps memory free of cached files */
+int shrinker_init(void);
+void shrinker_poke(void); /* something is being read in: is memory short? */
 
 /* mount.c */
 /* A file system without a root yet; NULL: no memory. */

@@ -17,12 +17,15 @@
 long generic_read(struct file *file, struct iter *to, uint64_t *pos)
 {
 	struct inode *inode = file->inode;
+	unsigned tries = 0;
 	long n;
 
 	if (*pos > INT64_MAX)
 		return -EINVAL;
-	n = quire_mapping_read(inode->mapping, &file->qf, *pos, to->count,
-			       iter_copy_out, to);
+	do {
+		n = quire_mapping_read(inode->mapping, &file->qf, *pos,
+				       to->count, iter_copy_out, to);
+	} while (n == -ENOMEM && tries++ < 3 && vfs_shrink(1024));
 	if (n > 0)
 		*pos += (uint64_t)n;
 	return n;
@@ -44,6 +47,7 @@ static long write_locked(struct file *file, struct iter *from, uint64_t *pos)
 {
 	struct inode *inode = file->inode;
 	uint64_t n = from->count;
+	unsigned tries = 0;
 	long ret;
 
 	if (file->flags & O_APPEND)
@@ -53,8 +57,10 @@ static long write_locked(struct file *file, struct iter *from, uint64_t *pos)
 	n = size_limit(*pos, n);
 	if (!n)
 		return -EFBIG;
-	ret = quire_mapping_write(inode->mapping, &file->qf, *pos, n,
-				  iter_copy_in, from);
+	do {
+		ret = quire_mapping_write(inode->mapping, &file->qf, *pos, n,
+					  iter_copy_in, from);
+	} while (ret == -ENOMEM && tries++ < 3 && vfs_shrink(1024));
 	if (ret > 0) {
 		*pos += (uint64_t)ret;
 		inode_touch(inode, TOUCH_M | TOUCH_C);

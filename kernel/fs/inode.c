@@ -124,6 +124,49 @@ struct inode *inode_hash(struct inode *inode)
 	return other ? other : inode;
 }
 
+/* A hashed inode of that bucket with pages that a file system can read
+ * again, with a reference; NULL: none.  skip: how many to pass over. */
+static struct inode *find_backed(unsigned bucket, unsigned skip)
+{
+	struct inode *i;
+
+	spin_lock(&inode_lock);
+	for (i = ihash[bucket]; i; i = i->hash_next)
+		if (i->sb->backed && i->mapping &&
+		    quire_mapping_pages(i->mapping) && skip-- == 0)
+			break;
+	if (i)
+		i->refs++;
+	spin_unlock(&inode_lock);
+	return i;
+}
+
+/*
+ * Drop cached pages of files in use, until about `pages` are free or nothing
+ * is left: they are unmapped, and read again when touched.  Each call goes on
+ * where the last one stopped.
+ */
+size_t inodes_shrink(size_t pages)
+{
+	static unsigned hand;
+	unsigned n, skip, bucket;
+	struct inode *i;
+	size_t freed = 0, had;
+
+	for (n = 0; n < IHASH_SIZE && freed < pages; n++) {
+		bucket = __atomic_fetch_add(&hand, 1, __ATOMIC_RELAXED) %
+			 IHASH_SIZE;
+		for (skip = 0; (i = find_backed(bucket, skip)) != NULL;
+		     skip++) {
+			had = quire_mapping_pages(i->mapping);
+			quire_mapping_punch(i->mapping, 0, INODE_ALL_PAGES);
+			freed += had - quire_mapping_pages(i->mapping);
+			inode_put(i);
+		}
+	}
+	return freed;
+}
+
 int inode_add_mapping(struct inode *inode, const struct quire_aops *aops,
 		      uint64_t size)
 {

@@ -206,6 +206,8 @@ int vfs_init(void)
 		return -ENOMEM;
 	err = memfd_init();
 	if (!err)
+		err = shrinker_init();
+	if (!err)
 		err = mount_root();
 	if (err)
 		return err;

@@ -87,6 +87,8 @@ struct super {
 	struct mutex rename_lock;
 	uint32_t dev;		 /* st_dev: major 0, minor counts up */
 	bool readonly, noexec, nodev;
+	bool backed;		 /* cached pages can be dropped: a server
+				  * has the bytes */
 	bool volatile_names;	 /* others change it: revalidate, keep no
 				  * negative dentries */
 	uint64_t magic;		 /* statfs f_type */
