@@ -102,7 +102,7 @@ static void shootdown(void)
 	signal(SIGSEGV, on_segv);
 	for (i = 0; i < 3; i++)
 		pthread_create(&t[i], NULL, write_always, p);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < 100; i++) {
 		long before, after;
 
 		mprotect(p, PAGE, PROT_READ);
