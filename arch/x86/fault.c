@@ -263,9 +263,8 @@ static __always_inline vm_fault_t handle_page_fault(struct quire_task *task,
 }
 
 #ifdef QUIRE_TRACE
-static __cold_path void trace_fault(struct quire_task *task, int type,
-				    unsigned long error, uaddr_t address,
-				    vm_fault_t ret)
+static void trace_fault(struct quire_task *task, int type, unsigned long error,
+			uaddr_t address, vm_fault_t ret)
 {
 	struct quire_event e = {
 		.type = (uint8_t)type,
@@ -286,22 +285,30 @@ static __cold_path void trace_fault(struct quire_task *task, int type,
 		e.bits |= QUIRE_EVENT_STACK_GROWTH;
 	quire_host_trace(&e);
 }
-#define trace_fault(task, type, error, address, ret)                           \
-	do {                                                                   \
-		if (unlikely(quire_host_trace_enabled()))                      \
-			trace_fault(task, type, error, address, ret);          \
-	} while (0)
-#else
-#define trace_fault(task, type, error, address, ret) ((void)(ret))
+
+/* Somebody listens: the same, between a begin and an end. */
+static __cold_path void traced_page_fault(struct quire_task *task,
+					  struct pt_regs *regs,
+					  unsigned long error, uaddr_t address)
+{
+	vm_fault_t ret;
+
+	trace_fault(task, QE_FAULT_BEGIN, error, address, 0);
+	ret = handle_page_fault(task, regs, error, address);
+	trace_fault(task, QE_FAULT_END, error, address, ret);
+}
 #endif
 
 void do_page_fault(struct pt_regs *regs, unsigned long error_code,
 		   uaddr_t address)
 {
 	struct quire_task *task = quire_host_current();
-	vm_fault_t ret = 0;
 
-	trace_fault(task, QE_FAULT_BEGIN, error_code, address, ret);
-	ret = handle_page_fault(task, regs, error_code, address);
-	trace_fault(task, QE_FAULT_END, error_code, address, ret);
+#ifdef QUIRE_TRACE
+	if (unlikely(quire_host_trace_enabled())) {
+		traced_page_fault(task, regs, error_code, address);
+		return;
+	}
+#endif
+	(void)handle_page_fault(task, regs, error_code, address);
 }
