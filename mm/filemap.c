@@ -427,14 +427,34 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 	return done || !err ? (long)done : err;
 }
 
+/* A page of zeros for `index`, past the end of the file: there is nothing to
+ * read.  Locked, or NULL: *err is 0 when another has put one in meanwhile. */
+static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
+				      int *err)
+{
+	struct page *page =
+		alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+
+	*err = page ? add_to_page_cache_lru(as, page, index) : -ENOMEM;
+	if (!*err) {
+		SetPageFlag(page, PG_uptodate);
+		return page;
+	}
+	if (page)
+		put_page(as->q, page);
+	if (*err == -EEXIST)
+		*err = 0;
+	return NULL;
+}
+
 /*
- * The page to write [off, off + n) of, with a reference, not locked: read
- * first when part of it is kept.  NULL with *err 0: not cached, and need not
- * be.
+ * The page to write to, up to date, with a reference, not locked.  A page
+ * inside the file is read first even when all of it is to be written: the copy
+ * may stop in the middle.  NULL with *err 0: not cached, and need not be.
  */
 static struct page *page_for_write(struct address_space *as,
 				   struct quire_file *file, uint64_t index,
-				   bool whole, int *err)
+				   int *err)
 {
 	struct page *page;
 	bool major = false;
@@ -446,35 +466,21 @@ static struct page *page_for_write(struct address_space *as,
 			unlock_page(page);
 		return page;
 	}
-	if (!as->aops->writepage) {
-		page = find_lock_page(as, index);
-		if (page)
-			unlock_page(page);
-		return page;
-	}
 	page = find_lock_page(as, index);
-	if (!page &&
-	    (whole || index << PAGE_SHIFT >= quire_mapping_get_size(as))) {
-		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
-		*err = page ? add_to_page_cache_lru(as, page, index) : -ENOMEM;
-		if (*err) {
-			if (page)
-				put_page(as->q, page);
-			if (*err != -EEXIST)
-				return NULL;
-			page = find_lock_page(as, index);
-		} else {
-			SetPageFlag(page, PG_uptodate);
-		}
-	}
-	if (page && PageFlag(page, PG_uptodate)) {
-		unlock_page(page);
-		return page;
+	if (!page && as->aops->writepage &&
+	    index << PAGE_SHIFT >= quire_mapping_get_size(as)) {
+		page = fresh_page_locked(as, index, err);
+		if (*err)
+			return NULL;
 	}
 	if (page) {
 		unlock_page(page);
+		if (!as->aops->writepage || PageFlag(page, PG_uptodate))
+			return page;
 		put_page(as->q, page);
 	}
+	if (!as->aops->writepage)
+		return NULL;
 	page = get_uptodate_locked(as, file, index, &major, err);
 	if (page)
 		unlock_page(page);
@@ -486,19 +492,32 @@ static int write_through(struct address_space *as, struct page *page)
 {
 	int err = 0;
 
-	set_page_dirty(as->q, page);
-	if (!as->aops || !as->aops->writepage)
-		return 0;
-	lock_page(page);
-	if (READ_ONCE(page->mapping) != as) {
-		unlock_page(page);
+	if (!as->aops) { /* no device: memory is where it stays */
+		SetPageFlag(page, PG_dirty);
 		return 0;
 	}
+	lock_page(page);
+	if (READ_ONCE(page->mapping) != as) {
+		unlock_page(page); /* truncated meanwhile */
+		return 0;
+	}
+	set_page_dirty(as->q, page);
 	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
 	err = as->aops->writepage(as, page);
 	if (err && PageFlag(page, PG_locked))
 		quire_page_end_write(as->q, page, err);
 	return err;
+}
+
+/* The file reaches at least to `end`. */
+static void grow_size(struct address_space *as, uint64_t end)
+{
+	uint64_t size = quire_mapping_get_size(as);
+
+	while (size < end &&
+	       !__atomic_compare_exchange_n(&as->size, &size, end, true,
+					    __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+		;
 }
 
 long quire_mapping_write(struct address_space *as, struct quire_file *file,
@@ -513,8 +532,7 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 	while (done < len) {
 		off = (size_t)(pos & (PAGE_SIZE - 1));
 		n = MIN(PAGE_SIZE - off, len - done);
-		page = page_for_write(as, file, pos >> PAGE_SHIFT,
-				      n == PAGE_SIZE, &err);
+		page = page_for_write(as, file, pos >> PAGE_SHIFT, &err);
 		if (!page && !(cache_only && !err))
 			break;
 		got = n;
@@ -524,8 +542,8 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 				   done, n);
 		done += got;
 		pos += got;
-		if (got && pos > quire_mapping_get_size(as))
-			__atomic_store_n(&as->size, pos, __ATOMIC_RELEASE);
+		if (got)
+			grow_size(as, pos);
 		if (page && got && !cache_only)
 			err = write_through(as, page);
 		if (page)

@@ -429,8 +429,8 @@ static void press(unsigned cpu, void *arg)
 		for (i = 0; i < 32; i++) {
 			if (sim_load8(t, a + i * PAGE_SIZE + 77, &byte))
 				continue; /* no memory just now */
-			CHECK_EQ(byte, sim_file_byte(9, pos + i * PAGE_SIZE +
-								77));
+			CHECK_EQ(byte,
+				 sim_file_byte(9, pos + i * PAGE_SIZE + 77));
 			if (i % 5 == 0 &&
 			    !sim_store8(t, a + i * PAGE_SIZE, 0x5a)) {
 				CHECK_EQ(sim_load8(t, a + i * PAGE_SIZE, &byte),
@@ -447,7 +447,7 @@ static void press(unsigned cpu, void *arg)
 }
 
 TEST_WITH(pages_pressure_on_all_cpus,
-	  .config = { .ram_bytes = 8u << 20, .cpus = 4, .jitter = 50 },
+	  .config = {.ram_bytes = 8u << 20, .cpus = 4, .jitter = 50},
 	  .seconds = 120)
 {
 	unsigned i;

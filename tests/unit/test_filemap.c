@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page cache by its own calls: read and write at every alignment against a
+ * plain buffer, short copies, sizes, holes, errors, and several CPUs at once.
+ */
+#include <mm/internal/filemap.h>
+#include <tests/unit/common.h>
+
+#define MAX_BYTES (20 * PG)
+
+static uint64_t rnd(uint64_t *s)
+{
+	*s ^= *s << 13;
+	*s ^= *s >> 7;
+	*s ^= *s << 17;
+	return *s;
+}
+
+/* Copies to or from a buffer, at most `limit` bytes in all. */
+struct buffer {
+	unsigned char *data;
+	size_t limit;
+	bool to_cache;
+};
+
+static size_t copy_some(void *cookie, void *kaddr, size_t done, size_t n)
+{
+	struct buffer *b = cookie;
+	size_t room = done < b->limit ? b->limit - done : 0;
+
+	n = n < room ? n : room;
+	if (b->to_cache)
+		memcpy(kaddr, b->data + done, n);
+	else
+		memcpy(b->data + done, kaddr, n);
+	return n;
+}
+
+/* What the file should be. */
+static unsigned char model[MAX_BYTES + 1];
+static uint64_t model_size;
+
+static void check_contents(struct sim_file *f)
+{
+	static unsigned char buf[MAX_BYTES + 1];
+
+	CHECK_EQ(quire_mapping_get_size(sim_file_mapping(f)), model_size);
+	CHECK_EQ(sim_file_read(f, 0, buf, MAX_BYTES), (long)model_size);
+	CHECK(!memcmp(buf, model, model_size));
+}
+
+static void random_write(struct sim_file *f, uint64_t *s)
+{
+	static unsigned char buf[4 * PG];
+	uint64_t pos = rnd(s) % (MAX_BYTES - sizeof(buf));
+	size_t len = rnd(s) % 3 ? rnd(s) % sizeof(buf) : 1 + rnd(s) % 100;
+	struct buffer b = {buf, SIZE_MAX, true};
+	size_t i, want = len;
+	long got;
+
+	if (rnd(s) % 4 == 0)
+		pos &= ~(PG - 1);
+	if (rnd(s) % 5 == 0) {
+		b.limit = rnd(s) % sizeof(buf);
+		want = len < b.limit ? len : b.limit;
+	}
+	for (i = 0; i < len; i++)
+		buf[i] = (unsigned char)rnd(s);
+	got = quire_mapping_write(sim_file_mapping(f), sim_file_quire(f), pos,
+				  len, copy_some, &b);
+	if (want == 0 && len) {
+		CHECK_EQ(got, -EFAULT);
+		return;
+	}
+	CHECK_EQ(got, (long)want);
+	memcpy(model + pos, buf, want);
+	if (want && pos + want > model_size)
+		model_size = pos + want;
+}
+
+static void random_read(struct sim_file *f, uint64_t *s)
+{
+	static unsigned char buf[5 * PG];
+	uint64_t pos = rnd(s) % MAX_BYTES;
+	size_t len = rnd(s) % sizeof(buf);
+	size_t want = 0;
+
+	if (pos < model_size)
+		want = model_size - pos < len ? (size_t)(model_size - pos)
+					      : len;
+	CHECK_EQ(sim_file_read(f, pos, buf, len), (long)want);
+	CHECK(!memcmp(buf, model + pos, want));
+}
+
+static void resize(struct sim_file *f, uint64_t size)
+{
+	sim_file_truncate(f, size);
+	if (size < model_size)
+		memset(model + size, 0, MAX_BYTES - size);
+	model_size = size;
+}
+
+static void punch(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	quire_mapping_punch(sim_file_mapping(f), start, end);
+	end = end < model_size ? end : model_size;
+	if (start < end)
+		memset(model + start, 0, end - start);
+}
+
+static void exercise(struct sim_machine *m, struct sim_file *f, bool holes,
+		     uint64_t seed)
+{
+	struct sim_task *t = sim_task_create(m);
+	unsigned round;
+	uaddr_t a;
+
+	REQUIRE(t);
+	a = must_map(t, MAX_BYTES, PROT_READ, MAP_SHARED, f, 0);
+	for (round = 0; round < 1500; round++) {
+		uint64_t x = rnd(&seed) % MAX_BYTES;
+		uint8_t byte;
+
+		switch (rnd(&seed) % 8) {
+		case 0:
+			resize(f, rnd(&seed) % 3 ? x : x & ~(PG - 1));
+			break;
+		case 1:
+			if (holes)
+				punch(f, x, x + rnd(&seed) % (6 * PG));
+			break;
+		case 2: /* a mapping sees the same file */
+			if (x < model_size) {
+				CHECK_EQ(sim_load8(t, a + x, &byte), 0);
+				CHECK_EQ(byte, model[x]);
+			} else if (x >> 12 > (model_size + PG - 1) >> 12) {
+				CHECK_SIGNAL(t, sim_load8(t, a + x, &byte),
+					     SIGBUS, QUIRE_BUS_ADRERR, a + x);
+			}
+			break;
+		case 3:
+		case 4:
+			random_read(f, &seed);
+			break;
+		case 5:
+			(void)shrink_page_cache(sim_quire(m), 1 + x % 8);
+			break;
+		default:
+			random_write(f, &seed);
+			break;
+		}
+		if (round % 50 == 0) {
+			check_contents(f);
+			CHECK_SYSTEM(m);
+		}
+	}
+	check_contents(f);
+	sim_exit(t);
+}
+
+/* behaviours: C1 (read, write and mappings share the cache), C4 */
+TEST(filemap_file_against_a_buffer)
+{
+	struct sim_file *f = sim_file_create(m, "f", 7 * PG + 77, 5);
+	static unsigned char device[MAX_BYTES];
+	unsigned i;
+
+	REQUIRE(f);
+	model_size = 7 * PG + 77;
+	memset(model, 0, sizeof(model));
+	for (i = 0; i < model_size; i++)
+		model[i] = sim_file_byte(5, i);
+	exercise(m, f, false, 123456789);
+	/* what was written is on the device */
+	sim_file_peek(f, 0, device, model_size);
+	CHECK(!memcmp(device, model, model_size));
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
+	sim_file_close(f);
+	CHECK_EQ(sim_vmstat(m, "nr_file_pages"), 0);
+}
+
+/* behaviours: C5 (memfd and tmpfs), C4 (hole punch) */
+TEST(filemap_shmem_against_a_buffer)
+{
+	struct sim_file *f = sim_file_shmem(m, "f", 3 * PG + 5);
+
+	REQUIRE(f);
+	model_size = 3 * PG + 5;
+	memset(model, 0, sizeof(model));
+	exercise(m, f, true, 987654321);
+	sim_file_close(f);
+	CHECK_EQ(sim_vmstat(m, "nr_shmem"), 0);
+	CHECK_EQ(sim_vmstat(m, "nr_file_pages"), 0);
+}
+
+/* Reading a hole takes no memory; writing to it takes a page. */
+TEST(filemap_holes_take_no_memory)
+{
+	struct sim_file *f = sim_file_shmem(m, "f", 1000 * PG);
+	struct address_space *as = sim_file_mapping(f);
+	static unsigned char buf[100 * PG];
+	char one = 1;
+
+	memset(buf, 7, sizeof(buf));
+	CHECK_EQ(sim_file_read(f, 50 * PG + 9, buf, sizeof(buf)),
+		 (long)sizeof(buf));
+	CHECK_EQ(buf[0] | buf[sizeof(buf) - 1] | buf[55555], 0);
+	CHECK_EQ(quire_mapping_pages(as), 0);
+	CHECK_EQ(sim_file_write(f, 60 * PG, &one, 1), 1);
+	CHECK_EQ(quire_mapping_pages(as), 1);
+	quire_mapping_punch(as, 59 * PG, 61 * PG);
+	CHECK_EQ(quire_mapping_pages(as), 0);
+	sim_file_close(f);
+}
+
+/*
+ * A write that stops in the middle of a page that was not cached leaves the
+ * rest of that page as it was on the device.
+ */
+TEST(filemap_short_write_keeps_the_rest)
+{
+	struct sim_file *f = sim_file_create(m, "f", 4 * PG, 8);
+	static unsigned char buf[2 * PG], got[4 * PG];
+	struct buffer b = {buf, 100, true};
+	unsigned i, wrong = 0;
+
+	memset(buf, 0xee, sizeof(buf));
+	CHECK_EQ(quire_mapping_write(sim_file_mapping(f), sim_file_quire(f), PG,
+				     2 * PG, copy_some, &b),
+		 100);
+	CHECK_EQ(sim_file_read(f, 0, got, sizeof(got)), (long)sizeof(got));
+	for (i = 0; i < sizeof(got); i++)
+		wrong += got[i] !=
+			 (i >= PG && i < PG + 100 ? 0xee : sim_file_byte(8, i));
+	CHECK_EQ(wrong, 0);
+	sim_file_peek(f, 0, got, sizeof(got));
+	for (i = 0; i < sizeof(got); i++)
+		wrong += got[i] !=
+			 (i >= PG && i < PG + 100 ? 0xee : sim_file_byte(8, i));
+	CHECK_EQ(wrong, 0);
+	sim_file_close(f);
+}
+
+/* behaviour: C2 (a read error gives EIO, and a later try can succeed) */
+TEST(filemap_read_errors)
+{
+	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 8);
+	unsigned char buf[64];
+	static unsigned char all[8 * PG];
+
+	sim_file_fail_reads(f, 2, 1, -EIO);
+	/* two pages come, then the error: short first, then told */
+	CHECK_EQ(sim_file_read(f, 0, all, sizeof(all)), (long)(2 * PG));
+	sim_file_fail_reads(f, 0, 1, -EIO);
+	CHECK_EQ(sim_file_read(f, 2 * PG, buf, 64), -EIO);
+	CHECK_EQ(sim_file_read(f, 2 * PG, buf, 64), 64);
+	CHECK_EQ(buf[3], sim_file_byte(8, 2 * PG + 3));
+	/* a write into part of a page must read it first */
+	sim_file_fail_reads(f, 0, 1, -EIO);
+	CHECK_EQ(sim_file_write(f, 6 * PG + 5, buf, 64), -EIO);
+	CHECK_EQ(sim_file_write(f, 6 * PG + 5, buf, 64), 64);
+	CHECK_EQ(sim_file_read(f, 6 * PG, all, PG), (long)PG);
+	CHECK_EQ(all[4], sim_file_byte(8, 6 * PG + 4));
+	CHECK_EQ(all[5], buf[0]);
+	CHECK_SYSTEM(m);
+	sim_file_close(f);
+}
+
+/* No memory at any point: the data is all there or the call says so. */
+static void write_and_read(struct sim_machine *m, void *arg)
+{
+	struct sim_file *f = sim_file_create(m, "f", 5 * PG, 2);
+	struct sim_file *s = sim_file_shmem(m, "s", 0);
+	static unsigned char buf[3 * PG], back[3 * PG];
+	long n;
+
+	(void)arg;
+	if (f && s) {
+		memset(buf, 0x77, sizeof(buf));
+		n = sim_file_write(f, PG + 50, buf, sizeof(buf));
+		CHECK(n > 0 || n == -ENOMEM);
+		if (n > 0) {
+			long r = sim_file_read(f, PG + 50, back, (size_t)n);
+
+			CHECK(r > 0 || r == -ENOMEM);
+			if (r > 0)
+				CHECK(!memcmp(back, buf, (size_t)r));
+		}
+		n = sim_file_write(s, 1ull << 30, buf, sizeof(buf));
+		CHECK(n > 0 || n == -ENOMEM);
+		if (n > 0)
+			CHECK_EQ(quire_mapping_get_size(sim_file_mapping(s)),
+				 (1ull << 30) + (uint64_t)n);
+	}
+	if (f)
+		sim_file_close(f);
+	if (s)
+		sim_file_close(s);
+}
+
+/* behaviour: F15 */
+TEST_PLAIN(filemap_every_allocation_fails)
+{
+	UNUSED_MACHINE;
+	if (!sim_has_injection())
+		return;
+	CHECK(test_every_failure(NULL, write_and_read, NULL) > 5);
+}
+
+/*
+ * One CPU writes whole records, one reads them, one truncates and grows, one
+ * faults on them and one drops clean pages: a record is whole, absent or zero.
+ */
+static struct sim_file *raced;
+static struct sim_task *mapper;
+static uaddr_t mapped_at;
+
+#define RECORDS 64u
+static void race(unsigned cpu, void *arg)
+{
+	struct sim_machine *m = arg;
+	uint64_t s = 17 + cpu, rec[4], v;
+	unsigned round, at;
+
+	if (cpu == 3)
+		sim_run(mapper);
+	for (round = 0; round < 3000; round++) {
+		at = (unsigned)(rnd(&s) % RECORDS);
+		switch (cpu) {
+		case 0:
+			rec[0] = rec[1] = rec[2] = rec[3] = at + 1;
+			CHECK_EQ(sim_file_write(raced, at * 1024ull, rec, 32),
+				 32);
+			break;
+		case 1:
+			memset(rec, 0, sizeof(rec));
+			if (sim_file_read(raced, at * 1024ull, rec, 8) == 8)
+				CHECK(rec[0] == 0 || rec[0] == at + 1);
+			break;
+		case 2:
+			if (round % 8 == 0)
+				sim_file_truncate(raced, at * 1024ull + 512);
+			else
+				sim_file_truncate(raced, RECORDS * 1024);
+			break;
+		case 3:
+			if (!sim_load64(mapper, mapped_at + at * 1024ull, &v))
+				CHECK(v == 0 || v == at + 1);
+			break;
+		default:
+			(void)shrink_page_cache(sim_quire(m), 4);
+			break;
+		}
+	}
+	if (cpu == 3)
+		sim_run(NULL);
+}
+
+static void race_on(struct sim_machine *m, struct sim_file *f)
+{
+	REQUIRE(f);
+	raced = f;
+	mapper = sim_task_create(m);
+	REQUIRE(mapper);
+	mapped_at =
+		must_map(mapper, RECORDS * 1024, PROT_READ, MAP_SHARED, f, 0);
+	sim_run(NULL);
+	sim_parallel(m, 5, race, m);
+	CHECK_SYSTEM(m);
+	sim_exit(mapper);
+	sim_file_close(f);
+	CHECK_EQ(sim_vmstat(m, "nr_file_pages"), 0);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
+}
+
+/* behaviour: C4 (races with faults lose nothing) */
+TEST_WITH(filemap_races, .config = {.cpus = 5, .jitter = 40}, .seconds = 120)
+{
+	race_on(m, sim_file_create(m, "f", RECORDS * 1024, 0));
+}
+
+/* behaviours: C4, C5 */
+TEST_WITH(filemap_races_shmem, .config = {.cpus = 5, .jitter = 40},
+	  .seconds = 120)
+{
+	race_on(m, sim_file_shmem(m, "f", RECORDS * 1024));
+}
