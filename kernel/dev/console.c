@@ -57,7 +57,7 @@ static struct { /* the parser: a header, then its payload */
 	uint8_t header[FRAME_HEAD];
 	unsigned have;
 	uint32_t left;
-	uint8_t small[2];
+	uint8_t small[4];
 	unsigned nr_small;
 } parser;
 
@@ -82,7 +82,8 @@ static void frame_done(void)
 		tty_host_signal(parser.small[0]);
 		break;
 	case FRAME_WINSIZE:
-		tty_host_winsize(parser.small[0], parser.small[1]);
+		tty_host_winsize(parser.small[0] | parser.small[1] << 8u,
+				 parser.small[2] | parser.small[3] << 8u);
 		break;
 	default:
 		break;
@@ -125,7 +126,7 @@ static uint32_t parse(const uint8_t *p, uint32_t n)
 			if (!now)
 				break;
 		} else {
-			for (i = 0; i < now && parser.nr_small < 2; i++)
+			for (i = 0; i < now && parser.nr_small < 4; i++)
 				parser.small[parser.nr_small++] = p[done + i];
 		}
 		done += now;

@@ -222,6 +222,8 @@ int vfs_open_console(struct files *files)
 	int err;
 
 	read_size();
+	/* until a shell says otherwise, the host's signals are the program's */
+	__atomic_store_n(&foreground, current->proc->pgid, __ATOMIC_RELAXED);
 	for (i = 0; i < 3; i++) {
 		f = open_std(i, terminal >> i & 1);
 		if (IS_ERR(f))

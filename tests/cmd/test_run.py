@@ -39,6 +39,16 @@ def quire(*args, stdin=b"", env=None, cwd=TOP):
                           env=environment(**(env or {})))
 
 
+started = []
+
+
+def start(*args, **popen):
+    p = subprocess.Popen([QUIRE, "run", *args], stdout=subprocess.PIPE,
+                         env=environment(), **popen)
+    started.append(p)
+    return p
+
+
 def sh(script, *options, stdin=b"", env=None):
     return quire(*options, "--", BUSYBOX, "sh", "-c", script, stdin=stdin,
                  env=env)
@@ -95,8 +105,7 @@ def test_input_and_output_unchanged():
 
 
 def test_much_output_to_a_slow_reader():
-    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "seq", "200000"],
-                         stdout=subprocess.PIPE, env=environment())
+    p = start("-q", BUSYBOX, "seq", "200000")
     data = b""
     while piece := p.stdout.read(100000):
         data += piece
@@ -106,8 +115,7 @@ def test_much_output_to_a_slow_reader():
 
 
 def test_reader_that_leaves():
-    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "yes"],
-                         stdout=subprocess.PIPE, env=environment())
+    p = start("-q", BUSYBOX, "yes")
     assert p.stdout.read(4) == b"y\ny\n"
     p.stdout.close()
     assert p.wait(timeout=LIMIT) == 128 + signal.SIGPIPE
@@ -117,9 +125,7 @@ def test_signals_are_forwarded():
     script = ('trap "echo usr1" USR1; trap "echo int" INT;'
               'trap "echo term; exit 3" TERM; echo ready;'
               "while true; do sleep 0.1; done")
-    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "sh", "-c", script],
-                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         env=environment())
+    p = start("-q", BUSYBOX, "sh", "-c", script, stdin=subprocess.DEVNULL)
     assert p.stdout.readline() == b"ready\n"
     for s, text in ((signal.SIGUSR1, b"usr1\n"), (signal.SIGINT, b"int\n"),
                     (signal.SIGTERM, b"term\n")):
@@ -130,10 +136,8 @@ def test_signals_are_forwarded():
 
 
 def test_interrupt_ends_the_program():
-    p = subprocess.Popen([QUIRE, "run", "-q", BUSYBOX, "sh", "-c",
-                          "echo ready; sleep 1000"],
-                         stdout=subprocess.PIPE, env=environment(),
-                         stdin=subprocess.DEVNULL)
+    p = start("-q", BUSYBOX, "sh", "-c", "echo ready; sleep 1000",
+              stdin=subprocess.DEVNULL)
     assert p.stdout.readline() == b"ready\n"
     p.send_signal(signal.SIGINT)
     assert p.wait(timeout=LIMIT) == 128 + signal.SIGINT
@@ -170,6 +174,10 @@ def test_on_a_terminal():
         assert os.waitstatus_to_exitcode(status) == 130, status
     finally:
         os.close(fd)
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 # --------------------------------------------------------------- the machine
@@ -359,6 +367,8 @@ def main():
             print(f"FAIL {name}")
             traceback.print_exc(file=sys.stdout)
             sys.stdout.flush()
+        for p in started:  # what a failed test has left
+            p.kill()
     shutil.rmtree(scratch)
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
