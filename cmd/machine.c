@@ -181,7 +181,7 @@ static void build_args(struct args *a, const struct run_options *o,
 	add(a, "virtio-serial-device,id=vs");
 	add_channel(a, "con", far->console);
 	add(a, "-device");
-	add(a, "virtconsole,chardev=con");
+	add(a, "virtserialport,chardev=con,nr=1");
 	add_share(a, "root", o->root, true);
 	if (o->share)
 		add_share(a, "share", o->share, false);

@@ -36,8 +36,30 @@ struct tx_buf {
 	bool busy;
 };
 
+/*
+ * The device's second kind of port (Virtual I/O Device specification 1.1,
+ * 5.3): QEMU's virtserialport holds the guest back while the host does not
+ * read; its virtconsole throws output away.  Ports are opened by messages on
+ * a pair of control queues.
+ */
+#define F_MULTIPORT (1ull << 1)
+#define PORT 1u
+#define CONTROL_RX 2u
+#define CONTROL_TX 3u
+enum { DEVICE_READY, PORT_ADD, PORT_READY = 3, PORT_OPEN = 6 };
+
+struct control {
+	uint32_t id;
+	uint16_t event, value;
+};
+#define CONTROL_RX_BUFS 16u
+#define CONTROL_TX_BUFS 16u
+
 static struct virtio_dev *dev;
 static struct virtqueue rxq, txq;
+static struct virtqueue control_rxq, control_txq;
+static struct page *control_page; /* first half in, second half out */
+static unsigned control_sent;
 static struct rx_buf rx[RX_PAGES];
 static struct rx_buf *waiting[RX_PAGES]; /* received, not parsed; in order */
 static unsigned nr_waiting;
@@ -158,6 +180,56 @@ static void parse_waiting(void)
 		vq_kick(&rxq);
 }
 
+static struct control *control_at(unsigned i)
+{
+	return (struct control *)quire_page_address(the_quire, control_page) +
+	       i;
+}
+
+static struct vq_seg control_seg(const struct control *c)
+{
+	const char *base = quire_page_address(the_quire, control_page);
+
+	return (struct vq_seg){quire_page_phys(the_quire, control_page) +
+				       (paddr_t)((const char *)c - base),
+			       sizeof(*c)};
+}
+
+static void control_give(struct control *c)
+{
+	struct vq_seg seg = control_seg(c);
+
+	(void)vq_add(&control_rxq, &seg, 0, 1, NULL, c);
+}
+
+/* A few messages in all: their buffers are not used twice in a hurry. */
+static void control_send(uint32_t id, uint16_t event, uint16_t value)
+{
+	struct control *c = control_at(CONTROL_RX_BUFS +
+				       control_sent++ % CONTROL_TX_BUFS);
+	struct vq_seg seg = control_seg(c);
+
+	*c = (struct control){id, event, value};
+	(void)vq_add(&control_txq, &seg, 1, 0, NULL, c);
+	vq_kick(&control_txq);
+}
+
+static void control_interrupt(void)
+{
+	struct control *c;
+
+	while (vq_get(&control_txq, NULL))
+		;
+	while ((c = vq_get(&control_rxq, NULL)) != NULL) {
+		if (c->event == PORT_ADD && c->id == PORT) {
+			control_send(PORT, PORT_READY, 1);
+			control_send(PORT, PORT_OPEN, 1);
+		}
+		control_give(c);
+		vq_kick(&control_rxq);
+	}
+}
+
 static void on_interrupt(struct virtio_dev *d)
 {
 	struct rx_buf *b;
@@ -165,7 +237,8 @@ static void on_interrupt(struct virtio_dev *d)
 	uint32_t n;
 	bool sent = false;
 
-	(void)d;
+	if (d->features & F_MULTIPORT)
+		control_interrupt();
 	spin_lock(&in_lock);
 	while ((b = vq_get(&rxq, &n)) != NULL) {
 		b->len = n < QUIRE_PAGE_SIZE ? n : QUIRE_PAGE_SIZE;
@@ -432,23 +505,53 @@ static int get_memory(void)
 	return 0;
 }
 
+static int control_init(struct virtio_dev *d)
+{
+	int err;
+
+	control_page = quire_alloc_pages(the_quire,
+					 QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO, 0);
+	if (!control_page)
+		return -ENOMEM;
+	err = vq_init(d, &control_rxq, CONTROL_RX);
+	return err ? err : vq_init(d, &control_txq, CONTROL_TX);
+}
+
+static void control_start(void)
+{
+	unsigned i;
+
+	for (i = 0; i < CONTROL_RX_BUFS; i++)
+		control_give(control_at(i));
+	vq_kick(&control_rxq);
+	control_send(UINT32_MAX, DEVICE_READY, 1);
+}
+
 int console_init(void)
 {
 	struct virtio_dev *d = virtio_find(VIRTIO_ID_CONSOLE, 0);
 	unsigned i;
+	bool ports;
 	int err = get_memory();
 
 	if (err || !d)
 		return err ? err : -ENODEV;
-	err = virtio_start(d, 0, on_interrupt);
+	err = virtio_start(d, F_MULTIPORT, on_interrupt);
+	if (err)
+		return err;
+	ports = (d->features & F_MULTIPORT) != 0;
+	/* port 0 has queues 0 and 1, control 2 and 3, port n the next pairs */
+	err = vq_init(d, &rxq, ports ? 2 * PORT + 2 : 0);
 	if (!err)
-		err = vq_init(d, &rxq, 0);
-	if (!err)
-		err = vq_init(d, &txq, 1);
+		err = vq_init(d, &txq, ports ? 2 * PORT + 3 : 1);
+	if (!err && ports)
+		err = control_init(d);
 	if (!err)
 		err = virtio_ready(d);
 	if (err)
 		return err;
+	if (ports)
+		control_start();
 	for (i = 0; i < RX_PAGES; i++)
 		give_page(&rx[i]);
 	vq_kick(&rxq);

@@ -15,7 +15,7 @@
  *      -chardev file,id=rep,path=REPORT -device isa-debugcon,iobase=0xea,chardev=rep
  *      -device isa-debug-exit,iobase=0xf4,iosize=4
  *      -device virtio-serial-device,id=vs -chardev (stdio|socket|pipe),id=con
- *      -device virtconsole,chardev=con
+ *      -device virtserialport,chardev=con,nr=1
  *      -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
  *      -device virtio-9p-device,fsdev=root,mount_tag=root
  *      [a second fsdev without readonly, mount_tag=share, for --share]

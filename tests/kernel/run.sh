@@ -89,6 +89,22 @@ same 'dynamic programs' --cpus 2 -- /bin/sh -c '
 	select x+1 from c where x<100000) insert into t select x,x*7%1000 from c;
 	select sum(a),sum(b),count(distinct b) from t;'
 
+# 50 MB, sorted by a program that the machine has less cache than.
+big=$dir/sort.txt
+[ -s "$big" ] || perl -e 'srand 1; for (1 .. 1700000) {
+	printf "%08x%08x%08x%06x\n", rand(2**32), rand(2**32), rand(2**32),
+		rand(2**24) }' >"$big"
+same 'sort 50 MB' --cpus 2 -- /bin/sh -c "sort $big | md5sum"
+same 'gzip and xz of 50 MB' --cpus 2 -- /bin/sh -c \
+	"gzip -1 <$big | gunzip | md5sum; head -c 10000000 $big | xz -0 | xz -d |
+	md5sum"
+same 'ls -lR' -- /bin/ls -lR /usr/include
+
+# Output that nobody takes for a while is held back, not lost.
+[ "$(timeout 60 "$quire" run -q -- /usr/bin/seq 1 200000 </dev/null |
+	(sleep 3; md5sum))" = "$(seq 1 200000 | md5sum)" ]
+tell 'a reader that is slow' $?
+
 # Exit statuses and what cannot be run.
 timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
 [ $? = 42 ]
