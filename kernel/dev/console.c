@@ -20,12 +20,12 @@
 #include "protocol.h"
 #include "virtio.h"
 
-#define RX_PAGES 16u
-#define TX_BUFS 8u
-#define TX_ORDER 2
-#define TX_BYTES (QUIRE_PAGE_SIZE << TX_ORDER)
+#define RX_PAGES   16u
+#define TX_BUFS	   8u
+#define TX_ORDER   2
+#define TX_BYTES   (QUIRE_PAGE_SIZE << TX_ORDER)
 #define FRAME_HEAD 4u
-#define RING 65536u
+#define RING	   65536u
 
 struct rx_buf {
 	struct page *page;
@@ -43,9 +43,9 @@ struct tx_buf {
  * a pair of control queues.
  */
 #define F_MULTIPORT (1ull << 1)
-#define PORT 1u
-#define CONTROL_RX 2u
-#define CONTROL_TX 3u
+#define PORT	    1u
+#define CONTROL_RX  2u
+#define CONTROL_TX  3u
 enum { DEVICE_READY, PORT_ADD, PORT_READY = 3, PORT_OPEN = 6 };
 
 struct control {
@@ -205,8 +205,8 @@ static void control_give(struct control *c)
 /* A few messages in all: their buffers are not used twice in a hurry. */
 static void control_send(uint32_t id, uint16_t event, uint16_t value)
 {
-	struct control *c = control_at(CONTROL_RX_BUFS +
-				       control_sent++ % CONTROL_TX_BUFS);
+	struct control *c =
+		control_at(CONTROL_RX_BUFS + control_sent++ % CONTROL_TX_BUFS);
 	struct vq_seg seg = control_seg(c);
 
 	*c = (struct control){id, event, value};
@@ -328,9 +328,8 @@ static long wait_input(void)
 	if (dev)
 		return wait_event_interruptible(&in_wq, console_input_ready());
 	do {
-		err = wait_event_interruptible_until(&in_wq,
-						     console_input_ready(),
-						     deadline_in(10000000));
+		err = wait_event_interruptible_until(
+			&in_wq, console_input_ready(), deadline_in(10000000));
 	} while (err == -ETIMEDOUT);
 	return err;
 }
@@ -423,8 +422,8 @@ static long serial_output(struct iter *from)
 	long done = 0;
 
 	while (from->count) {
-		size_t n = from->count < sizeof(buf) ? from->count
-						     : sizeof(buf);
+		size_t n =
+			from->count < sizeof(buf) ? from->count : sizeof(buf);
 		size_t ok = iter_copy_from(from, buf, n);
 
 		serial_write(buf, ok);
