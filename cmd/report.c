@@ -84,6 +84,7 @@ void report_take(struct report *r, char *line)
 		r->switches = number(&l, "switches");
 		r->syscalls_unknown = number(&l, "syscalls_unknown");
 		r->uptime_ns = number(&l, "uptime_ns");
+		r->trace_lost = number(&l, "trace_lost");
 	} else {
 		take_end(r, &l);
 	}
@@ -146,6 +147,9 @@ void report_print(const struct report *r, FILE *f)
 	fprintf(f, ", VMAs %" PRIu64, r->peak_vmas);
 	fprintf(f, "\n  %" PRIu64 " processes, %" PRIu64 " switches, %.2f s\n",
 		r->processes, r->switches, (double)r->uptime_ns / 1e9);
+	if (r->syscalls_unknown)
+		fprintf(f, "  %" PRIu64 " system calls are not there "
+			"(--verbose names them)\n", r->syscalls_unknown);
 	if (r->checked)
 		fprintf(f, "  quire_check: %" PRIu64 " violations\n", r->check);
 }
@@ -214,7 +218,8 @@ void report_json(const struct report *r, const struct run_options *o, FILE *f)
 		fprintf(f, "  \"check_violations\": %" PRIu64 ",\n", r->check);
 	fprintf(f,
 		"  \"processes\": %" PRIu64 ",\n  \"switches\": %" PRIu64
-		",\n  \"unknown_calls\": %" PRIu64 ",\n  \"uptime_ns\": %" PRIu64
-		"\n}\n",
-		r->processes, r->switches, r->syscalls_unknown, r->uptime_ns);
+		",\n  \"unknown_calls\": %" PRIu64 ",\n  \"trace_lost\": %" PRIu64
+		",\n  \"uptime_ns\": %" PRIu64 "\n}\n",
+		r->processes, r->switches, r->syscalls_unknown, r->trace_lost,
+		r->uptime_ns);
 }

@@ -29,6 +29,7 @@ struct report {
 	struct report_kind kind[REPORT_KINDS];
 	uint64_t peak_rss, peak_tables, peak_vmas; /* bytes, bytes, count */
 	uint64_t processes, switches, syscalls_unknown, uptime_ns;
+	uint64_t trace_lost; /* events that the kernel had no room for */
 	bool checked;
 	uint64_t check; /* broken invariants, when checked */
 	enum report_end end;

@@ -154,6 +154,9 @@ static int run_machine(const struct run_options *o, const char *path,
 		return status;
 	streams_run(&m, out.trace, o->verbose, &r);
 	status = judge_end(o, &r, machine_end(&m));
+	if (r.report.trace_lost)
+		complain("--trace %s: %llu events were lost", o->trace,
+			 (unsigned long long)r.report.trace_lost);
 	if (!o->quiet)
 		report_print(&r.report, stderr);
 	if (out.json) {

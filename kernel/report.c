@@ -70,7 +70,9 @@ void trace_flush(void)
 		uint32_t n = K_READ(ring_tail) - ring_head;
 		uint32_t at = ring_head % RING;
 
-		n = K_MIN(K_MIN(n, RING - at), 512u);
+		/* the console splits what is longer than 16 KiB: a frame has
+		 * whole records only */
+		n = K_MIN(K_MIN(n, RING - at), 240u);
 		(void)console_frame(FRAME_TRACE, &ring[at],
 				    n * (unsigned)sizeof(*ring));
 		__atomic_store_n(&ring_head, ring_head + n, __ATOMIC_RELEASE);

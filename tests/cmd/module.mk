@@ -3,3 +3,8 @@
 SUITES += command
 SUITE_command := tests/cmd/test_command.py $(B)/bin/quire
 SUITE_DEPS_command := $(B)/bin/quire
+# Whole runs, with the kernel in QEMU.
+SUITES += run
+SUITE_run := tests/cmd/test_run.py $(B)/bin/quire
+SUITE_DEPS_run := $(B)/bin/quire $(KERNEL_IMAGE)
+SUITE_LIMIT_run := 900
