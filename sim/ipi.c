@@ -66,6 +66,23 @@ static bool call_one(struct sim_cpu *cpu, struct sim_ipi *ipi)
 	return done;
 }
 
+/*
+ * Wait a little: the one waited for may need this very processor.  A yield is
+ * often no more than a hint to the scheduler, so it becomes a short sleep.
+ */
+static void back_off(unsigned spins)
+{
+	if (spins < 32) {
+#if defined(__x86_64__)
+		__builtin_ia32_pause();
+#endif
+	} else if (spins < 128) {
+		sched_yield();
+	} else {
+		nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+	}
+}
+
 static void wait_for(struct sim_cpu *self, uint32_t *left)
 {
 	uint64_t end = 0;
@@ -73,9 +90,7 @@ static void wait_for(struct sim_cpu *self, uint32_t *left)
 
 	while (__atomic_load_n(left, __ATOMIC_ACQUIRE)) {
 		cpu_poll(self);
-		if (++spins < 64)
-			continue;
-		sched_yield();
+		back_off(++spins);
 		if (spins % 1024)
 			continue;
 		if (!end)
@@ -115,12 +130,7 @@ void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
 void quire_host_relax(unsigned spins)
 {
 	cpu_poll(sim_self);
-	if (spins > 32)
-		sched_yield();
-#if defined(__x86_64__)
-	else
-		__builtin_ia32_pause();
-#endif
+	back_off(spins);
 }
 
 void quire_host_preempt_disable(void)

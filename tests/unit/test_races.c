@@ -116,7 +116,7 @@ static void unmapper(unsigned i, void *arg)
 	int e;
 
 	if (i == 0) {
-		for (k = 0; k < ROUNDS(1500); k++) {
+		for (k = 0; k < ROUNDS(300); k++) {
 			CHECK_EQ(sim_munmap(t, r->a + (k % 3) * PG, 2 * PG), 0);
 			CHECK_EQ(sim_mmap(t, r->a, 4 * PG, RW, ANON | MAP_FIXED,
 					  NULL, 0),
@@ -161,7 +161,7 @@ static void table_unmapper(unsigned i, void *arg)
 	int e;
 
 	if (i == 0) {
-		for (k = 0; k < ROUNDS(800); k++) {
+		for (k = 0; k < ROUNDS(400); k++) {
 			CHECK_EQ(sim_munmap(t, r->a, 4ull << 30), 0);
 			CHECK_EQ(sim_mmap(t, r->a, 4ull << 30, RW,
 					  ANON | MAP_FIXED | MAP_NORESERVE,
@@ -307,7 +307,7 @@ static void protector(struct race *r)
 	uint64_t v, w;
 	unsigned k, p, i;
 
-	for (k = 0; k < ROUNDS(600); k++) {
+	for (k = 0; k < ROUNDS(300); k++) {
 		p = k % 4;
 		CHECK_EQ(sim_mprotect(t, r->a + p * PG, PG, PROT_READ), 0);
 		for (i = 1; i < 3; i++) {
@@ -398,7 +398,7 @@ static void discarder(unsigned i, void *arg)
 	unsigned k;
 
 	if (i == 0) {
-		for (k = 0; k < ROUNDS(1500); k++)
+		for (k = 0; k < ROUNDS(300); k++)
 			CHECK_EQ(sim_madvise(t, r->a + (k % 3) * PG, 2 * PG,
 					     MADV_DONTNEED),
 				 0);
@@ -435,7 +435,7 @@ static void mover(unsigned i, void *arg)
 	int e;
 
 	if (i == 0) {
-		for (k = 0; k < ROUNDS(600); k++) {
+		for (k = 0; k < ROUNDS(300); k++) {
 			CHECK_EQ(sim_mremap(t, from, 4 * PG, 4 * PG,
 					    MREMAP_MAYMOVE | MREMAP_FIXED, to),
 				 (sreg_t)to);
@@ -488,7 +488,7 @@ static void truncater(unsigned i, void *arg)
 	int e;
 
 	if (i == 0) {
-		for (k = 0; k < ROUNDS(800); k++) {
+		for (k = 0; k < ROUNDS(400); k++) {
 			sim_file_truncate(r->f, k % 5 * PG);
 			sim_file_truncate(r->f, 8 * PG);
 		}
