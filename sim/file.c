@@ -83,44 +83,50 @@ static int trouble(struct sim_trouble *t)
 	return t->error;
 }
 
-/* One transfer of a host file, whole, in pieces of at most short_bytes. */
-static int host_read(struct sim_inode *i, uint64_t pos, char *buf, size_t n)
+/* Bytes [pos, pos + n) of the device as it is: what could be had, or -errno. */
+static ssize_t raw_read(struct sim_inode *i, uint64_t pos, char *buf, size_t n)
 {
-	while (n) {
-		size_t piece = n;
-		ssize_t r;
+	ssize_t r;
+	size_t k;
 
-		if (i->short_bytes && piece > i->short_bytes)
-			piece = i->short_bytes;
-		r = pread(i->fd, buf, piece, (off_t)pos);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -errno;
-		if (!r)
-			return 0; /* the file shrank: zeroes */
-		buf += r;
-		pos += (uint64_t)r;
-		n -= (size_t)r;
+	if (i->fd >= 0) {
+		do {
+			r = pread(i->fd, buf, n, (off_t)pos);
+		} while (r < 0 && errno == EINTR);
+		return r < 0 ? -errno : r;
 	}
-	return 0;
+	if (i->data)
+		memcpy(buf, i->data + pos, n);
+	else
+		for (k = 0; k < n; k++)
+			buf[k] = (char)sim_file_byte(i->seed, pos + k);
+	return (ssize_t)n;
 }
 
-/* lock held; past the end: zeroes */
+/* A whole read, in pieces of at most short_bytes; past the end: zeroes.
+ * lock held. */
 static int dev_read(struct sim_inode *i, uint64_t pos, char *buf, size_t n)
 {
-	size_t k, have = 0;
+	size_t have = 0;
 
 	memset(buf, 0, n);
 	if (pos < i->size)
 		have = i->size - pos < n ? (size_t)(i->size - pos) : n;
-	if (i->fd >= 0)
-		return host_read(i, pos, buf, have);
-	if (i->data)
-		memcpy(buf, i->data + pos, have);
-	else
-		for (k = 0; k < have; k++)
-			buf[k] = (char)sim_file_byte(i->seed, pos + k);
+	while (have) {
+		size_t piece = have;
+		ssize_t r;
+
+		if (i->short_bytes && piece > i->short_bytes)
+			piece = i->short_bytes;
+		r = raw_read(i, pos, buf, piece);
+		if (r < 0)
+			return (int)r;
+		if (!r)
+			return 0; /* a host file that shrank: zeroes */
+		buf += r;
+		pos += (uint64_t)r;
+		have -= (size_t)r;
+	}
 	return 0;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * host.c - the rest of host.h: current task and CPU, table loads and flushes,
- * sleeping and waking, signals, out of memory, fixups, log, panic, time.
- * (Calls between CPUs are in ipi.c, the debug tier in checker.c, inject.c and
- * trace.c.)
+ * sleeping and waking, signals, out of memory, log, panic, time.
+ * (Calls between CPUs are in ipi.c, the debug tier in checker.c and inject.c,
+ * the exception table with the registers' format in mmu_x86_64.c.)
  *
  * Sleeping is a parking lot: a hash of buckets, each with a mutex and a list
  * of sleepers.  The comparison with the expected value happens under the
@@ -15,7 +15,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <asm/ptrace.h>
 #include <sim/internal.h>
 
 struct quire_task *quire_host_current(void)
@@ -213,20 +212,6 @@ bool quire_host_signal_pending(struct quire_task *task)
 }
 
 /* ------------------------------------------------------------- kernel mode */
-
-bool quire_host_has_fixup(const struct pt_regs *regs)
-{
-	return regs->ip == SIM_IP_FIXABLE;
-}
-
-bool quire_host_fixup_exception(struct pt_regs *regs)
-{
-	if (!quire_host_has_fixup(regs))
-		return false;
-	regs->ip = SIM_IP_FIXUP;
-	sim_self->task->fixed_up = true;
-	return true;
-}
 
 void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)
 {

@@ -275,6 +275,21 @@ static void x86_fault(struct sim_cpu *cpu, unsigned mode, uaddr_t addr,
 	*ip = regs.ip;
 }
 
+/* The exception table: the one instruction of sim_copy_to/from_user. */
+bool quire_host_has_fixup(const struct pt_regs *regs)
+{
+	return regs->ip == SIM_IP_FIXABLE;
+}
+
+bool quire_host_fixup_exception(struct pt_regs *regs)
+{
+	if (!quire_host_has_fixup(regs))
+		return false;
+	regs->ip = SIM_IP_FIXUP;
+	sim_self->task->fixed_up = true;
+	return true;
+}
+
 const struct sim_mmu_format sim_mmu_x86_64 = {
 	.name = "x86_64",
 	.walk = x86_walk,

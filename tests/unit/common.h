@@ -17,7 +17,7 @@
 /* Rounds of a racing loop: fewer where each costs much more. */
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define ROUNDS(n) ((n) / 10)
+#define ROUNDS(n) ((n) / 4)
 #endif
 #endif
 #ifndef ROUNDS

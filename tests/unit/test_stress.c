@@ -184,8 +184,7 @@ static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
 }
 
 /* behaviours: M1, M2, M3, P6, Z4 */
-TEST_WITH(stress_four_threads,
-	  .config = {.cpus = 4, .jitter = 60, .protect_free = false},
+TEST_WITH(stress_four_threads, .config = {.cpus = 4, .jitter = 60},
 	  .seconds = 300)
 {
 	stress(m, 4, ROUNDS(8000));
@@ -205,4 +204,79 @@ TEST_WITH(stress_checked,
 	  .seconds = 300)
 {
 	stress(m, 1, ROUNDS(6000));
+}
+
+/* Whatever touches a page after it was freed crashes at the touch. */
+TEST_WITH(stress_protected_free_pages,
+	  .config = {.cpus = 2, .protect_free = true, .no_poison = true},
+	  .seconds = 300)
+{
+	stress(m, 2, ROUNDS(4000));
+}
+
+/* ------------------------------------------------------ without memory */
+
+/* Any operation may fail for lack of memory; nothing may break or leak. */
+static void starving_thread(unsigned i, void *arg)
+{
+	struct stress *s = arg;
+	struct region *r = &s->r[i];
+	struct sim_task *c;
+	unsigned k, p, op;
+	uint64_t v;
+	int e;
+
+	for (k = 0; k < s->rounds && !test_failures(); k++) {
+		p = rnd(r, PAGES - 8);
+		op = rnd(r, 32);
+		e = 0;
+		if (op < 14)
+			e = sim_store64(r->t, page_addr(r, p), k);
+		else if (op < 20)
+			e = sim_load64(r->t, page_addr(r, p), &v);
+		else if (op < 22)
+			sim_munmap(r->t, page_addr(r, p), 5 * PG);
+		else if (op < 25)
+			sim_mmap(r->t, page_addr(r, p), 7 * PG, RW,
+				 (op == 22 ? SHANON : ANON) | MAP_FIXED, NULL,
+				 0);
+		else if (op < 28)
+			sim_mprotect(r->t, page_addr(r, p), 3 * PG,
+				     op == 25 ? PROT_READ : RW);
+		else if (op < 30)
+			sim_mremap(r->t, page_addr(r, p), PG, PG,
+				   MREMAP_MAYMOVE | MREMAP_FIXED,
+				   page_addr(r, p + 4));
+		else if ((c = sim_fork(r->t))) {
+			e = sim_store64(c, page_addr(r, p), k);
+			sim_exit(c);
+		}
+		CHECK(!e || e == SIM_OOM || e == SIGSEGV);
+	}
+}
+
+/* behaviours: F15, P4, M3 */
+TEST_WITH(stress_while_memory_fails, .config = {.cpus = 4, .jitter = 50},
+	  .seconds = 300)
+{
+	struct stress *s = calloc(1, sizeof(*s));
+	unsigned i;
+
+	REQUIRE(s);
+	s->m = m;
+	s->rounds = ROUNDS(6000);
+	for (i = 0; i < 4; i++) {
+		s->r[i].t = i ? sim_thread(s->r[0].t) : sim_task_create(m);
+		s->r[i].base = 0x200000000000ull + i * (2ull << 20);
+		s->r[i].rng = i + 1;
+	}
+	sim_run(NULL);
+	sim_inject_random(m, 12, 5);
+	sim_parallel(m, 4, starving_thread, s);
+	CHECK(!sim_has_injection() || sim_inject_hits(m) > 100);
+	sim_inject_reset(m);
+	CHECK_SYSTEM(m);
+	for (i = 0; i < 4; i++)
+		sim_exit(s->r[i].t);
+	free(s);
 }
