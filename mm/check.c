@@ -331,6 +331,7 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 	struct page *page;
 	uint64_t n = 0, index = 0;
 
+	c->committed += as->accounted;
 	while (page_tree_gang(&as->pages, index, &page, 1)) {
 		n++;
 		check_of(c, page)->refs++;

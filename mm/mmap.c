@@ -123,6 +123,25 @@ static bool accountable_mapping(vm_flags_t flags)
 	return (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) == VM_WRITE;
 }
 
+/* Memory of its own to share; the promise of it lasts as long as it does. */
+static int mmap_shared_anon(const struct mmap_request *m, struct vma_range *r)
+{
+	struct quire *q = m->mm->q;
+	int64_t pages = m->vm_flags & VM_NORESERVE
+				? 0
+				: (int64_t)(m->len >> PAGE_SHIFT);
+
+	if (pages && security_vm_enough_memory(m->mm, pages))
+		return -ENOMEM;
+	r->mapping = shmem_create_anon(q, m->len);
+	if (!r->mapping) {
+		vm_unacct_memory(q, pages);
+		return -ENOMEM;
+	}
+	r->mapping->accounted = (uint64_t)pages;
+	return 0;
+}
+
 /* What the request maps: r's file and mapping. 0 or -errno. */
 static int mmap_object(const struct mmap_request *m, struct vma_range *r)
 {
@@ -144,8 +163,7 @@ static int mmap_object(const struct mmap_request *m, struct vma_range *r)
 	if (!shared)
 		return 0; /* anonymous; /dev/zero keeps its name */
 	r->file = NULL;
-	r->mapping = shmem_create_anon(m->mm->q, m->len);
-	return r->mapping ? 0 : -ENOMEM;
+	return mmap_shared_anon(m, r);
 }
 
 static struct vm_area_struct *vma_for_range(struct mm_struct *mm,
