@@ -30,7 +30,7 @@ $(B)/kernel/kernel/%.o: kernel/%.c
 $(B)/kernel/task_offsets.h: kernel/x86/offsets.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_CFLAGS) -MF $(B)/kernel/offsets.d -MT $@ -S $< -o $(B)/kernel/offsets.s
-	$(Q)sed -n 's/^=> //p' $(B)/kernel/offsets.s > $@
+	$(Q)sed -n 's/^.*=> \(#define.*\)"$$/\1/p' $(B)/kernel/offsets.s > $@
 -include $(B)/kernel/offsets.d
 
 $(B)/kernel/%.S.o: %.S $(B)/kernel/task_offsets.h

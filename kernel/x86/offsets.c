@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 #define OFFSET(name, type, member)                                             \
-	__asm__ volatile("\n=> #define " #name " %c0" ::"i"(                   \
+	__asm__ volatile(".ascii \"=> #define " #name " %c0\"" ::"i"(          \
 		offsetof(type, member)))
 
 void offsets(void);
