@@ -234,6 +234,7 @@ static void copy_task(struct task *t, const struct kclone *a)
 		t->rseq = me->rseq;
 		t->rseq_len = me->rseq_len;
 		t->rseq_sig = me->rseq_sig;
+		t->rseq_cpu = me->rseq_cpu;
 	}
 	t->exit_signal = a->exit_signal;
 	t->clone_flags = (unsigned)a->flags;

@@ -20,6 +20,7 @@ void log_init(void);
 void report_init(void);
 void report_dump(void);
 void syscall_init(void);
+void uaccess_init(void);
 void wait_init(void);
 unsigned fw_cfg_cpus(void);
 
@@ -301,6 +302,7 @@ _Noreturn void kernel_main(uint32_t start_info)
 	futex_init();
 	syscall_init();
 	start_quire();
+	uaccess_init();
 	for (i = 0; i < cpu_count; i++)
 		make_idle(i);
 	init_size = fw_cfg_file("opt/quire/init", (void **)&init_blob);

@@ -17,7 +17,8 @@
 uint32_t kernel_trace_on;
 
 struct kind_stats {
-	uint64_t count, minor, major, kernel, total_ns, max_ns;
+	uint64_t count, major, kernel;
+	uint64_t total, max; /* TSC ticks */
 };
 static struct kind_stats stats[MAX_CPUS][QF_COUNT];
 static uint64_t peak_rss, peak_table, peak_vmas;
@@ -82,32 +83,34 @@ void trace_flush(void)
 
 /* ------------------------------------------------------------ the counts */
 
+/*
+ * On the path of every fault: what can wait until the end (ticks to ns, sums
+ * over CPUs) does.
+ */
 void kernel_trace(const struct quire_event *e)
 {
 	struct task *t = current;
-	uint64_t now = ktime_ns();
 	struct kind_stats *s;
-	uint64_t ns;
+	uint64_t ticks;
 
 	if (e->type == QE_FAULT_BEGIN) {
-		t->fault_start = now;
+		t->fault_start = rdtsc();
 	} else if (e->type == QE_FAULT_END && e->kind < QF_COUNT) {
-		ns = now - t->fault_start;
+		ticks = rdtsc() - t->fault_start;
 		s = &stats[this_cpu()->id][e->kind];
 		s->count++;
 		if (e->bits & QUIRE_EVENT_MAJOR)
 			s->major++;
-		else
-			s->minor++;
 		if (!(e->bits & QUIRE_EVENT_USER))
 			s->kernel++;
 		if (e->bits & QUIRE_EVENT_STACK_GROWTH)
 			stats[this_cpu()->id][QF_STACK_GROWTH].count++;
-		s->total_ns += ns;
-		s->max_ns = K_MAX(s->max_ns, ns);
+		s->total += ticks;
+		if (ticks > s->max)
+			s->max = ticks;
 	}
-	if (ring)
-		trace_store(e, now);
+	if (k_unlikely(ring != NULL))
+		trace_store(e, ktime_ns());
 }
 
 void stats_mm_gone(struct mm_struct *mm)
@@ -148,19 +151,20 @@ static void report_kind(unsigned kind)
 		const struct kind_stats *s = &stats[c][kind];
 
 		sum.count += s->count;
-		sum.minor += s->minor;
 		sum.major += s->major;
 		sum.kernel += s->kernel;
-		sum.total_ns += s->total_ns;
-		sum.max_ns = K_MAX(sum.max_ns, s->max_ns);
+		sum.total += s->total;
+		sum.max = K_MAX(sum.max, s->max);
 	}
 	if (sum.count)
 		report_line("{\"fault\":\"%s\",\"count\":%llu,\"minor\":%llu,"
 			    "\"major\":%llu,\"kernel\":%llu,"
 			    "\"total_ns\":%llu,\"max_ns\":%llu}",
 			    quire_fault_kind_name(kind), ULL(sum.count),
-			    ULL(sum.minor), ULL(sum.major), ULL(sum.kernel),
-			    ULL(sum.total_ns), ULL(sum.max_ns));
+			    ULL(sum.count - sum.major), ULL(sum.major),
+			    ULL(sum.kernel),
+			    ULL(mul_div(sum.total, NSEC_PER_SEC, tsc_hz)),
+			    ULL(mul_div(sum.max, NSEC_PER_SEC, tsc_hz)));
 }
 
 static unsigned unknown_calls;

@@ -209,6 +209,8 @@ static void switch_to(struct cpu *c, struct task *prev, struct task *next)
 		load_bases(c, next);
 		fpu_restore(next);
 		timer_rearm();
+		if (next->rseq)
+			set_work(next, TIF_NOTIFY);
 	}
 	BUG_ON(prev->kstack_canary != 0x51ed5afe57ac0000ull);
 	prev = switch_stacks(prev, next);

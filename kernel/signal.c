@@ -463,6 +463,8 @@ static void deliver(struct pt_regs *regs, struct ksigaction *act,
 	if (sa.flags & SA_RESETHAND)
 		act->handler = SIG_DFL;
 	spin_unlock_irqrestore(&t->proc->siglock, flags);
+	if (t->rseq)
+		rseq_resume(regs);
 	if (!setup_frame(regs, &sa, info, old)) {
 		struct ksiginfo segv = {.signo = SIGSEGV, .code = SI_KERNEL};
 

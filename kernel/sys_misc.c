@@ -9,6 +9,7 @@
  */
 #include "cpu.h"
 #include "kerrno.h"
+#include "proc.h"
 #include "task.h"
 
 uint64_t exec_hwcap(void);
@@ -288,11 +289,11 @@ long sys_sched_setaffinity(int pid, unsigned len, uaddr_t umask)
 			task_put(t);
 		return -EINVAL;
 	}
-	K_WRITE(*(t ? &t->affinity : &current->affinity), mask & usable);
-	if (t)
-		task_put(t);
-	else if (!(mask & 1ull << quire_host_cpu()))
-		yield(); /* off this processor now */
+	if (!t)
+		t = task_get(current);
+	K_WRITE(t->affinity, mask & usable);
+	sched_affinity_changed(t); /* at the latest on the way out */
+	task_put(t);
 	return 0;
 }
 

@@ -12,11 +12,17 @@ long user_strncpy(char *to, const char *from, size_t cap);
 int user_cmpxchg(uint32_t *p, uint32_t old, uint32_t new_, uint32_t *was);
 int user_load32(uint32_t *v, const uint32_t *p);
 
+static uint64_t user_size; /* quire_task_size(), which does not change */
+
+void uaccess_init(void);
+void uaccess_init(void)
+{
+	user_size = quire_task_size(the_quire);
+}
+
 bool access_ok(uaddr_t addr, size_t n)
 {
-	uint64_t size = quire_task_size(the_quire);
-
-	return n <= size && addr <= size - n;
+	return n <= user_size && addr <= user_size - n;
 }
 
 size_t copy_from_user(void *to, uaddr_t from, size_t n)
@@ -42,7 +48,7 @@ size_t clear_user(uaddr_t to, size_t n)
 
 long strncpy_from_user(char *to, uaddr_t from, size_t cap)
 {
-	uint64_t size = quire_task_size(the_quire);
+	uint64_t size = user_size;
 	long n;
 
 	if (from >= size)

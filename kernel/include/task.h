@@ -156,7 +156,7 @@ struct task {
 	uaddr_t set_child_tid, clear_child_tid;
 	uaddr_t robust_list;
 	uaddr_t rseq;
-	uint32_t rseq_len, rseq_sig;
+	uint32_t rseq_len, rseq_sig, rseq_cpu; /* as last told */
 	struct task *vfork_child;	/* parent: whom it waits for */
 	struct task *vfork_parent;	/* child: whom to wake */
 	bool exiting;

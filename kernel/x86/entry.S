@@ -270,7 +270,7 @@ trap_stubs:
 user_copy:
 	ASM_STAC
 	movq %rdx, %rcx
-	cmpq $64, %rdx
+	cmpq $8, %rdx
 	jae 5f
 1:	rep movsb
 2:	movq %rcx, %rax

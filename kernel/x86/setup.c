@@ -224,11 +224,13 @@ void setup_memory(uint32_t start_info)
 	ram[0].addr = early_next;
 
 	if (paging_levels == 5) {
+		/* Paging cannot go off while there are PCIDs (SDM 4.10.1). */
+		write_cr4(read_cr4() & ~CR4_PCIDE);
 		enter_la57(boot_root);
-		write_cr3(kernel_root);
-	} else {
-		write_cr3(kernel_root);
 	}
+	write_cr3(kernel_root);
+	if (cpu_features.pcid)
+		write_cr4(read_cr4() | CR4_PCIDE);
 }
 
 unsigned free_regions(struct quire_region *out, unsigned max)

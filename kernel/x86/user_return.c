@@ -16,8 +16,11 @@ static void do_work(struct pt_regs *regs, bool syscall)
 	while ((work = K_READ(t->work))) {
 		irq_enable();
 		__atomic_fetch_and(&t->work, ~TIF_NOTIFY, __ATOMIC_ACQ_REL);
-		if (work & TIF_NOTIFY)
+		if (work & TIF_NOTIFY) {
 			trace_flush();
+			if (t->rseq)
+				rseq_resume(regs);
+		}
 		if (work & TIF_RESCHED)
 			schedule();
 		if (work & TIF_SIGNAL) {
