@@ -153,10 +153,10 @@ static int madvise_remove(struct vm_area_struct *vma, uaddr_t start,
 	const vm_flags_t shared = VM_SHARED | VM_MAYWRITE;
 	uint64_t from = linear_page_index(vma, start) << PAGE_SHIFT;
 
-	if ((vma->vm_flags & VM_LOCKED) || !vma->vm_mapping)
+	if ((vma->vm_flags & VM_LOCKED) || !(vma->vm_mapping || vma->vm_file))
 		return -EINVAL;
 	if ((vma->vm_flags & shared) != shared)
-		return -EACCES;
+		return -EACCES; /* a private one of /dev/zero as well */
 	if (!vma->vm_mapping->shmem)
 		return -EOPNOTSUPP; /* its file system would have to do it */
 	quire_mapping_punch(vma->vm_mapping, from, from + (end - start));

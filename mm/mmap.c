@@ -258,13 +258,11 @@ unaccount:
 static int mmap_check_file(struct mmap_request *m)
 {
 	struct quire_file *file = m->file;
-	uint64_t pages = m->len >> PAGE_SHIFT;
+	/* a device may be mapped up to the last byte that has a number */
+	uint64_t most = file->is_zero_dev ? UINT64_MAX : MAX_FILE_BYTES;
 	unsigned type = m->flags & MAP_TYPE;
 
-	/* a device has no size */
-	if (!file->is_zero_dev &&
-	    (pages > (MAX_FILE_BYTES >> PAGE_SHIFT) ||
-	     m->pgoff > (MAX_FILE_BYTES >> PAGE_SHIFT) - pages))
+	if (m->len > most || m->pgoff > (most - m->len) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (type != MAP_PRIVATE && type != MAP_SHARED &&
 	    type != MAP_SHARED_VALIDATE)

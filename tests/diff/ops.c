@@ -258,6 +258,8 @@ static void gen_madvise(struct gen *g, struct op *op)
 		{ 6, 10 /* DONTFORK */ }, { 5, 11 }, { 6, 18 /* WIPEONFORK */ },
 		{ 5, 19 }, { 10, 22 /* POPULATE_READ */ },
 		{ 11, 23 /* POPULATE_WRITE */ }, { 2, 24 }, { 1, 5 }, { 1, 99 },
+		{ 4, 8 /* FREE */ }, { 5, 9 /* REMOVE */ }, { 2, 20 }, { 2, 21 },
+		{ 2, 16 }, { 2, 17 }, { 2, 14 }, { 2, 15 }, { 1, 12 }, { 1, 13 },
 	};
 
 	op->at = some_place(g, true);
@@ -304,6 +306,16 @@ static void gen_file_io(struct gen *g, struct op *op)
 	op->len = chance(g, 70) ? op->len : below(g, 4 * PAGE);
 	op->file = op->kind == OP_PREAD && chance(g, 40) ? FILE_RO : FILE_SHM;
 	op->offset = below(g, 11 * PAGE);
+}
+
+static unsigned some_process(struct gen *g)
+{
+	unsigned n = 0, live[MAX_PROCS];
+
+	for (unsigned i = 0; i < MAX_PROCS; i++)
+		if (g->parent[i] >= 0)
+			live[n++] = i;
+	return live[below(g, n)];
 }
 
 /* Which process acts, and whether one comes or goes. */
@@ -396,6 +408,17 @@ static void gen_args(struct gen *g, struct op *op)
 	case OP_FETCH:
 		gen_access(g, op);
 		break;
+	case OP_PEEK:
+	case OP_POKE:
+		gen_access(g, op);
+		op->other = some_process(g);
+		break;
+	case OP_MLOCKALL:
+		op->flags = chance(g, 90) ? 1 + below(g, 7) : below(g, 16);
+		break;
+	case OP_LIMIT:
+		op->len = (uint64_t)(8 + below(g, 2048)) * PAGE;
+		break;
 	default:
 		break;
 	}
@@ -410,7 +433,9 @@ void gen_next(struct gen *g, struct op *op)
 		{ 2, OP_MUNLOCKALL }, { 14, OP_BRK }, { 170, OP_LOAD },
 		{ 260, OP_STORE }, { 20, OP_FETCH }, { 22, OP_PREAD },
 		{ 22, OP_PWRITE }, { 6, OP_TRUNCATE }, { 14, OP_FORK },
-		{ 13, OP_EXIT }, { 25, OP_PAGEMAP },
+		{ 13, OP_EXIT }, { 25, OP_PAGEMAP }, { 10, OP_SMAPS },
+		{ 2, OP_MLOCKALL }, { 12, OP_POKE },
+		{ 3, OP_LIMIT },
 	};
 
 	memset(op, 0, sizeof(*op));
@@ -431,6 +456,7 @@ static const char *const kind_name[OP_KINDS] = {
 	"mmap", "munmap", "mprotect", "mremap", "madvise", "mincore", "msync",
 	"mlock", "munlock", "munlockall", "brk", "load", "store", "fetch",
 	"pread", "pwrite", "truncate", "fork", "exit", "maps", "pagemap",
+	"smaps", "mlockall", "peek", "poke", "limit",
 };
 
 /*
@@ -459,6 +485,8 @@ void op_print(const struct op *op, char *buf, size_t cap)
 		ADD(" flags=%x", op->flags);
 	if (op->value)
 		ADD(" value=%x", op->value);
+	if (op->other)
+		ADD(" other=%u", op->other);
 	if (op->file)
 		ADD(" file=%x", (unsigned)op->file);
 	if (op->offset)
@@ -489,6 +517,8 @@ static bool parse_field(const char *s, struct op *op)
 	    sscanf(s, "prot=%x", &op->prot) == 1 ||
 	    sscanf(s, "flags=%x", &op->flags) == 1 ||
 	    sscanf(s, "value=%x", &op->value) == 1 ||
+	    (sscanf(s, "other=%u", &op->other) == 1 &&
+	     op->other < MAX_PROCS) ||
 	    sscanf(s, "off=%" SCNx64, &op->offset) == 1)
 		return true;
 	if (sscanf(s, "file=%x", &u) == 1 && u < FILE_IDS) {

@@ -55,6 +55,17 @@ enum op_kind {
 	OP_EXIT,
 	OP_MAPS,
 	OP_PAGEMAP,
+	OP_SMAPS,
+	OP_MLOCKALL, /* flags */
+	/*
+	 * where bytes of process `other`: process_vm_readv and writev.  Linux
+	 * gives a shared anonymous page that is only read this way its own
+	 * copy ("unshare"), which later fault counts show and which is not
+	 * Quire's way: so OP_PEEK is not generated.
+	 */
+	OP_PEEK,
+	OP_POKE,
+	OP_LIMIT,    /* RLIMIT_STACK: len bytes */
 	OP_KINDS
 };
 
@@ -86,6 +97,7 @@ struct op {
 	struct where at, to;
 	uint64_t len, new_len;
 	unsigned prot, flags, value;
+	unsigned other; /* another process */
 	enum file_id file;
 	uint64_t offset;
 };

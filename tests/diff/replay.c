@@ -32,6 +32,7 @@ static struct shadow {
 	unsigned char brk[BRK_PAGES + 64];
 	int64_t brk_end;
 	bool alive;
+	unsigned parent;
 	bool lock_count_off; /* see keep_lock_count() */
 } shadow[MAX_PROCS];
 
@@ -160,6 +161,7 @@ static void shadow_update(const struct op *op)
 			break;
 		shadow[op->value] = shadow[op->proc];
 		shadow[op->value].lock_count_off = false;
+		shadow[op->value].parent = op->proc;
 		break;
 	case OP_EXIT:
 		shadow[op->proc].alive = false;
@@ -288,6 +290,73 @@ static void print_maps_line(const char *line)
 	printf(" %s %" PRIx64 " %s\n", perms, off, path);
 }
 
+/* Soft-dirty tracking is a matter of configuration: without it. */
+static void print_flags(const char *s)
+{
+	for (; *s; s++)
+		if (!strncmp(s, " sd", 3))
+			s += 2;
+		else if (*s != ' ' || s[1] > ' ')
+			putchar(*s);
+	putchar('\n');
+}
+
+/*
+ * smaps: of each mapping its flags, and what it costs where that is a matter
+ * of this test's processes alone.
+ */
+static void print_smaps_line(unsigned proc, const char *line)
+{
+	static const char *const shown[] = {
+		"Rss:", "Pss:", "Anonymous:", "Shared_Clean:", "Shared_Dirty:",
+		"Private_Clean:", "Private_Dirty:",
+	};
+	static uint64_t clean;
+	static bool ours, anon;
+	uint64_t start, end, kib = 0;
+	struct where from;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2) {
+		from = backend_where(start);
+		ours = from.seg != SEG_ABS;
+		if (!ours)
+			return;
+		anon = shadow_anon(proc, from, end - start);
+		printf("    ");
+		print_where(from);
+		return;
+	}
+	if (ours && !strncmp(line, "VmFlags:", 8)) {
+		print_flags(line + 8);
+		return;
+	}
+	for (size_t i = 0; ours && i < sizeof(shown) / sizeof(*shown); i++) {
+		if ((!anon && i != 2) ||
+		    strncmp(line, shown[i], strlen(shown[i])))
+			continue;
+		sscanf(strchr(line, ':') + 1, "%" SCNu64, &kib);
+		/* clean and dirty together: MADV_FREE makes clean pages */
+		if (strstr(line, "_Clean"))
+			clean = kib;
+		else
+			printf(" %" PRIu64, kib + clean);
+		if (!strstr(line, "_Clean"))
+			clean = 0;
+	}
+}
+
+static void print_smaps(unsigned proc)
+{
+	printf("\n");
+	for (char *s = res.text, *nl; s && *s; s = nl + 1) {
+		nl = strchr(s, '\n');
+		if (!nl)
+			break;
+		*nl = 0;
+		print_smaps_line(proc, s);
+	}
+}
+
 static void print_maps(unsigned proc)
 {
 	if (shadow[proc].lock_count_off)
@@ -316,12 +385,25 @@ static void print_result(const struct op *op)
 		printf(" %" PRId64, res.ret);
 	if (op->kind == OP_LOAD || op->kind == OP_STORE || op->kind == OP_FETCH)
 		printf(" done %" PRIu64, res.done);
-	if (op->kind == OP_LOAD || op->kind == OP_FETCH)
+	if (op->kind == OP_LOAD || op->kind == OP_FETCH || op->kind == OP_PEEK)
 		printf(" hash %08x", (unsigned)(res.hash ^ res.hash >> 32));
 	if (res.sig) {
 		printf(" sig %d code %d at ", res.sig, res.code);
 		print_where(res.sig_at);
 	}
+}
+
+/* Operations from a file keep to what the generator guarantees. */
+static bool out_of_place(const struct op *op)
+{
+	if (op->kind == OP_FORK)
+		return shadow[op->value % MAX_PROCS].alive;
+	if (op->kind != OP_EXIT)
+		return false;
+	for (unsigned i = 1; i < MAX_PROCS; i++)
+		if (shadow[i].alive && shadow[i].parent == op->proc)
+			return true;
+	return op->proc == 0;
 }
 
 /*
@@ -332,6 +414,9 @@ static void keep_lock_count(const struct op *op)
 {
 	struct op look = { .kind = OP_MAPS, .proc = op->proc };
 
+	/* the program's own pages would count */
+	if (op->kind == OP_MLOCKALL)
+		shadow[op->proc].lock_count_off = true;
 	if (op->kind != OP_MREMAP || !(op->flags & MREMAP_DONTUNMAP))
 		return;
 	memset(&res, 0, sizeof(res));
@@ -346,7 +431,7 @@ static void run_op(unsigned long nr, const struct op *op)
 	bool flt;
 
 	op_print(op, text, sizeof(text));
-	if (!shadow[op->proc].alive) {
+	if (!shadow[op->proc].alive || !shadow[op->other].alive) {
 		printf("%lu %s = no such process\n", nr, text);
 		return;
 	}
@@ -362,6 +447,8 @@ static void run_op(unsigned long nr, const struct op *op)
 		print_vec(op);
 	if (op->kind == OP_MAPS)
 		print_maps(op->proc);
+	else if (op->kind == OP_SMAPS)
+		print_smaps(op->proc);
 	else
 		printf("\n");
 	if (res.ret < 0 || res.sig)
@@ -445,12 +532,8 @@ static unsigned long run_file(void)
 			exit(2);
 		}
 		nr++;
-		/* keep to what the generator guarantees */
-		if (op.kind == OP_FORK && shadow[op.value % MAX_PROCS].alive)
-			continue;
-		if (op.kind == OP_EXIT && !op.proc)
-			continue;
-		run_op(nr, &op);
+		if (!out_of_place(&op))
+			run_op(nr, &op);
 	}
 	fclose(f);
 	return nr;

@@ -32,11 +32,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define DEFAULT_BASE 0x200000000000ull
-#define TEXT_BYTES 65536
+#define TEXT_BYTES (256 << 10)
 
 static uint64_t base, brk_base;
 static int fds[FILE_IDS];
@@ -48,8 +49,9 @@ static char text[TEXT_BYTES]; /* the driver's copy of a maps text */
 /* What goes through the answer pipe; text_bytes of text follow. */
 struct answer {
 	struct result res;
-	uint64_t sig_addr, ret_addr;
+	uint64_t sig_addr;
 	uint32_t text_bytes;
+	pid_t child; /* that OP_FORK made */
 };
 
 static void die(const char *what)
@@ -222,6 +224,33 @@ static void do_maps(void)
 	answer.text_bytes = (uint32_t)read_whole("/proc/self/maps");
 }
 
+/* The other process's id comes in `offset`. */
+static void do_remote(const struct op *op)
+{
+	static unsigned char buf[4 * PAGE];
+	struct iovec local = { buf, op->len };
+	struct iovec remote = { (void *)address(op->at), op->len };
+	long nr = op->kind == OP_PEEK ? SYS_process_vm_readv :
+					SYS_process_vm_writev;
+
+	for (uint64_t i = 0; i < op->len; i++)
+		buf[i] = (unsigned char)(op->value + i / 16);
+	answer.res.ret = call(nr, op->offset, (uint64_t)&local, 1,
+			      (uint64_t)&remote, 1, 0);
+	if (op->kind == OP_PEEK && answer.res.ret > 0)
+		answer.res.hash = hash_bytes(HASH_START, buf,
+					     (size_t)answer.res.ret);
+}
+
+static long set_stack_limit(uint64_t bytes)
+{
+	static struct rlimit limit;
+
+	getrlimit(RLIMIT_STACK, &limit);
+	limit.rlim_cur = bytes;
+	return setrlimit(RLIMIT_STACK, &limit) ? -errno : 0;
+}
+
 static void do_brk(const struct op *op)
 {
 	long now = call(SYS_brk, address(op->at), 0, 0, 0, 0, 0);
@@ -265,6 +294,10 @@ static long simple_call(const struct op *op)
 		return call(SYS_mlock, a, len, 0, 0, 0, 0);
 	case OP_MUNLOCK:
 		return call(SYS_munlock, a, len, 0, 0, 0, 0);
+	case OP_MLOCKALL:
+		return call(SYS_mlockall, op->flags, 0, 0, 0, 0, 0);
+	case OP_LIMIT:
+		return set_stack_limit(len);
 	case OP_MUNLOCKALL:
 		return call(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case OP_PREAD:
@@ -306,6 +339,13 @@ static void do_op(const struct op *op)
 		break;
 	case OP_MAPS:
 		do_maps();
+		break;
+	case OP_SMAPS:
+		answer.text_bytes = (uint32_t)read_whole("/proc/self/smaps");
+		break;
+	case OP_PEEK:
+	case OP_POKE:
+		do_remote(op);
 		break;
 	case OP_BRK:
 		do_brk(op);
@@ -410,6 +450,7 @@ static void worker_fork(const struct op *op, unsigned *self, pid_t *children)
 		memset(children, 0, MAX_PROCS * sizeof(*children));
 	} else {
 		children[op->value] = pid;
+		answer.child = pid;
 	}
 }
 
@@ -451,6 +492,8 @@ static _Noreturn void worker(void)
 /* --------------------------------------------------------------- the driver */
 
 static int parent_of[MAX_PROCS];
+static pid_t pid_of[MAX_PROCS];
+static pid_t last_child; /* of the last answer heard */
 
 static void ask(unsigned proc, const struct op *op)
 {
@@ -466,6 +509,7 @@ static void hear(unsigned proc, struct result *res)
 	get(pipes[proc].answer[0], text, a.text_bytes);
 	text[a.text_bytes] = 0;
 	*res = a.res;
+	last_child = a.child;
 	res->text = a.text_bytes ? text : NULL;
 	if (res->sig)
 		res->sig_at = backend_where(a.sig_addr);
@@ -473,9 +517,11 @@ static void hear(unsigned proc, struct result *res)
 
 void backend_run(const struct op *op, struct result *res)
 {
-	struct op reap = *op;
+	struct op reap = *op, sent = *op;
 
-	ask(op->proc, op);
+	if (op->kind == OP_PEEK || op->kind == OP_POKE)
+		sent.offset = (uint64_t)pid_of[op->other];
+	ask(op->proc, &sent);
 	if (op->kind == OP_EXIT) {
 		reap.value = 1;
 		ask((unsigned)parent_of[op->proc], &reap);
@@ -485,6 +531,8 @@ void backend_run(const struct op *op, struct result *res)
 	if (op->kind == OP_FORK)
 		parent_of[op->value] = (int)op->proc;
 	hear(op->proc, res);
+	if (op->kind == OP_FORK)
+		pid_of[op->value] = last_child;
 }
 
 static void open_shm(void)
@@ -565,6 +613,7 @@ void backend_init(const struct backend_options *o)
 	pid = fork();
 	if (pid < 0)
 		die("fork");
+	pid_of[0] = pid;
 	if (pid)
 		return;
 	if (call(SYS_brk, brk_base, 0, 0, 0, 0, 0) != (long)brk_base)

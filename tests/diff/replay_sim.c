@@ -203,6 +203,26 @@ static void do_maps(struct sim_task *t, struct result *r)
 	r->text = maps_text;
 }
 
+static void do_remote(struct sim_task *t, const struct op *op,
+		      struct result *r)
+{
+	static unsigned char buf[4 * PAGE];
+	struct mm_struct *mm = tasks[op->other]->qt.mm;
+	uaddr_t a = address(op->at);
+	size_t n;
+
+	sim_run(t);
+	for (uint64_t i = 0; i < op->len; i++)
+		buf[i] = (unsigned char)(op->value + i / 16);
+	if (op->kind == OP_PEEK)
+		n = quire_mm_read(mm, a, buf, op->len);
+	else
+		n = quire_mm_write(mm, a, buf, op->len, false);
+	r->ret = n ? (int64_t)n : -EFAULT;
+	if (op->kind == OP_PEEK && n)
+		r->hash = hash_bytes(HASH_START, buf, n);
+}
+
 static int64_t simple_call(struct sim_task *t, const struct op *op)
 {
 	struct mm_struct *mm = t->qt.mm;
@@ -222,6 +242,11 @@ static int64_t simple_call(struct sim_task *t, const struct op *op)
 		return quire_mlock(mm, a, len, (int)op->flags);
 	case OP_MUNLOCK:
 		return quire_munlock(mm, a, len);
+	case OP_MLOCKALL:
+		return quire_mlockall(mm, (int)op->flags);
+	case OP_LIMIT:
+		t->limits.cur[QUIRE_RLIMIT_STACK] = len;
+		return 0;
 	case OP_MUNLOCKALL:
 		return quire_munlockall(mm);
 	case OP_TRUNCATE:
@@ -260,6 +285,15 @@ static void do_op(struct sim_task *t, const struct op *op, struct result *r)
 		break;
 	case OP_MAPS:
 		do_maps(t, r);
+		break;
+	case OP_SMAPS:
+		free(maps_text);
+		maps_text = sim_smaps(t);
+		r->text = maps_text;
+		break;
+	case OP_PEEK:
+	case OP_POKE:
+		do_remote(t, op, r);
 		break;
 	case OP_BRK:
 		r->is_place = true;
