@@ -258,7 +258,8 @@ static void gen_madvise(struct gen *g, struct op *op)
 		{ 6, 10 /* DONTFORK */ }, { 5, 11 }, { 6, 18 /* WIPEONFORK */ },
 		{ 5, 19 }, { 10, 22 /* POPULATE_READ */ },
 		{ 11, 23 /* POPULATE_WRITE */ }, { 2, 24 }, { 1, 5 }, { 1, 99 },
-		{ 4, 8 /* FREE */ }, { 5, 9 /* REMOVE */ }, { 2, 20 }, { 2, 21 },
+		/* not 8, FREE: PAGEOUT would take such pages away */
+		{ 5, 9 /* REMOVE */ }, { 2, 20 }, { 2, 21 },
 		{ 2, 16 }, { 2, 17 }, { 2, 14 }, { 2, 15 }, { 1, 12 }, { 1, 13 },
 	};
 
