@@ -17,6 +17,8 @@ FUZZ_SRC_elf  := cmd/elf.c kernel/elf.c
 FUZZ_SRC_json := cmd/json.c cmd/report.c
 FUZZ_SRC_p9   := kernel/fs/9p_parse.c
 FUZZ_SRC_ops  := $(wildcard sim/*.c)
+# Long streams from the start.
+FUZZ_ARGS_ops := -len_control=0 -max_len=1604
 
 $(B)/fuzz/%.o: %.c VERSION
 	@mkdir -p $(@D)
@@ -32,7 +34,7 @@ $(B)/fuzz/$(1): $$(FUZZ_OBJ_$(1))
 fuzz-$(1): $(B)/fuzz/$(1)
 	@mkdir -p $(B)/fuzz/new/$(1)
 	$(B)/fuzz/$(1) -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
-		-print_final_stats=1 -artifact_prefix=$(B)/fuzz/$(1)- \
+		$(FUZZ_ARGS_$(1)) -print_final_stats=1 -artifact_prefix=$(B)/fuzz/$(1)- \
 		$(B)/fuzz/new/$(1) fuzz/corpus/$(1)
 FUZZES += fuzz-$(1)
 endef
