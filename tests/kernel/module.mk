@@ -2,7 +2,7 @@
 # Programs that test the kernel from the inside, and the script that boots it
 # for each of them.
 
-KERNEL_TESTS := faults signals process smp
+KERNEL_TESTS := faults signals process smp files pipes procfs
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
 $(B)/tests/kernel/%: tests/kernel/%.c tests/kernel/check.h

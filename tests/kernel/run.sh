@@ -5,7 +5,8 @@
 #
 # usage: tests/kernel/run.sh QUIRE DIR
 #   QUIRE  the quire command
-#   DIR    the static test programs (faults, signals, process, smp)
+#   DIR    the static test programs (faults, signals, process, smp, files,
+#          pipes, procfs)
 #
 # Each program runs with several numbers of processors and both depths of
 # page tables; then programs of the distribution run, and what they print is
@@ -68,7 +69,12 @@ for cpus in 1 2; do
 	done
 	own signals --cpus $cpus
 	own smp --cpus $cpus
+	own files --cpus $cpus
+	own pipes --cpus $cpus
+	own procfs --cpus $cpus
 done
+own files --cpus 4 --levels 5
+own pipes --cpus 4
 own smp --cpus 4 --levels 5
 own process --cpus 8
 
@@ -104,6 +110,37 @@ same 'ls -lR' -- /bin/ls -lR /usr/include
 [ "$(timeout 60 "$quire" run -q -- /usr/bin/seq 1 200000 </dev/null |
 	(sleep 3; md5sum))" = "$(seq 1 200000 | md5sum)" ]
 tell 'a reader that is slow' $?
+
+# Files of the host: more than fits into memory, and a writable share.
+work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+same 'read more than memory' --ram 64M -- /bin/busybox sh -c "
+	for i in 1 2 3; do md5sum $big $big; done"
+
+mkdir "$work/share" "$work/plain"
+echo 'from the host' | tee "$work/share/host" >"$work/plain/host"
+share_script='
+	cat host; echo new >n; cat n; echo more >>n; cat n; mkdir d; cp n d/x
+	ln -s n sl; cat sl; ln n hard; chmod 640 n; stat -c "%a %s %h" n
+	touch -d "2020-01-02 03:04:05" n; stat -c %Y n
+	dd if=/dev/zero of=big bs=1000 count=3333 2>&- ; md5sum big
+	truncate -s 12345 big; md5sum big; printf XY | dd of=big bs=1 seek=4095 \
+		conv=notrunc 2>&-; md5sum big
+	mv d/x d/y; cat d/y; rm host; ls; mv d e; ls e; rm -r e
+	rmdir nothing 2>&- || echo no; sync; cat missing 2>&- || echo missing'
+want=$(cd "$work/plain" && busybox sh -c "$share_script")
+got=$(timeout "$limit" "$quire" run -q --share "$work/share" -- \
+	/bin/busybox sh -c "cd /mnt/share && { $share_script
+	}" </dev/null)
+[ "$want" = "$got" ]
+tell 'share: what a script sees' $?
+[ "$want" = "$got" ] || diff <(echo "$want") <(echo "$got") | head -n 5
+diff -r "$work/plain" "$work/share" >/dev/null
+tell 'share: what the host has afterwards' $?
+timeout 60 "$quire" run -q -- /bin/busybox touch "$work/share/x" \
+	</dev/null 2>/dev/null
+[ $? != 0 ] && [ ! -e "$work/share/x" ]
+tell 'the root is read-only' $?
 
 # Exit statuses and what cannot be run.
 timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
