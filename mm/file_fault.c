@@ -196,6 +196,7 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	if (!(ret & VM_FAULT_DONE_COW))
 		copy_page(page_address(q, vmf->cow_page),
 			  page_address(q, vmf->page));
+	flush_dcache_page(q, vmf->cow_page);
 	ret |= finish_fault(vmf);
 	if (!(ret & VM_FAULT_DONE_COW)) {
 		unlock_page(vmf->page);

@@ -126,6 +126,7 @@ static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
 	else
 		copy_page(page_address(q, page),
 			  phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
+	flush_dcache_page(q, page);
 	return page;
 }
 

@@ -571,6 +571,35 @@ TEST(kernel_access_with_interrupts_off)
 	sim_exit(t);
 }
 
+/*
+ * behaviour: E5 (a stray kernel access while the mmap_lock is taken, perhaps by
+ * this very task: reported at once, not waited for)
+ */
+TEST(kernel_bug_with_the_lock_held)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 1);
+	uint64_t v = 0;
+
+	sim_run(t);
+	sim_quiet(m, true);
+	down_write(&t->qt.mm->mmap_lock);
+	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL, a, &v, 8), SIM_OOPS);
+	up_write(&t->qt.mm->mmap_lock);
+	/* it was the lock that mattered: without it the page is given */
+	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL, a, &v, 8), 0);
+	/* the same below the stack, which grows only under the lock */
+	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL,
+			    sim_stack_top(m) - (200 << 10), &v, 8),
+		 SIM_OOPS);
+	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL | SIM_FIXUP,
+			    sim_stack_top(m) - (200 << 10), &v, 8),
+		 0);
+	sim_violations_clear(m);
+	sim_quiet(m, false);
+	sim_exit(t);
+}
+
 /* behaviour: E3 (the report says what, where, by whom, and the tables) */
 TEST(oops_report)
 {
