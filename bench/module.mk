@@ -34,3 +34,21 @@ bench-kernel: $(BENCH_OUT)/pfbench $(KERNEL_IMAGE) $(BENCH_OUT)/linux-off.txt
 	-@bench/table.sh $(BENCH_OUT)/quire.txt \
 		$(BENCH_OUT)/quire-report.txt $(BENCH_OUT)/linux.txt \
 		$(BENCH_OUT)/linux-off.txt
+
+# The core as in a kernel, but with its direct map where a process can have it.
+VARIANT_CC_path := $(CC)
+VARIANT_CFLAGS_path := -mgeneral-regs-only -fno-pic -fno-pie \
+	-fcf-protection=none -fno-stack-protector \
+	-DQUIRE_DIRECT_MAP_BASE=0x200000000000ul \
+	-DQUIRE_HOST_INLINE='"bench/path_host.h"' -I.
+$(eval $(call core_variant,path))
+$(BENCH_OUT)/path: bench/path.c bench/path_host.h $(B)/path/libcore.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED_CFLAGS) $(VARIANT_CFLAGS_path) -no-pie -MF $@.d \
+		-o $@ $< $(B)/path/libcore.a
+-include $(BENCH_OUT)/path.d
+BENCHES += bench-path
+.PHONY: bench-path
+#: make bench-path      instructions of a fault alone, from do_page_fault on
+bench-path: $(BENCH_OUT)/path
+	$(BENCH_OUT)/path
