@@ -9,7 +9,7 @@
 #           kernel in QEMU)
 #   SEEDS   how many streams, from seed FIRST (default 1); OPS of each
 #
-# Each stream is one test.  Of one that differs: the seed, the shortest prefix
+# Each stream is one test, and so is each file in tests/diff/ops.  Of one that differs: the seed, the shortest prefix
 # of its operations that shows the difference, the operation, and the lines of
 # both logs.  The last line is "N passed, N failed".
 #
@@ -27,19 +27,21 @@ here=$(dirname "$0")
 build=${BUILD:-build}
 variant=${VARIANT:-sim}
 work=$build/diff
-ro=$work/qdiff-ro
+ro=$(realpath -m "$work/qdiff-ro")
 golden=$here/golden
 mkdir -p "$work"
 
-run() { # run SYSTEM SEED LOG
+# run SYSTEM SEED-OR-FILE LOG
+run() {
 	local args=(--seed "$2" --count "$ops" --ro "$ro")
+	[[ $2 == *.ops ]] && args=(--ops "$(realpath "$2")" --ro "$ro")
 	case $1 in
 	linux) timeout 120 "$work/replay_linux" "${args[@]}" >"$3" ;;
 	sim) timeout 120 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
 	kernel) timeout 280 "$build/bin/quire" run --ram 256M -- \
-		"$(realpath "$work/replay_linux")" --seed "$2" --count "$ops" \
-		--ro "$(realpath "$ro")" >"$3" 2>"$3.report" ;;
+		"$(realpath "$work/replay_linux")" "${args[@]}" \
+		>"$3" 2>"$3.report" ;;
 	esac
 }
 
@@ -57,29 +59,35 @@ explain() { # explain SEED LOG-A LOG-B
 	text=$(head -n "$line" "$2" | grep -E '^[0-9]+ ' | tail -n 1)
 	number=${text%% *}
 	echo "FAIL seed $1: shortest prefix that fails: ${number:-?} operations"
-	echo "    again: $work/replay_linux --seed $1 --count ${number:-?}" \
-		"--ro $ro"
+	if [[ $1 == *.ops ]]; then
+		echo "    again: $work/replay_linux --ops $1 --ro $ro"
+	else
+		echo "    again: $work/replay_linux --seed $1" \
+			"--count ${number:-?} --ro $ro"
+	fi
 	echo "    operation: ${text%% =*}"
 	echo "    $a: $(sed -n "${line}p" "$2")"
 	echo "    $b: $(sed -n "${line}p" "$3")"
 }
 
 checksum() { # checksum SEED LOG: a line as golden has them
-	echo "$1 $ops $(sha256sum <"$2" | cut -c1-32)"
+	echo "${1##*/} $ops $(sha256sum <"$2" | cut -c1-32)"
 }
 
 passed=0 failed=0 others=0
 "$work/replay_linux" --make-ro "$ro" || exit 1
 if [ "$a" = record ]; then
-	for ((seed = 1; seed <= seeds; seed++)); do
+	for seed in "$here"/ops/*.ops $(seq 1 "$seeds"); do
 		run linux "$seed" "$work/record.log" || exit 1
 		checksum "$seed" "$work/record.log"
 	done >"$golden.new"
 	mv "$golden.new" "$golden"
 	exit
 fi
-for ((seed = first; seed < first + seeds; seed++)); do
-	la=$work/$a.$seed.log lb=$work/$b.$seed.log
+# First, streams by hand: each of some error that there was.
+for seed in "$here"/ops/*.ops $(seq "$first" $((first + seeds - 1))); do
+	name=${seed##*/}
+	la=$work/$a.$name.log lb=$work/$b.$name.log
 	run "$a" "$seed" "$la"
 	status_a=$?
 	run "$b" "$seed" "$lb"
