@@ -127,7 +127,8 @@ void quire_mapping_set_size(struct address_space *as, uint64_t size)
 	size_t part = (size_t)(size & (PAGE_SIZE - 1));
 
 	might_sleep();
-	if (size >= old)
+	/* the same size: a write that failed may have left a page beyond */
+	if (size > old)
 		return;
 	unmap_mapping_range(as, first, UINT64_MAX, true);
 	if (part)

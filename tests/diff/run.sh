@@ -97,6 +97,15 @@ for seed in "$here"/ops/*.ops $(seq "$first" $((first + seeds - 1))); do
 		rm -f "$la" "$lb" "$lb.report"
 		continue
 	fi
+	# Something else on this machine may have taken a page away.
+	run "$a" "$seed" "$la.again"
+	if ! cmp -s "$la" "$la.again" && cmp -s "$la.again" "$lb" &&
+		[ $status_b = 0 ]; then
+		echo "note: $name: $a's log was another the second time"
+		passed=$((passed + 1))
+		continue
+	fi
+	rm -f "$la.again"
 	if [ $status_b = 0 ] &&
 		grep -qx "$(checksum "$seed" "$lb")" "$golden" 2>/dev/null; then
 		passed=$((passed + 1))
