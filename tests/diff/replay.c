@@ -150,8 +150,13 @@ static void shadow_update(const struct op *op)
 			shadow_set(op->proc, op->at, op->len, K_NONE);
 		break;
 	case OP_MREMAP:
-		if (res.is_place)
+		if (res.is_place) {
 			shadow_mremap(op);
+		} else if (res.ret == -EFAULT && op->flags & MREMAP_FIXED) {
+			/* some pieces may have moved: nothing is known */
+			shadow_set(op->proc, op->at, op->len, K_FILE);
+			shadow_set(op->proc, op->to, op->new_len, K_FILE);
+		}
 		break;
 	case OP_BRK:
 		shadow_brk(op);
