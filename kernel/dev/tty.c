@@ -14,21 +14,21 @@
 #include "dev.h"
 #include "protocol.h"
 
-#define TCGETS 0x5401u
-#define TCSETS 0x5402u
-#define TCSETSW 0x5403u
-#define TCSETSF 0x5404u
-#define TCSBRK 0x5409u
-#define TCXONC 0x540au
-#define TCFLSH 0x540bu
-#define TIOCSCTTY 0x540eu
-#define TIOCGPGRP 0x540fu
-#define TIOCSPGRP 0x5410u
+#define TCGETS	   0x5401u
+#define TCSETS	   0x5402u
+#define TCSETSW	   0x5403u
+#define TCSETSF	   0x5404u
+#define TCSBRK	   0x5409u
+#define TCXONC	   0x540au
+#define TCFLSH	   0x540bu
+#define TIOCSCTTY  0x540eu
+#define TIOCGPGRP  0x540fu
+#define TIOCSPGRP  0x5410u
 #define TIOCGWINSZ 0x5413u
 #define TIOCSWINSZ 0x5414u
-#define FIONREAD 0x541bu
-#define TIOCNOTTY 0x5422u
-#define TIOCGSID 0x5429u
+#define FIONREAD   0x541bu
+#define TIOCNOTTY  0x5422u
+#define TIOCGSID   0x5429u
 
 struct linux_termios { /* struct termios of the kernel's ABI */
 	uint32_t iflag, oflag, cflag, lflag;
@@ -42,12 +42,14 @@ static struct linux_termios termios = {
 	.iflag = 0x0500, /* ICRNL IXON */
 	.oflag = 0x0005, /* OPOST ONLCR */
 	.cflag = 0x00bf, /* B38400 CS8 CREAD */
-	.lflag = 0x8a3b, /* ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN */
+	.lflag =
+		0x8a3b, /* ISIG ICANON ECHO ECHOE ECHOK ECHOCTL ECHOKE IEXTEN */
 	.cc = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22},
 };
 static struct linux_winsize winsize = {24, 80, 0, 0};
 static int foreground; /* process group; 0: nobody's yet */
 static struct inode *std_inode[3];
+static uint64_t terminals; /* bit n: descriptor n is one on the host */
 
 void tty_host_signal(int signo)
 {
@@ -153,7 +155,15 @@ static long pipe_like_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 	return cmd == FIONREAD ? tty_ioctl(f, cmd, arg) : -ENOTTY;
 }
 
+/* /dev/tty and /dev/console: only when the host has a terminal for us. */
+static int tty_open(struct inode *inode, struct file *f)
+{
+	(void)f;
+	return terminals || inode->rdev == RDEV(5, 1) ? 0 : -ENXIO;
+}
+
 const struct file_operations tty_fops = {
+	.open = tty_open,
 	.read = in_read,
 	.write = out_write,
 	.poll = std_poll,
@@ -216,16 +226,16 @@ static void read_size(void)
 int vfs_open_console(struct files *files)
 {
 	const char *bits = init_record('I', 0);
-	uint64_t terminal = bits ? strtoull(bits, NULL, 10) : 0;
 	struct file *f;
 	unsigned i;
 	int err;
 
+	terminals = bits ? strtoull(bits, NULL, 10) : 0;
 	read_size();
 	/* until a shell says otherwise, the host's signals are the program's */
 	__atomic_store_n(&foreground, current->proc->pgid, __ATOMIC_RELAXED);
 	for (i = 0; i < 3; i++) {
-		f = open_std(i, terminal >> i & 1);
+		f = open_std(i, terminals >> i & 1);
 		if (IS_ERR(f))
 			return (int)PTR_ERR(f);
 		err = files_install(files, f, (int)i);

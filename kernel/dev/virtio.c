@@ -17,45 +17,45 @@
 #include "virtio.h"
 
 enum { /* register offsets, in words of 4 bytes */
-	R_MAGIC = 0x000 / 4,
-	R_VERSION = 0x004 / 4,
-	R_DEVICE_ID = 0x008 / 4,
-	R_DEV_FEATURES = 0x010 / 4,
-	R_DEV_FEATURES_SEL = 0x014 / 4,
-	R_DRV_FEATURES = 0x020 / 4,
-	R_DRV_FEATURES_SEL = 0x024 / 4,
-	R_GUEST_PAGE_SIZE = 0x028 / 4, /* version 1 */
-	R_QUEUE_SEL = 0x030 / 4,
-	R_QUEUE_NUM_MAX = 0x034 / 4,
-	R_QUEUE_NUM = 0x038 / 4,
-	R_QUEUE_ALIGN = 0x03c / 4, /* version 1 */
-	R_QUEUE_PFN = 0x040 / 4,   /* version 1 */
-	R_QUEUE_READY = 0x044 / 4,
-	R_QUEUE_NOTIFY = 0x050 / 4,
-	R_INT_STATUS = 0x060 / 4,
-	R_INT_ACK = 0x064 / 4,
-	R_STATUS = 0x070 / 4,
-	R_DESC_LOW = 0x080 / 4,
-	R_DESC_HIGH = 0x084 / 4,
-	R_AVAIL_LOW = 0x090 / 4,
-	R_AVAIL_HIGH = 0x094 / 4,
-	R_USED_LOW = 0x0a0 / 4,
-	R_USED_HIGH = 0x0a4 / 4,
-	R_CONFIG = 0x100 / 4,
+       R_MAGIC = 0x000 / 4,
+       R_VERSION = 0x004 / 4,
+       R_DEVICE_ID = 0x008 / 4,
+       R_DEV_FEATURES = 0x010 / 4,
+       R_DEV_FEATURES_SEL = 0x014 / 4,
+       R_DRV_FEATURES = 0x020 / 4,
+       R_DRV_FEATURES_SEL = 0x024 / 4,
+       R_GUEST_PAGE_SIZE = 0x028 / 4, /* version 1 */
+       R_QUEUE_SEL = 0x030 / 4,
+       R_QUEUE_NUM_MAX = 0x034 / 4,
+       R_QUEUE_NUM = 0x038 / 4,
+       R_QUEUE_ALIGN = 0x03c / 4, /* version 1 */
+       R_QUEUE_PFN = 0x040 / 4,	  /* version 1 */
+       R_QUEUE_READY = 0x044 / 4,
+       R_QUEUE_NOTIFY = 0x050 / 4,
+       R_INT_STATUS = 0x060 / 4,
+       R_INT_ACK = 0x064 / 4,
+       R_STATUS = 0x070 / 4,
+       R_DESC_LOW = 0x080 / 4,
+       R_DESC_HIGH = 0x084 / 4,
+       R_AVAIL_LOW = 0x090 / 4,
+       R_AVAIL_HIGH = 0x094 / 4,
+       R_USED_LOW = 0x0a0 / 4,
+       R_USED_HIGH = 0x0a4 / 4,
+       R_CONFIG = 0x100 / 4,
 };
 
-#define MAGIC 0x74726976u /* "virt" */
+#define MAGIC	      0x74726976u /* "virt" */
 #define S_ACKNOWLEDGE 1u
-#define S_DRIVER 2u
-#define S_DRIVER_OK 4u
+#define S_DRIVER      2u
+#define S_DRIVER_OK   4u
 #define S_FEATURES_OK 8u
-#define F_VERSION_1 (1ull << 32)
+#define F_VERSION_1   (1ull << 32)
 
-#define DESC_NEXT 1u
-#define DESC_WRITE 2u
+#define DESC_NEXT     1u
+#define DESC_WRITE    2u
 #define DESC_INDIRECT 4u
-#define NO_DESC 0xffffu
-#define MAX_DEVICES 32u
+#define NO_DESC	      0xffffu
+#define MAX_DEVICES   32u
 
 static struct virtio_dev devices[MAX_DEVICES];
 static unsigned nr_devices;
@@ -102,9 +102,8 @@ int virtio_init(void)
 	char text[64];
 	unsigned i;
 
-	for (i = 0; cmdline_get("virtio_mmio.device", i, text,
-				sizeof(text)) >= 0;
-	     i++)
+	for (i = 0;
+	     cmdline_get("virtio_mmio.device", i, text, sizeof(text)) >= 0; i++)
 		probe_text(text);
 	return nr_devices ? 0 : -ENODEV;
 }
@@ -187,10 +186,10 @@ static void tell_place(struct virtio_dev *dev, struct virtqueue *vq)
 	volatile uint32_t *r = dev->regs;
 	paddr_t base = quire_page_phys(the_quire, vq->pages);
 	char *start = (char *)vq->desc;
-	paddr_t avail = base + (paddr_t)((const volatile char *)vq->avail -
-					 start);
-	paddr_t used = base + (paddr_t)((const volatile char *)vq->used -
-					start);
+	paddr_t avail =
+		base + (paddr_t)((const volatile char *)vq->avail - start);
+	paddr_t used =
+		base + (paddr_t)((const volatile char *)vq->used - start);
 
 	r[R_QUEUE_NUM] = vq->num;
 	if (dev->version == 1) {
@@ -231,8 +230,8 @@ int vq_init(struct virtio_dev *dev, struct virtqueue *vq, unsigned index)
 	vq->avail = (volatile uint16_t *)(void *)(mem + 16 * vq->num);
 	vq->used = (volatile uint16_t *)(void *)(mem + QUIRE_PAGE_SIZE);
 	for (i = 0; i < vq->num; i++)
-		vq->desc[i].next = (uint16_t)(i + 1 < vq->num ? i + 1
-							      : NO_DESC);
+		vq->desc[i].next =
+			(uint16_t)(i + 1 < vq->num ? i + 1 : NO_DESC);
 	vq->free_head = 0;
 	vq->nr_free = vq->num;
 	tell_place(dev, vq);
@@ -342,8 +341,8 @@ void *vq_get(struct virtqueue *vq, uint32_t *written)
 
 	if (vq->last_used != vq->used[1]) {
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		elem = (const volatile uint32_t *)(const volatile void *)
-			       &vq->used[2] +
+		elem = (const volatile uint32_t *)(const volatile void *)&vq
+			       ->used[2] +
 		       2 * (vq->last_used % vq->num);
 		head = elem[0];
 		if (written)

@@ -15,7 +15,7 @@ struct p9_client;
 struct p9_req {
 	struct p9_client *client;
 	struct p9_msg msg;
-	struct page *pages;  /* out buffer, in buffer, descriptor table */
+	struct page *pages; /* out buffer, in buffer, descriptor table */
 	uint8_t *out, *in;
 	uint16_t tag;
 	uint8_t type;
@@ -26,8 +26,8 @@ struct p9_req {
 };
 
 #define P9_OUT_BYTES 8192u
-#define P9_IN_BYTES 8192u
-#define P9_MAX_SEGS 128u /* pieces of payload in one request */
+#define P9_IN_BYTES  8192u
+#define P9_MAX_SEGS  128u /* pieces of payload in one request */
 
 /* Connect to the export of that tag: version and attach.  The root's fid and
  * qid.  An error pointer when there is no such device or it refuses. */

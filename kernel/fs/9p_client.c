@@ -85,8 +85,7 @@ static bool slot_memory(struct p9_client *c, struct p9_req *r, unsigned slot)
 	return true;
 }
 
-static struct p9_req *start_in(struct p9_client *c, uint8_t type,
-			       unsigned slot)
+static struct p9_req *start_in(struct p9_client *c, uint8_t type, unsigned slot)
 {
 	struct p9_req *r;
 
@@ -365,8 +364,8 @@ static int do_version(struct p9_client *c)
 	if (!err && (reply.version.version.len != 8 ||
 		     memcmp(reply.version.version.text, "9P2000.L", 8)))
 		err = -EPROTONOSUPPORT;
-	if (!err && (reply.version.msize < 16384 ||
-		     reply.version.msize > P9_MSIZE))
+	if (!err &&
+	    (reply.version.msize < 16384 || reply.version.msize > P9_MSIZE))
 		err = -EIO;
 	if (!err)
 		c->msize = reply.version.msize;

@@ -15,7 +15,7 @@
 #include "9p_fs.h"
 
 #define BOUNCE_ORDER 4 /* 64 KiB a write */
-#define DIR_ORDER 3    /* 32 KiB of names a request */
+#define DIR_ORDER    3 /* 32 KiB of names a request */
 
 int p9_open_fid(struct inode *inode, bool write)
 {
@@ -223,8 +223,8 @@ static long write_piece(struct file *f, struct iter *from, uint64_t pos,
 	if (ret < 0) /* it is on the server: drop what is out of date here */
 		quire_mapping_punch(inode->mapping,
 				    pos & ~(uint64_t)(QUIRE_PAGE_SIZE - 1),
-				    (pos + (uint64_t)put + QUIRE_PAGE_SIZE - 1) &
-					    ~(uint64_t)(QUIRE_PAGE_SIZE - 1));
+				    (pos + (uint64_t)put + QUIRE_PAGE_SIZE -
+				     1) & ~(uint64_t)(QUIRE_PAGE_SIZE - 1));
 	return put;
 }
 
@@ -361,8 +361,8 @@ static int read_names(struct file *f, struct page *buf, uint64_t *pos,
 		n = p9_parse_dirent(p, left, &e);
 		if (n < 0)
 			return (int)n;
-		if (!ctx->emit(ctx, e.name.text, e.name.len, e.qid.path,
-			       e.type, e.offset))
+		if (!ctx->emit(ctx, e.name.text, e.name.len, e.qid.path, e.type,
+			       e.offset))
 			return 0;
 		if (!f->inode->sb->volatile_names)
 			p9_note_name(p9_i(f->inode), e.name.text, e.name.len,
@@ -374,8 +374,8 @@ static int read_names(struct file *f, struct page *buf, uint64_t *pos,
 
 static int p9_readdir(struct file *f, struct dir_ctx *ctx)
 {
-	struct page *buf = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL,
-					     DIR_ORDER);
+	struct page *buf =
+		quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL, DIR_ORDER);
 	uint64_t pos = f->pos;
 	int ret;
 

@@ -16,7 +16,7 @@
  */
 #include "9p_fs.h"
 
-#define V9FS_MAGIC 0x01021997
+#define V9FS_MAGIC	0x01021997
 #define P9_AT_REMOVEDIR 0x200u
 
 static const struct inode_ops p9_dir_iops, p9_file_iops, p9_link_iops;

@@ -5,7 +5,7 @@
  */
 #include "fs.h"
 
-#define UTIME_NOW 0x3fffffff
+#define UTIME_NOW  0x3fffffff
 #define UTIME_OMIT 0x3ffffffe
 
 static int inode_change(struct inode *inode, const struct iattr *a)
@@ -294,8 +294,7 @@ long sys_fallocate(int fd, int mode, int64_t off, int64_t len)
 	else if (!f->fops->fallocate)
 		ret = -EOPNOTSUPP;
 	else
-		ret = f->fops->fallocate(f, mode, (uint64_t)off,
-					 (uint64_t)len);
+		ret = f->fops->fallocate(f, mode, (uint64_t)off, (uint64_t)len);
 	fput(f);
 	return ret;
 }

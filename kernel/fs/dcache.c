@@ -16,7 +16,7 @@
 #include "fs.h"
 
 #define DHASH_SIZE 16384u
-#define LRU_MAX 12000u
+#define LRU_MAX	   12000u
 
 static struct spinlock dcache_lock = SPINLOCK_INIT;
 static struct dentry *dhash[DHASH_SIZE];

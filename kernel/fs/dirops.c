@@ -11,7 +11,7 @@
 #include "fs.h"
 
 #define RENAME_NOREPLACE 1u
-#define RENAME_EXCHANGE 2u
+#define RENAME_EXCHANGE	 2u
 
 /* Where a new name is to be made. */
 struct place {
@@ -105,8 +105,9 @@ int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev)
 		err = ops->create ? ops->create(pl.parent->inode, pl.d, mode)
 				  : -EPERM;
 	else
-		err = ops->mknod ? ops->mknod(pl.parent->inode, pl.d, mode, rdev)
-				 : -EPERM;
+		err = ops->mknod
+			      ? ops->mknod(pl.parent->inode, pl.d, mode, rdev)
+			      : -EPERM;
 	place_end(&pl);
 	return err;
 }
@@ -172,7 +173,8 @@ static int remove_locked(struct dentry *parent, struct dentry *d, bool dir)
 
 	if (dir ? !ops->rmdir : !ops->unlink)
 		return -EPERM;
-	err = dir ? ops->rmdir(parent->inode, d) : ops->unlink(parent->inode, d);
+	err = dir ? ops->rmdir(parent->inode, d)
+		  : ops->unlink(parent->inode, d);
 	if (!err)
 		d_drop(d);
 	return err;
@@ -188,10 +190,10 @@ static int do_remove(int dirfd, const char *path, bool dir)
 	if (IS_ERR(parent))
 		return (int)PTR_ERR(parent);
 	if (last.dot)
-		err = !dir		? -EISDIR
-		      : !last.len	? -EBUSY
-		      : last.dot == 2	? -ENOTEMPTY
-					: -EINVAL;
+		err = !dir	      ? -EISDIR
+		      : !last.len     ? -EBUSY
+		      : last.dot == 2 ? -ENOTEMPTY
+				      : -EINVAL;
 	else
 		err = lock_name(parent, &last, &d);
 	if (!err) {
@@ -248,10 +250,9 @@ static int may_rename(const struct renaming *r)
 		return -ENOENT;
 	err = may_remove_from(r->op->inode, r->od->inode);
 	if (!err)
-		err = r->nd->inode
-			      ? may_remove_from(r->np->inode, r->nd->inode)
-			      : inode_permission(r->np->inode,
-						 MAY_WRITE | MAY_EXEC);
+		err = r->nd->inode ? may_remove_from(r->np->inode, r->nd->inode)
+				   : inode_permission(r->np->inode,
+						      MAY_WRITE | MAY_EXEC);
 	if (err)
 		return err;
 	if (r->od->mounted || r->nd->mounted)
@@ -468,8 +469,7 @@ long sys_rmdir(uaddr_t upath)
 	return sys_unlinkat(AT_FDCWD, upath, AT_REMOVEDIR);
 }
 
-long sys_renameat2(int ofd, uaddr_t uold, int nfd, uaddr_t unew,
-		   unsigned flags)
+long sys_renameat2(int ofd, uaddr_t uold, int nfd, uaddr_t unew, unsigned flags)
 {
 	char *old, *path;
 	long ret;

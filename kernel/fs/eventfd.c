@@ -6,11 +6,11 @@
  */
 #include "poll.h"
 
-#define EFD_SEMAPHORE 1u
+#define EFD_SEMAPHORE	  1u
 #define TFD_TIMER_ABSTIME 1u
-#define CLOCK_REALTIME 0
-#define CLOCK_MONOTONIC 1
-#define CLOCK_BOOTTIME 7
+#define CLOCK_REALTIME	  0
+#define CLOCK_MONOTONIC	  1
+#define CLOCK_BOOTTIME	  7
 
 struct event {
 	struct spinlock lock;
@@ -69,8 +69,8 @@ static bool event_add(struct event *e, uint64_t v)
 
 static bool event_room(struct event *e, uint64_t v)
 {
-	return v <= UINT64_MAX - 1 -
-			    __atomic_load_n(&e->count, __ATOMIC_RELAXED);
+	return v <=
+	       UINT64_MAX - 1 - __atomic_load_n(&e->count, __ATOMIC_RELAXED);
 }
 
 static long event_write(struct file *f, struct iter *from, uint64_t *pos)

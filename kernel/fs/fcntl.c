@@ -27,19 +27,18 @@ enum {
 #define SETFL_MASK (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME | O_ASYNC)
 
 #define FIONREAD 0x541bu
-#define FIONBIO 0x5421u
+#define FIONBIO	 0x5421u
 #define FIONCLEX 0x5450u
-#define FIOCLEX 0x5451u
+#define FIOCLEX	 0x5451u
 #define FIOASYNC 0x5452u
 
 static void set_flags(struct file *f, uint32_t mask, uint32_t bits)
 {
 	uint32_t old = __atomic_load_n(&f->flags, __ATOMIC_RELAXED);
 
-	while (!__atomic_compare_exchange_n(&f->flags, &old,
-					    (old & ~mask) | (bits & mask),
-					    false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED))
+	while (!__atomic_compare_exchange_n(
+		&f->flags, &old, (old & ~mask) | (bits & mask), false,
+		__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 }
 

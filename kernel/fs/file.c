@@ -220,9 +220,9 @@ static struct dentry *open_lookup(int dirfd, const char *path, uint32_t flags,
 		}
 		if (d->inode)
 			return d;
-		err = ends_in_slash(path) ? -EISDIR
-					  : create_missing(d, flags, mode,
-							   created);
+		err = ends_in_slash(path)
+			      ? -EISDIR
+			      : create_missing(d, flags, mode, created);
 		if (!err)
 			return d;
 		dput(d);

@@ -13,28 +13,28 @@
 #include "uaccess.h"
 
 /* errno(3), those that only the file system gives */
-#define ENAMETOOLONG 36
-#define ENOLCK 37
-#define ENOTEMPTY 39
-#define ELOOP 40
-#define ENOTSOCK 88
-#define EDESTADDRREQ 89
-#define EMSGSIZE 90
-#define EPROTOTYPE 91
-#define ENOPROTOOPT 92
+#define ENAMETOOLONG	36
+#define ENOLCK		37
+#define ENOTEMPTY	39
+#define ELOOP		40
+#define ENOTSOCK	88
+#define EDESTADDRREQ	89
+#define EMSGSIZE	90
+#define EPROTOTYPE	91
+#define ENOPROTOOPT	92
 #define EPROTONOSUPPORT 93
 #define ESOCKTNOSUPPORT 94
-#define EAFNOSUPPORT 97
-#define EADDRINUSE 98
-#define ENOBUFS 105
-#define EISCONN 106
-#define ENOTCONN 107
-#define ETIMEDOUT 110
-#define ECONNREFUSED 111
-#define EALREADY 114
-#define EINPROGRESS 115
-#define ECONNRESET 104
-#define ESTALE 116
+#define EAFNOSUPPORT	97
+#define EADDRINUSE	98
+#define ENOBUFS		105
+#define EISCONN		106
+#define ENOTCONN	107
+#define ETIMEDOUT	110
+#define ECONNREFUSED	111
+#define EALREADY	114
+#define EINPROGRESS	115
+#define ECONNRESET	104
+#define ESTALE		116
 
 /* Kernel memory; NULL when there is none.  May sleep. */
 static inline void *fs_alloc(size_t n)
@@ -87,9 +87,9 @@ struct dentry *d_lookup_locked(struct dentry *parent, const char *name,
 extern struct dentry *global_root;
 
 /* permission.c: 0 or -errno.  mask: MAY_* */
-#define MAY_EXEC 1u
+#define MAY_EXEC  1u
 #define MAY_WRITE 2u
-#define MAY_READ 4u
+#define MAY_READ  4u
 int inode_permission(struct inode *inode, unsigned mask);
 int permission_as(struct inode *inode, unsigned mask, bool real);
 int may_change(struct inode *inode, const struct iattr *a);
@@ -101,8 +101,7 @@ int may_remove_from(struct inode *dir, struct inode *victim);
 void file_close(struct file *f, struct files *owner);
 /* A file on a fresh anonymous inode (pipe, socket ...); takes over inode. */
 struct file *file_anonymous(struct inode *inode, const char *name,
-			    const struct file_operations *fops,
-			    uint32_t flags);
+			    const struct file_operations *fops, uint32_t flags);
 struct inode *inode_anonymous(uint32_t mode);
 /* Install f at the lowest descriptor; on failure the reference is dropped. */
 long fd_give(struct file *f, bool cloexec);

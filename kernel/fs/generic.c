@@ -8,11 +8,28 @@
  */
 #include "fs.h"
 
-#define SEEK_SET 0
-#define SEEK_CUR 1
-#define SEEK_END 2
+#define SEEK_SET  0
+#define SEEK_CUR  1
+#define SEEK_END  2
 #define SEEK_DATA 3
 #define SEEK_HOLE 4
+
+/* As Linux's default, relatime: only if the file changed since, or the time
+ * is a day old.  A server keeps its own times. */
+static void touch_atime(struct inode *inode, uint32_t flags)
+{
+	int64_t now;
+
+	if ((flags & O_NOATIME) || !inode->sb || inode->sb->backed)
+		return;
+	if (inode->atime.sec > inode->mtime.sec &&
+	    inode->atime.sec > inode->ctime.sec) {
+		now = vfs_now().sec;
+		if (now - inode->atime.sec < 86400)
+			return;
+	}
+	inode_touch(inode, TOUCH_A);
+}
 
 long generic_read(struct file *file, struct iter *to, uint64_t *pos)
 {
@@ -28,6 +45,7 @@ long generic_read(struct file *file, struct iter *to, uint64_t *pos)
 	} while (n == -ENOMEM && tries++ < 3 && vfs_shrink(1024));
 	if (n > 0)
 		*pos += (uint64_t)n;
+	touch_atime(inode, file->flags);
 	return n;
 }
 

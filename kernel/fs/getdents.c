@@ -9,12 +9,13 @@
 #include "fs.h"
 
 #define DENTS_MAX 32768u
+#define MOUNT_POS (1ull << 62)
 
 struct dents {
 	struct dir_ctx ctx;
 	char *buf;
 	size_t cap, len;
-	bool old, overflow;
+	bool old, overflow, full;
 	uint64_t pos;
 };
 
@@ -31,6 +32,7 @@ static bool emit(struct dir_ctx *ctx, const char *name, size_t len,
 
 	if (rec > d->cap - d->len) {
 		d->overflow = d->len == 0;
+		d->full = true;
 		return false;
 	}
 	memset(p, 0, rec);
@@ -47,14 +49,40 @@ static bool emit(struct dir_ctx *ctx, const char *name, size_t len,
 	return true;
 }
 
+/*
+ * Mount points that the directory below does not have: after its own names,
+ * at positions from MOUNT_POS on.
+ */
+static void emit_mounts(struct file *f, struct dents *d)
+{
+	uint64_t at = MOUNT_POS;
+	struct super *sb;
+
+	for (sb = first_super; sb && !d->full; sb = sb->next) {
+		struct dentry *c = sb->covers;
+
+		if (!c || c->inode || c->parent != f->dentry)
+			continue;
+		if (at >= d->pos || d->pos < MOUNT_POS)
+			(void)emit(&d->ctx, c->name, c->len,
+				   sb->root->inode->ino, DT_DIR, at + 1);
+		at++;
+	}
+}
+
 static long read_dents(struct file *f, struct dents *d, uaddr_t ubuf)
 {
-	long ret;
+	long ret = 0;
 
 	mutex_lock(&f->pos_lock);
 	d->pos = f->pos;
 	mutex_lock(&f->inode->lock);
-	ret = f->dentry->dead ? -ENOENT : f->fops->readdir(f, &d->ctx);
+	if (f->dentry->dead)
+		ret = -ENOENT;
+	else if (d->pos < MOUNT_POS)
+		ret = f->fops->readdir(f, &d->ctx);
+	if (!ret && !d->full && f->dentry->sb->readonly)
+		emit_mounts(f, d);
 	mutex_unlock(&f->inode->lock);
 	if (d->overflow)
 		ret = -EINVAL;

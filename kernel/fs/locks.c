@@ -16,19 +16,19 @@
  */
 #include "fs.h"
 
-#define F_RDLCK 0
-#define F_WRLCK 1
-#define F_UNLCK 2
-#define F_GETLK 5
-#define F_SETLK 6
-#define F_SETLKW 7
-#define F_OFD_GETLK 36
-#define F_OFD_SETLK 37
+#define F_RDLCK	     0
+#define F_WRLCK	     1
+#define F_UNLCK	     2
+#define F_GETLK	     5
+#define F_SETLK	     6
+#define F_SETLKW     7
+#define F_OFD_GETLK  36
+#define F_OFD_SETLK  37
 #define F_OFD_SETLKW 38
-#define LOCK_SH 1u
-#define LOCK_EX 2u
-#define LOCK_NB 4u
-#define LOCK_UN 8u
+#define LOCK_SH	     1u
+#define LOCK_EX	     2u
+#define LOCK_NB	     4u
+#define LOCK_UN	     8u
 
 struct file_lock {
 	struct file_lock *next;
@@ -170,8 +170,8 @@ static int set_lock_wait(struct file_lock **list, const struct file_lock *want)
 		if (err != -EAGAIN)
 			return (int)err;
 		err = wait_event_interruptible(
-			&locks_wq, __atomic_load_n(&locks_gen,
-						  __ATOMIC_SEQ_CST) != seen);
+			&locks_wq,
+			__atomic_load_n(&locks_gen, __ATOMIC_SEQ_CST) != seen);
 		if (err)
 			return (int)err;
 	}

@@ -4,18 +4,18 @@
  */
 #include "fs.h"
 
-#define MFD_CLOEXEC 1u
+#define MFD_CLOEXEC	  1u
 #define MFD_ALLOW_SEALING 2u
-#define MFD_HUGETLB 4u
-#define MFD_NOEXEC_SEAL 8u
-#define MFD_EXEC 16u
+#define MFD_HUGETLB	  4u
+#define MFD_NOEXEC_SEAL	  8u
+#define MFD_EXEC	  16u
 
-#define F_SEAL_SEAL 1u
-#define F_SEAL_SHRINK 2u
-#define F_SEAL_GROW 4u
-#define F_SEAL_WRITE 8u
+#define F_SEAL_SEAL	    1u
+#define F_SEAL_SHRINK	    2u
+#define F_SEAL_GROW	    4u
+#define F_SEAL_WRITE	    8u
 #define F_SEAL_FUTURE_WRITE 16u
-#define F_SEALS 31u
+#define F_SEALS		    31u
 
 static struct super *memfd_super;
 
@@ -79,8 +79,8 @@ long sys_memfd_create(uaddr_t uname, unsigned flags)
 	struct file *f;
 	long n;
 
-	if (flags & ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL |
-		      MFD_EXEC))
+	if (flags &
+	    ~(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC))
 		return -EINVAL;
 	n = strncpy_from_user(name + 7, uname, NAME_MAX - 6);
 	if (n < 0)

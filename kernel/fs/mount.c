@@ -5,7 +5,7 @@
  *     /          9P "root", read-only
  *     /dev       nodes of devices, links to /proc/self/fd; /dev/shm tmpfs
  *     /proc /sys made up on the spot
- *     /tmp /run  tmpfs
+ *     /tmp /run  tmpfs; in /tmp also what the command line names there
  *     the share  9P "share", writable, when the host gives one
  *
  * A mount point need not exist on the read-only root: a missing name can be
@@ -140,8 +140,8 @@ static const struct {
 	uint32_t mode;
 	uint64_t rdev;
 } nodes[] = {
-	{"/dev/null", 0666, RDEV(1, 3)},   {"/dev/zero", 0666, RDEV(1, 5)},
-	{"/dev/full", 0666, RDEV(1, 7)},   {"/dev/random", 0666, RDEV(1, 8)},
+	{"/dev/null", 0666, RDEV(1, 3)},    {"/dev/zero", 0666, RDEV(1, 5)},
+	{"/dev/full", 0666, RDEV(1, 7)},    {"/dev/random", 0666, RDEV(1, 8)},
 	{"/dev/urandom", 0666, RDEV(1, 9)}, {"/dev/tty", 0666, RDEV(5, 0)},
 	{"/dev/console", 0600, RDEV(5, 1)},
 };
@@ -171,6 +171,80 @@ static int make_dev(void)
 	if (!err)
 		err = mount_new(tmpfs_new("tmpfs", 01777), "/dev/shm");
 	return err;
+}
+
+/*
+ * The host's /tmp is covered, but what the command line names in it (the
+ * program, its arguments, the working directory) is meant to be seen: the
+ * first name under /tmp is bound, read-only, to the same place.
+ */
+static struct dentry *host_tmp_name(const char *name, size_t n)
+{
+	struct dentry *tmp = vfs_lookup(AT_FDCWD, "/tmp", LOOKUP_FOLLOW);
+	struct dentry *dir, *d;
+
+	if (IS_ERR(tmp))
+		return NULL;
+	dir = tmp->sb->covers;
+	dput(tmp);
+	if (!dir || !dir->inode || !inode_is(dir->inode, S_IFDIR))
+		return NULL;
+	mutex_lock(&dir->inode->lock);
+	d = d_lookup_locked(dir, name, n);
+	mutex_unlock(&dir->inode->lock);
+	if (IS_ERR(d))
+		return NULL;
+	if (d->inode &&
+	    (inode_is(d->inode, S_IFDIR) || inode_is(d->inode, S_IFREG)))
+		return d;
+	dput(d);
+	return NULL;
+}
+
+static void show_host_tmp(const char *path)
+{
+	char name[NAME_MAX + 8] = "/tmp/";
+	struct dentry *host, *at;
+	struct super *sb = NULL;
+	size_t n = 0;
+	int err;
+
+	if (!path || strncmp(path, "/tmp/", 5))
+		return;
+	path += 5;
+	while (path[n] && path[n] != '/')
+		n++;
+	if (!n || n > NAME_MAX || (path[0] == '.' && n <= 2))
+		return;
+	memcpy(name + 5, path, n);
+	host = host_tmp_name(name + 5, n);
+	if (!host)
+		return;
+	err = inode_is(host->inode, S_IFDIR)
+		      ? vfs_mkdir(AT_FDCWD, name, 0755)
+		      : vfs_mknod(AT_FDCWD, name, S_IFREG | 0644, 0);
+	if (!err) /* else it was bound before */
+		sb = super_new("9p", "root", NULL, host->sb->magic);
+	at = sb ? vfs_lookup(AT_FDCWD, name, 0) : ERR_PTR(-ENOMEM);
+	if (IS_ERR(at)) {
+		fs_free(sb);
+		dput(host);
+		return;
+	}
+	sb->readonly = true;
+	sb->root = host;
+	cover(sb, at);
+}
+
+static void show_command_line(void)
+{
+	const char *arg;
+	unsigned i;
+
+	show_host_tmp(init_record('P', 0));
+	show_host_tmp(init_record('C', 0));
+	for (i = 0; (arg = init_record('A', i)) != NULL; i++)
+		show_host_tmp(arg);
 }
 
 /* The writable share, when the host has one. */
@@ -234,5 +308,7 @@ int vfs_init(void)
 		err = mount_new(tmpfs_new("tmpfs", 0755), "/run");
 	if (!err)
 		err = mount_share();
+	if (!err)
+		show_command_line();
 	return err;
 }

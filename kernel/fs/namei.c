@@ -355,9 +355,9 @@ struct dentry *vfs_lookup_parent(int dirfd, const char *path,
 	prefix[n] = '\0';
 	memcpy(last->name, name, last->len);
 	last->name[last->len] = '\0';
-	last->dot = !last->len ? 1
-		    : last->name[0] != '.' ? 0
-		    : last->len == 1	   ? 1
+	last->dot = !last->len				     ? 1
+		    : last->name[0] != '.'		     ? 0
+		    : last->len == 1			     ? 1
 		    : last->len == 2 && last->name[1] == '.' ? 2
 							     : 0;
 	err = walk_start(&w, dirfd, path);

@@ -66,8 +66,8 @@ int may_change(struct inode *inode, const struct iattr *a)
 
 	if (c->fsuid == 0)
 		return 0;
-	if ((a->valid & ATTR_UID) && (c->fsuid != inode->uid ||
-				      a->uid != inode->uid))
+	if ((a->valid & ATTR_UID) &&
+	    (c->fsuid != inode->uid || a->uid != inode->uid))
 		return -EPERM;
 	if ((a->valid & ATTR_GID) &&
 	    (c->fsuid != inode->uid || !in_group(c, c->fsgid, a->gid)))

@@ -14,11 +14,11 @@
  */
 #include "poll.h"
 
-#define PIPE_BUF 4096u
-#define PIPE_PAGES 16u
+#define PIPE_BUF      4096u
+#define PIPE_PAGES    16u
 #define PIPE_MAX_SIZE (1u << 20)
-#define PAGE QUIRE_PAGE_SIZE
-#define FIONREAD 0x541bu
+#define PAGE	      QUIRE_PAGE_SIZE
+#define FIONREAD      0x541bu
 
 struct pipe {
 	struct mutex lock;
@@ -72,8 +72,9 @@ static uint64_t pipe_bytes(struct pipe *p)
 
 static uint64_t pipe_room(struct pipe *p)
 {
-	uint64_t cap = (uint64_t)__atomic_load_n(&p->nr_pages,
-						 __ATOMIC_RELAXED) * PAGE;
+	uint64_t cap =
+		(uint64_t)__atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED) *
+		PAGE;
 	uint64_t used = pipe_bytes(p);
 
 	return used < cap ? cap - used : 0;
@@ -103,8 +104,8 @@ static long pipe_take(struct pipe *p, struct iter *to)
 	long done = 0;
 
 	while (to->count && pipe_bytes(p)) {
-		size_t n = to->count < pipe_bytes(p) ? to->count
-						     : pipe_bytes(p);
+		size_t n =
+			to->count < pipe_bytes(p) ? to->count : pipe_bytes(p);
 		char *from = ring_at(p, p->head, &n);
 		size_t ok = iter_copy_to(to, from, n);
 
@@ -139,8 +140,8 @@ static long pipe_read(struct file *f, struct iter *to, uint64_t *pos)
 			return pipe_bytes(p) ? -EAGAIN : 0;
 		if (no_wait(f, to))
 			return -EAGAIN;
-		ret = wait_event_interruptible(&p->rd, pipe_bytes(p) ||
-						     !count_of(&p->writers));
+		ret = wait_event_interruptible(
+			&p->rd, pipe_bytes(p) || !count_of(&p->writers));
 		if (ret)
 			return ret;
 	}
@@ -157,8 +158,8 @@ static long pipe_give(struct pipe *p, struct iter *from, bool whole)
 	if (whole && pipe_room(p) < from->count)
 		return 0;
 	while (from->count && pipe_room(p)) {
-		size_t n = from->count < pipe_room(p) ? from->count
-						      : pipe_room(p);
+		size_t n =
+			from->count < pipe_room(p) ? from->count : pipe_room(p);
 		char *to = ring_at(p, p->tail, &n);
 		size_t ok;
 
@@ -201,9 +202,8 @@ static long pipe_write(struct file *f, struct iter *from, uint64_t *pos)
 			ret = -EAGAIN;
 			break;
 		}
-		ret = wait_event_interruptible(&p->wr,
-					       pipe_room(p) >= want ||
-						       !count_of(&p->readers));
+		ret = wait_event_interruptible(
+			&p->wr, pipe_room(p) >= want || !count_of(&p->readers));
 		if (ret)
 			break;
 	}

@@ -9,9 +9,9 @@
  */
 #include "poll.h"
 
-#define MAX_FDS 65536u
+#define MAX_FDS	   65536u
 #define SELECT_MAX 1024u
-#define SLOTS 30
+#define SLOTS	   30
 
 struct pollfd {
 	int32_t fd;
@@ -246,13 +246,12 @@ long sys_ppoll(uaddr_t ufds, unsigned n, uaddr_t uts, uaddr_t umask,
 /* ------------------------------------------------------------------ select */
 
 struct fdsets {
-	uint64_t in[SELECT_MAX / 64], out[SELECT_MAX / 64],
-		ex[SELECT_MAX / 64];
+	uint64_t in[SELECT_MAX / 64], out[SELECT_MAX / 64], ex[SELECT_MAX / 64];
 };
 
-#define SEL_IN (POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
+#define SEL_IN	(POLLRDNORM | POLLRDBAND | POLLIN | POLLHUP | POLLERR)
 #define SEL_OUT (POLLWRBAND | POLLWRNORM | POLLOUT | POLLERR)
-#define SEL_EX POLLPRI
+#define SEL_EX	POLLPRI
 
 static bool bit(const uint64_t *set, unsigned i)
 {
@@ -343,9 +342,9 @@ static long do_select(int n, uaddr_t uin, uaddr_t uout, uaddr_t uex,
 	ret = do_poll(fds, k, deadline);
 	if (ret >= 0)
 		ret = fds_to_sets(s, fds, k, s + 1);
-	if (ret >= 0 && (put_set(uin, s[1].in, un) ||
-			 put_set(uout, s[1].out, un) ||
-			 put_set(uex, s[1].ex, un)))
+	if (ret >= 0 &&
+	    (put_set(uin, s[1].in, un) || put_set(uout, s[1].out, un) ||
+	     put_set(uex, s[1].ex, un)))
 		ret = -EFAULT;
 out:
 	fs_free(fds);

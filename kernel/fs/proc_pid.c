@@ -5,8 +5,8 @@
 #include "proc.h"
 
 #define PAGE_KIB (QUIRE_PAGE_SIZE / 1024)
-#define TICK_NS (NSEC_PER_SEC / 100) /* USER_HZ is 100 */
-#define AT_NULL 0
+#define TICK_NS	 (NSEC_PER_SEC / 100) /* USER_HZ is 100 */
+#define AT_NULL	 0
 
 /* ----------------------------------------------------------- address space */
 
@@ -193,7 +193,7 @@ static void status_memory(struct text *out, struct process *p)
 		st.hiwater_vm = st.total_vm;
 #define KIB(name, pages)                                                       \
 	text_printf(out, name ":\t%8llu kB\n",                                 \
-		    (unsigned long long)((pages) * PAGE_KIB))
+		    (unsigned long long)((pages)*PAGE_KIB))
 	KIB("VmPeak", st.hiwater_vm);
 	KIB("VmSize", st.total_vm);
 	KIB("VmLck", st.locked_vm);
@@ -231,8 +231,8 @@ static void status_signals(struct text *out, struct process *p, struct task *t)
 		    "SigIgn:\t%016llx\nSigCgt:\t%016llx\n",
 		    (unsigned long long)t->pending.set,
 		    (unsigned long long)p->pending.set,
-		    (unsigned long long)t->blocked,
-		    (unsigned long long)ignored, (unsigned long long)caught);
+		    (unsigned long long)t->blocked, (unsigned long long)ignored,
+		    (unsigned long long)caught);
 }
 
 static int show_status(struct text *out, struct process *p, struct task *t)
@@ -243,8 +243,7 @@ static int show_status(struct text *out, struct process *p, struct task *t)
 	if (!t)
 		return -ESRCH;
 	text_printf(out, "Name:\t%s\nUmask:\t%04o\nState:\t%s\n", t->comm,
-		    t->fs ? t->fs->umask : 0,
-		    state_name(task_state_letter(t)));
+		    t->fs ? t->fs->umask : 0, state_name(task_state_letter(t)));
 	text_printf(out, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n", p->pid,
 		    t->tid, p->parent ? p->parent->pid : 0);
 	text_printf(out, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\n", c->uid,
@@ -257,8 +256,9 @@ static int show_status(struct text *out, struct process *p, struct task *t)
 	status_signals(out, p, t);
 	text_printf(out, "Cpus_allowed:\t%llx\n",
 		    (unsigned long long)(t->affinity & cpus));
-	text_printf(out, "voluntary_ctxt_switches:\t%llu\n"
-			 "nonvoluntary_ctxt_switches:\t%llu\n",
+	text_printf(out,
+		    "voluntary_ctxt_switches:\t%llu\n"
+		    "nonvoluntary_ctxt_switches:\t%llu\n",
 		    (unsigned long long)t->nvcsw,
 		    (unsigned long long)t->nivcsw);
 	return 0;
@@ -273,8 +273,7 @@ static void stat_first(struct text *out, struct process *p, struct task *t)
 	text_printf(out, "%d (%s) %c %d %d %d 0 -1 0 ", t->tid, t->comm,
 		    task_state_letter(t), p->parent ? p->parent->pid : 0,
 		    p->pgid, p->sid);
-	text_printf(out, "%llu %llu %llu %llu ",
-		    (unsigned long long)u.min_flt,
+	text_printf(out, "%llu %llu %llu %llu ", (unsigned long long)u.min_flt,
 		    (unsigned long long)p->children_used.min_flt,
 		    (unsigned long long)u.maj_flt,
 		    (unsigned long long)p->children_used.maj_flt);
@@ -306,14 +305,13 @@ static int show_stat(struct text *out, struct process *p, struct task *t)
 		    (unsigned long long)l.end_code,
 		    (unsigned long long)l.start_stack);
 	text_printf(out, "0 0 0 0 0 0 0 17 %u 0 0 0 0 0 ", t->cpu);
-	text_printf(out, "%llu %llu %llu %llu %llu %llu %llu %d\n",
-		    (unsigned long long)l.start_data,
-		    (unsigned long long)l.end_data,
-		    (unsigned long long)l.start_brk,
-		    (unsigned long long)l.arg_start,
-		    (unsigned long long)l.arg_end,
-		    (unsigned long long)l.env_start,
-		    (unsigned long long)l.env_end, p->exit_code);
+	text_printf(
+		out, "%llu %llu %llu %llu %llu %llu %llu %d\n",
+		(unsigned long long)l.start_data,
+		(unsigned long long)l.end_data, (unsigned long long)l.start_brk,
+		(unsigned long long)l.arg_start, (unsigned long long)l.arg_end,
+		(unsigned long long)l.env_start, (unsigned long long)l.env_end,
+		p->exit_code);
 	return 0;
 }
 
@@ -563,8 +561,7 @@ static const struct inode_ops fd_link_iops = {
 	.readlink = fd_readlink,
 	.follow = follow_fd,
 };
-static const struct proc_entry fd_link = {.name = "",
-					  .mode = S_IFLNK | 0700};
+static const struct proc_entry fd_link = {.name = "", .mode = S_IFLNK | 0700};
 
 static struct files *node_files(struct pnode *n)
 {
@@ -650,10 +647,18 @@ const struct file_operations proc_fd_fops = {
 int show_mounts(struct text *out, struct process *p, struct task *t);
 int show_mountinfo(struct text *out, struct process *p, struct task *t);
 
-#define FILE_ENTRY(n, m, fn) {.name = n, .mode = S_IFREG | (m), .show = fn}
-#define LINK_ENTRY(n, fn) {.name = n, .mode = S_IFLNK | 0777, .follow = fn}
+#define FILE_ENTRY(n, m, fn)                                                   \
+	{                                                                      \
+		.name = n, .mode = S_IFREG | (m), .show = fn                   \
+	}
+#define LINK_ENTRY(n, fn)                                                      \
+	{                                                                      \
+		.name = n, .mode = S_IFLNK | 0777, .follow = fn                \
+	}
 #define VALUE_ENTRY(n, v)                                                      \
-	{.name = n, .mode = S_IFREG | 0444, .value = v}
+	{                                                                      \
+		.name = n, .mode = S_IFREG | 0444, .value = v                  \
+	}
 #define COMMON_ENTRIES                                                         \
 	FILE_ENTRY("status", 0444, show_status),                               \
 		FILE_ENTRY("stat", 0444, show_stat),                           \
@@ -685,10 +690,10 @@ int show_mountinfo(struct text *out, struct process *p, struct task *t);
 		{.name = "mem",                                                \
 		 .mode = S_IFREG | 0600,                                       \
 		 .fops = &proc_mem_fops},                                      \
-		{.name = "fd",                                                 \
-		 .mode = S_IFDIR | 0500,                                       \
-		 .iops = &proc_fd_iops,                                        \
-		 .fops = &proc_fd_fops}
+	{                                                                      \
+		.name = "fd", .mode = S_IFDIR | 0500, .iops = &proc_fd_iops,   \
+		.fops = &proc_fd_fops                                          \
+	}
 
 const struct proc_entry proc_thread_entries[] = {COMMON_ENTRIES, {0}};
 

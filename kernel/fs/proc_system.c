@@ -6,7 +6,7 @@
 #include "proc.h"
 
 #define PAGE_KIB (QUIRE_PAGE_SIZE / 1024)
-#define TICK_NS (NSEC_PER_SEC / 100)
+#define TICK_NS	 (NSEC_PER_SEC / 100)
 
 static void kib(struct text *out, const char *name, uint64_t pages)
 {
@@ -86,17 +86,18 @@ static void cpuid(uint32_t leaf, uint32_t r[4])
 /* Intel SDM vol. 2, CPUID: names of the bits of leaf 1, as Linux prints them;
  * NULL where there is none. */
 static const char *const edx_names[32] = {
-	"fpu",	 "vme",	 "de",	  "pse",  "tsc", "msr",	 "pae",	 "mce",
-	"cx8",	 "apic", NULL,	  "sep",  "mtrr", "pge", "mca",	 "cmov",
-	"pat",	 "pse36", "pn",	  "clflush", NULL, "dts", "acpi", "mmx",
-	"fxsr",	 "sse",	 "sse2",  "ss",	  "ht",	 "tm",	 "ia64", "pbe"};
+	"fpu",	"vme",	 "de",	 "pse",	    "tsc",  "msr", "pae",  "mce",
+	"cx8",	"apic",	 NULL,	 "sep",	    "mtrr", "pge", "mca",  "cmov",
+	"pat",	"pse36", "pn",	 "clflush", NULL,   "dts", "acpi", "mmx",
+	"fxsr", "sse",	 "sse2", "ss",	    "ht",   "tm",  "ia64", "pbe"};
 static const char *const ecx_names[32] = {
-	"pni",	   "pclmulqdq", "dtes64", "monitor", "ds_cpl", "vmx",
-	"smx",	   "est",	"tm2",	  "ssse3",   "cid",    "sdbg",
-	"fma",	   "cx16",	"xtpr",	  "pdcm",    NULL,     "pcid",
-	"dca",	   "sse4_1",	"sse4_2", "x2apic",  "movbe",  "popcnt",
-	"tsc_deadline_timer", "aes", "xsave", NULL, "avx", "f16c", "rdrand",
-	"hypervisor"};
+	"pni",	  "pclmulqdq", "dtes64", "monitor", "ds_cpl",
+	"vmx",	  "smx",       "est",	 "tm2",	    "ssse3",
+	"cid",	  "sdbg",      "fma",	 "cx16",    "xtpr",
+	"pdcm",	  NULL,	       "pcid",	 "dca",	    "sse4_1",
+	"sse4_2", "x2apic",    "movbe",	 "popcnt",  "tsc_deadline_timer",
+	"aes",	  "xsave",     NULL,	 "avx",	    "f16c",
+	"rdrand", "hypervisor"};
 
 static void flag_names(struct text *out, uint32_t bits,
 		       const char *const names[32])
@@ -133,8 +134,9 @@ static void show_one_cpu(struct text *out, unsigned cpu)
 	text_printf(out, "cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
 		    family, model, (const char *)brand);
 	text_printf(out, "stepping\t: %u\ncpu MHz\t\t: 1000.000\n", f[0] & 15);
-	text_printf(out, "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n"
-			 "cpu cores\t: %u\n",
+	text_printf(out,
+		    "physical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\n"
+		    "cpu cores\t: %u\n",
 		    nr_cpus(), cpu, nr_cpus());
 	text_printf(out, "fpu\t\t: yes\nwp\t\t: yes\nflags\t\t:");
 	flag_names(out, f[3], edx_names);
@@ -145,9 +147,10 @@ static void show_one_cpu(struct text *out, unsigned cpu)
 	if (x[3] >> 29 & 1)
 		text_printf(out, " lm");
 	flag_names(out, f[2], ecx_names);
-	text_printf(out, "\nbogomips\t: 2000.00\nclflush size\t: 64\n"
-			 "cache_alignment\t: 64\n"
-			 "address sizes\t: %u bits physical, %u bits virtual\n\n",
+	text_printf(out,
+		    "\nbogomips\t: 2000.00\nclflush size\t: 64\n"
+		    "cache_alignment\t: 64\n"
+		    "address sizes\t: %u bits physical, %u bits virtual\n\n",
 		    w[0] & 255, w[0] >> 8 & 255);
 }
 
@@ -180,8 +183,9 @@ static int show_stat(struct text *out, struct process *p, struct task *t)
 			    (unsigned long long)((up - idle) / TICK_NS),
 			    (unsigned long long)(idle / TICK_NS));
 	}
-	text_printf(out, "intr 0\nctxt %llu\nbtime %llu\nprocesses %llu\n"
-			 "procs_running 1\nprocs_blocked 0\n",
+	text_printf(out,
+		    "intr 0\nctxt %llu\nbtime %llu\nprocesses %llu\n"
+		    "procs_running 1\nprocs_blocked 0\n",
 		    (unsigned long long)nr_switches(),
 		    (unsigned long long)((realtime_ns() - up) / NSEC_PER_SEC),
 		    (unsigned long long)nr_forks());
@@ -229,8 +233,7 @@ static int show_version(struct text *out, struct process *p, struct task *t)
 	return 0;
 }
 
-static int show_filesystems(struct text *out, struct process *p,
-			    struct task *t)
+static int show_filesystems(struct text *out, struct process *p, struct task *t)
 {
 	(void)p;
 	(void)t;
@@ -285,8 +288,7 @@ static int show_self(struct text *out, struct process *p, struct task *t)
 	return 0;
 }
 
-static int show_thread_self(struct text *out, struct process *p,
-			    struct task *t)
+static int show_thread_self(struct text *out, struct process *p, struct task *t)
 {
 	(void)p;
 	(void)t;
@@ -294,8 +296,7 @@ static int show_thread_self(struct text *out, struct process *p,
 	return 0;
 }
 
-static int show_mounts_link(struct text *out, struct process *p,
-			    struct task *t)
+static int show_mounts_link(struct text *out, struct process *p, struct task *t)
 {
 	(void)p;
 	(void)t;
@@ -370,8 +371,7 @@ static int show_tunable(struct text *out, enum quire_tunable which)
 	return 0;
 }
 
-static int show_overcommit(struct text *out, struct process *p,
-			   struct task *t)
+static int show_overcommit(struct text *out, struct process *p, struct task *t)
 {
 	(void)p;
 	(void)t;
@@ -442,12 +442,26 @@ static int store_drop_caches(const char *text, struct process *p)
 	return 0;
 }
 
-#define FILE_ENTRY(n, fn) {.name = n, .mode = S_IFREG | 0444, .show = fn}
+#define FILE_ENTRY(n, fn)                                                      \
+	{                                                                      \
+		.name = n, .mode = S_IFREG | 0444, .show = fn                  \
+	}
 #define SET_ENTRY(n, get, set)                                                 \
-	{.name = n, .mode = S_IFREG | 0644, .show = get, .store = set}
-#define LINK_ENTRY(n, fn) {.name = n, .mode = S_IFLNK | 0777, .show = fn}
-#define VALUE_ENTRY(n, v) {.name = n, .mode = S_IFREG | 0444, .value = v}
-#define DIR_ENTRY(n, t) {.name = n, .mode = S_IFDIR | 0555, .entries = t}
+	{                                                                      \
+		.name = n, .mode = S_IFREG | 0644, .show = get, .store = set   \
+	}
+#define LINK_ENTRY(n, fn)                                                      \
+	{                                                                      \
+		.name = n, .mode = S_IFLNK | 0777, .show = fn                  \
+	}
+#define VALUE_ENTRY(n, v)                                                      \
+	{                                                                      \
+		.name = n, .mode = S_IFREG | 0444, .value = v                  \
+	}
+#define DIR_ENTRY(n, t)                                                        \
+	{                                                                      \
+		.name = n, .mode = S_IFDIR | 0555, .entries = t                \
+	}
 
 static const struct proc_entry random_entries[] = {
 	FILE_ENTRY("boot_id", show_boot_id),

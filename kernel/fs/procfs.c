@@ -14,9 +14,9 @@
  */
 #include "proc.h"
 
-#define PROC_MAGIC 0x9fa0
+#define PROC_MAGIC  0x9fa0
 #define SYSFS_MAGIC 0x62656572
-#define PID_POS 1000 /* directory positions: fixed entries come below */
+#define PID_POS	    1000 /* directory positions: fixed entries come below */
 
 static const struct inode_ops dir_iops, link_iops, magic_iops, file_iops;
 static const struct file_operations dir_fops, text_fops;
@@ -447,9 +447,8 @@ static int task_readdir(struct file *f, struct dir_ctx *ctx)
 		tid = t->tid;
 		task_put(t);
 		snprintf(name, sizeof(name), "%d", tid);
-		if (!ctx->emit(ctx, name, strlen(name),
-			       (uint64_t)tid + PID_POS, DT_DIR,
-			       (uint64_t)tid + PID_POS))
+		if (!ctx->emit(ctx, name, strlen(name), (uint64_t)tid + PID_POS,
+			       DT_DIR, (uint64_t)tid + PID_POS))
 			break;
 	}
 out:
@@ -466,7 +465,8 @@ const struct file_operations proc_task_fops = {
 	.llseek = dir_llseek,
 };
 
-/* ---------------------------------------------------------- the file systems */
+/* ---------------------------------------------------------- the file systems
+ */
 
 static const struct super_ops proc_ops = {
 	.evict = proc_evict,

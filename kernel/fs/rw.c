@@ -8,8 +8,8 @@
  */
 #include "fs.h"
 
-#define MAX_RW 0x7ffff000ull
-#define IOV_MAX 1024
+#define MAX_RW	 0x7ffff000ull
+#define IOV_MAX	 1024
 #define UIO_FAST 8
 
 static bool has_pos(const struct file *f)
@@ -269,7 +269,8 @@ long sys_lseek(int fd, int64_t off, int whence)
 	return ret;
 }
 
-/* ------------------------------------------------------- file to file copies */
+/* ------------------------------------------------------- file to file copies
+ */
 
 #define COPY_CHUNK 65536u
 

@@ -14,28 +14,28 @@
  */
 #include "poll.h"
 
-#define AF_UNIX 1
-#define SOCK_STREAM 1u
-#define SOCK_DGRAM 2u
+#define AF_UNIX	       1
+#define SOCK_STREAM    1u
+#define SOCK_DGRAM     2u
 #define SOCK_SEQPACKET 5u
-#define SOCK_TYPE 0xfu
-#define SOL_SOCKET 1
-#define SO_TYPE 3
-#define SO_ERROR 4
-#define SO_SNDBUF 7
-#define SO_RCVBUF 8
-#define SO_PEERCRED 17
-#define SO_ACCEPTCONN 30
-#define SO_PROTOCOL 38
-#define SO_DOMAIN 39
-#define MSG_PEEK 0x2u
-#define MSG_TRUNC 0x20u
-#define MSG_DONTWAIT 0x40u
-#define MSG_WAITALL 0x100u
-#define MSG_NOSIGNAL 0x4000u
-#define FIONREAD 0x541bu
-#define QUEUE_MAX 212992u /* Linux's default of SO_SNDBUF */
-#define PIECE 32768u
+#define SOCK_TYPE      0xfu
+#define SOL_SOCKET     1
+#define SO_TYPE	       3
+#define SO_ERROR       4
+#define SO_SNDBUF      7
+#define SO_RCVBUF      8
+#define SO_PEERCRED    17
+#define SO_ACCEPTCONN  30
+#define SO_PROTOCOL    38
+#define SO_DOMAIN      39
+#define MSG_PEEK       0x2u
+#define MSG_TRUNC      0x20u
+#define MSG_DONTWAIT   0x40u
+#define MSG_WAITALL    0x100u
+#define MSG_NOSIGNAL   0x4000u
+#define FIONREAD       0x541bu
+#define QUEUE_MAX      212992u /* Linux's default of SO_SNDBUF */
+#define PIECE	       32768u
 
 struct sock_msg {
 	struct sock_msg *next;
@@ -270,7 +270,8 @@ static long do_recv(struct sock *s, struct iter *to, unsigned flags,
 	*trunc = false;
 	for (;;) {
 		mutex_lock(&s->reader);
-		n = s->first ? recv_queued(s, to, flags, trunc, &full) : -EAGAIN;
+		n = s->first ? recv_queued(s, to, flags, trunc, &full)
+			     : -EAGAIN;
 		mutex_unlock(&s->reader);
 		if (n >= 0) {
 			done += n;
@@ -304,8 +305,8 @@ static long sock_read(struct file *f, struct iter *to, uint64_t *pos)
 	(void)pos;
 	if (!to->count)
 		return 0;
-	return do_recv(f->priv, to, 0,
-		       (f->flags & O_NONBLOCK) || to->nonblock, &trunc);
+	return do_recv(f->priv, to, 0, (f->flags & O_NONBLOCK) || to->nonblock,
+		       &trunc);
 }
 
 static long sock_write(struct file *f, struct iter *from, uint64_t *pos)
@@ -535,8 +536,8 @@ static long no_name(uaddr_t ulen)
 	return ulen ? put_user(zero, ulen) : 0;
 }
 
-long sys_recvfrom(int fd, uaddr_t ubuf, size_t n, unsigned flags,
-		  uaddr_t uaddr, uaddr_t ulen)
+long sys_recvfrom(int fd, uaddr_t ubuf, size_t n, unsigned flags, uaddr_t uaddr,
+		  uaddr_t ulen)
 {
 	struct kiovec one;
 	struct iter it;

@@ -210,9 +210,8 @@ long sys_statx(int dirfd, uaddr_t upath, unsigned flags, unsigned mask,
 
 static long put_statfs(struct super *sb, uaddr_t ubuf)
 {
-	struct kstatfs k = {.type = sb ? sb->magic : 0,
-			    .bsize = 4096,
-			    .namelen = NAME_MAX};
+	struct kstatfs k = {
+		.type = sb ? sb->magic : 0, .bsize = 4096, .namelen = NAME_MAX};
 	struct linux_statfs s = {0};
 	int err;
 

@@ -16,9 +16,9 @@
  */
 #include "fs.h"
 
-#define TMPFS_MAGIC 0x01021994
-#define TNAME_HASH 4096u
-#define FALLOC_FL_KEEP_SIZE 1
+#define TMPFS_MAGIC	     0x01021994
+#define TNAME_HASH	     4096u
+#define FALLOC_FL_KEEP_SIZE  1
 #define FALLOC_FL_PUNCH_HOLE 2
 #define FALLOC_FL_ZERO_RANGE 16
 
@@ -460,8 +460,7 @@ static long tmpfs_allocate(struct file *f, uint64_t off, uint64_t len,
 	return n < 0 ? (n == -ENOMEM ? -ENOSPC : n) : 0;
 }
 
-static int tmpfs_fallocate(struct file *f, int mode, uint64_t off,
-			   uint64_t len)
+static int tmpfs_fallocate(struct file *f, int mode, uint64_t off, uint64_t len)
 {
 	struct inode *inode = f->inode;
 	bool keep = mode & FALLOC_FL_KEEP_SIZE;
@@ -541,8 +540,8 @@ static int tmpfs_statfs(struct super *sb, struct kstatfs *out)
 	(void)sb;
 	quire_get_meminfo(the_quire, &mi);
 	out->blocks = mi.total - mi.total / 8;
-	out->bfree = mi.available > mi.total / 8 ? mi.available - mi.total / 8
-						 : 0;
+	out->bfree =
+		mi.available > mi.total / 8 ? mi.available - mi.total / 8 : 0;
 	out->bavail = out->bfree;
 	out->files = out->ffree = mi.total;
 	return 0;

@@ -41,12 +41,12 @@ enum p9_type {
 };
 /* The reply to a request has its type plus one, or is P9_RLERROR. */
 
-#define P9_NOTAG 0xffffu
-#define P9_NOFID 0xffffffffu
-#define P9_HEADER 7u	   /* size[4] type[1] tag[2] */
+#define P9_NOTAG       0xffffu
+#define P9_NOFID       0xffffffffu
+#define P9_HEADER      7u  /* size[4] type[1] tag[2] */
 #define P9_READ_HEADER 11u /* the header and count[4] of Rread, Rlerror */
-#define P9_MAX_WALK 16u
-#define P9_QID_DIR 0x80u
+#define P9_MAX_WALK    16u
+#define P9_QID_DIR     0x80u
 #define P9_QID_SYMLINK 0x02u
 
 struct p9_qid {
@@ -77,13 +77,13 @@ struct p9_statfs {
 	uint32_t namelen;
 };
 
-#define P9_SETATTR_MODE 0x1u
-#define P9_SETATTR_UID 0x2u
-#define P9_SETATTR_GID 0x4u
-#define P9_SETATTR_SIZE 0x8u
-#define P9_SETATTR_ATIME 0x10u
-#define P9_SETATTR_MTIME 0x20u
-#define P9_SETATTR_CTIME 0x40u
+#define P9_SETATTR_MODE	     0x1u
+#define P9_SETATTR_UID	     0x2u
+#define P9_SETATTR_GID	     0x4u
+#define P9_SETATTR_SIZE	     0x8u
+#define P9_SETATTR_ATIME     0x10u
+#define P9_SETATTR_MTIME     0x20u
+#define P9_SETATTR_CTIME     0x40u
 #define P9_SETATTR_ATIME_SET 0x80u
 #define P9_SETATTR_MTIME_SET 0x100u
 
@@ -110,8 +110,8 @@ struct p9_reply {
 		struct {
 			uint32_t count;
 			const uint8_t *data; /* NULL: lies elsewhere */
-		} data;		/* read, readdir */
-		uint32_t count; /* write */
+		} data;			     /* read, readdir */
+		uint32_t count;		     /* write */
 	};
 };
 

@@ -78,20 +78,20 @@ struct super_ops {
 };
 
 struct super {
-	const char *type;	 /* "9p", "tmpfs" ... */
-	const char *source;	 /* first column of /proc/mounts */
+	const char *type;   /* "9p", "tmpfs" ... */
+	const char *source; /* first column of /proc/mounts */
 	const struct super_ops *ops;
 	struct dentry *root;
-	struct dentry *covers;	 /* what it is mounted on; NULL: the root */
-	struct super *next;	 /* all mounts, in order of mounting */
+	struct dentry *covers; /* what it is mounted on; NULL: the root */
+	struct super *next;    /* all mounts, in order of mounting */
 	struct mutex rename_lock;
-	uint32_t dev;		 /* st_dev: major 0, minor counts up */
+	uint32_t dev; /* st_dev: major 0, minor counts up */
 	bool readonly, noexec, nodev;
-	bool backed;		 /* cached pages can be dropped: a server
-				  * has the bytes */
-	bool volatile_names;	 /* others change it: revalidate, keep no
-				  * negative dentries */
-	uint64_t magic;		 /* statfs f_type */
+	bool backed;	     /* cached pages can be dropped: a server
+			      * has the bytes */
+	bool volatile_names; /* others change it: revalidate, keep no
+			      * negative dentries */
+	uint64_t magic;	     /* statfs f_type */
 	void *priv;
 };
 
@@ -103,13 +103,13 @@ struct iattr {
 	uint64_t size;
 	struct vfs_time atime, mtime;
 };
-#define ATTR_MODE 0x01u
-#define ATTR_UID 0x02u
-#define ATTR_GID 0x04u
-#define ATTR_SIZE 0x08u
-#define ATTR_ATIME 0x10u /* now, unless _SET is there too */
-#define ATTR_MTIME 0x20u
-#define ATTR_CTIME 0x40u
+#define ATTR_MODE      0x01u
+#define ATTR_UID       0x02u
+#define ATTR_GID       0x04u
+#define ATTR_SIZE      0x08u
+#define ATTR_ATIME     0x10u /* now, unless _SET is there too */
+#define ATTR_MTIME     0x20u
+#define ATTR_CTIME     0x40u
 #define ATTR_ATIME_SET 0x80u
 #define ATTR_MTIME_SET 0x100u
 
@@ -163,17 +163,17 @@ struct inode {
 	struct file_lock *locks; /* POSIX record locks, by start */
 	struct file_lock *flocks;
 	struct pipe *pipe; /* open FIFOs and pipes */
-	void *priv;		 /* the file system's */
+	void *priv;	   /* the file system's */
 };
 
-#define S_IFMT 0170000u
+#define S_IFMT	 0170000u
 #define S_IFSOCK 0140000u
-#define S_IFLNK 0120000u
-#define S_IFREG 0100000u
-#define S_IFBLK 0060000u
-#define S_IFDIR 0040000u
-#define S_IFCHR 0020000u
-#define S_IFIFO 0010000u
+#define S_IFLNK	 0120000u
+#define S_IFREG	 0100000u
+#define S_IFBLK	 0060000u
+#define S_IFDIR	 0040000u
+#define S_IFCHR	 0020000u
+#define S_IFIFO	 0010000u
 static inline bool inode_is(const struct inode *inode, uint32_t type)
 {
 	return (inode->mode & S_IFMT) == type;
@@ -241,11 +241,11 @@ size_t vfs_shrink(size_t pages);
 
 /* ------------------------------------------------------------------- paths */
 
-#define AT_FDCWD (-100)
-#define LOOKUP_FOLLOW 0x1u    /* follow a symbolic link in the last place */
+#define AT_FDCWD	 (-100)
+#define LOOKUP_FOLLOW	 0x1u /* follow a symbolic link in the last place */
 #define LOOKUP_DIRECTORY 0x2u /* it has to be a directory */
-#define LOOKUP_EMPTY 0x4u     /* "" means dirfd itself */
-#define LOOKUP_NEGATIVE 0x8u  /* a negative dentry is an answer */
+#define LOOKUP_EMPTY	 0x4u /* "" means dirfd itself */
+#define LOOKUP_NEGATIVE	 0x8u /* a negative dentry is an answer */
 /*
  * vfs_lookup: the dentry at a path (kernel memory), with a reference;
  * relative ones from dirfd.
@@ -291,13 +291,13 @@ struct dir_ctx {
 		     uint64_t ino, unsigned type, uint64_t next_pos);
 };
 #define DT_UNKNOWN 0
-#define DT_FIFO 1
-#define DT_CHR 2
-#define DT_DIR 4
-#define DT_BLK 6
-#define DT_REG 8
-#define DT_LNK 10
-#define DT_SOCK 12
+#define DT_FIFO	   1
+#define DT_CHR	   2
+#define DT_DIR	   4
+#define DT_BLK	   6
+#define DT_REG	   8
+#define DT_LNK	   10
+#define DT_SOCK	   12
 
 struct file_operations {
 	int (*open)(struct inode *inode, struct file *file);
@@ -326,33 +326,33 @@ struct file {
 	uint64_t pos;
 	struct mutex pos_lock;
 	void *priv;
-	uint32_t dir_fid; /* an open directory on 9P */
+	uint32_t dir_fid;	  /* an open directory on 9P */
 	struct ep_link *ep_links; /* epolls that watch it */
 	int32_t owner;		  /* F_SETOWN */
 	bool has_locks;		  /* flock or F_OFD_ locks to drop */
 };
 
-#define O_ACCMODE 03u
-#define O_RDONLY 00u
-#define O_WRONLY 01u
-#define O_RDWR 02u
-#define O_CREAT 0100u
-#define O_EXCL 0200u
-#define O_NOCTTY 0400u
-#define O_TRUNC 01000u
-#define O_APPEND 02000u
-#define O_NONBLOCK 04000u
-#define O_DSYNC 010000u
-#define O_ASYNC 020000u
-#define O_DIRECT 040000u
+#define O_ACCMODE   03u
+#define O_RDONLY    00u
+#define O_WRONLY    01u
+#define O_RDWR	    02u
+#define O_CREAT	    0100u
+#define O_EXCL	    0200u
+#define O_NOCTTY    0400u
+#define O_TRUNC	    01000u
+#define O_APPEND    02000u
+#define O_NONBLOCK  04000u
+#define O_DSYNC	    010000u
+#define O_ASYNC	    020000u
+#define O_DIRECT    040000u
 #define O_LARGEFILE 0100000u
 #define O_DIRECTORY 0200000u
-#define O_NOFOLLOW 0400000u
-#define O_NOATIME 01000000u
-#define O_CLOEXEC 02000000u
-#define O_SYNC 04010000u
-#define O_PATH 010000000u
-#define O_TMPFILE 020200000u
+#define O_NOFOLLOW  0400000u
+#define O_NOATIME   01000000u
+#define O_CLOEXEC   02000000u
+#define O_SYNC	    04010000u
+#define O_PATH	    010000000u
+#define O_TMPFILE   020200000u
 
 static inline bool file_can_read(const struct file *f)
 {
@@ -377,11 +377,11 @@ struct file *vfs_open(int dirfd, const char *path, uint32_t flags,
  * execveat(2).  -EACCES, -ENOENT ...
  */
 #define AT_SYMLINK_NOFOLLOW 0x100u
-#define AT_REMOVEDIR 0x200u
-#define AT_EACCESS 0x200u
-#define AT_SYMLINK_FOLLOW 0x400u
-#define AT_NO_AUTOMOUNT 0x800u
-#define AT_EMPTY_PATH 0x1000u
+#define AT_REMOVEDIR	    0x200u
+#define AT_EACCESS	    0x200u
+#define AT_SYMLINK_FOLLOW   0x400u
+#define AT_NO_AUTOMOUNT	    0x800u
+#define AT_EMPTY_PATH	    0x1000u
 struct file *vfs_open_exec(int dirfd, const char *path, unsigned flags);
 /* Read into kernel memory at a place: bytes (short at the end) or -errno */
 long kernel_read(struct file *file, void *buf, size_t n, uint64_t pos);
@@ -389,8 +389,8 @@ long kernel_write(struct file *file, const void *buf, size_t n, uint64_t pos);
 
 /* -------------------------------------------------------- descriptor table */
 
-struct files; /* shared by the tasks of CLONE_FILES */
-struct files *files_new(void);		      /* empty; NULL: no memory */
+struct files;		       /* shared by the tasks of CLONE_FILES */
+struct files *files_new(void); /* empty; NULL: no memory */
 struct files *files_copy(struct files *old);  /* fork; NULL: no memory */
 struct files *files_get(struct files *files); /* CLONE_FILES */
 void files_put(struct files *files);	      /* exit: closes with the last */
@@ -404,7 +404,7 @@ void task_exit_files(struct task *task);
 struct files *task_files_get(struct task *task);
 struct fs *task_fs_get(struct task *task);
 
-struct file *fget(int fd);     /* reference; NULL: no such descriptor */
+struct file *fget(int fd); /* reference; NULL: no such descriptor */
 /* As fget, but O_PATH descriptors too */
 struct file *fget_raw(int fd);
 /* Lowest free descriptor >= min gets the file (its reference is taken over);
@@ -423,7 +423,7 @@ struct fs {
 	struct dentry *root, *cwd;
 	uint32_t umask;
 };
-struct fs *fs_new(void);	  /* at the global root */
+struct fs *fs_new(void);	    /* at the global root */
 struct fs *fs_copy(struct fs *old); /* NULL: no memory */
 struct fs *fs_get(struct fs *fs);   /* CLONE_FS */
 void fs_put(struct fs *fs);

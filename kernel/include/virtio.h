@@ -13,10 +13,10 @@
 #include <quire/quire.h>
 #include "sync.h"
 
-#define VIRTIO_ID_NET 1
-#define VIRTIO_ID_BLOCK 2
+#define VIRTIO_ID_NET	  1
+#define VIRTIO_ID_BLOCK	  2
 #define VIRTIO_ID_CONSOLE 3
-#define VIRTIO_ID_9P 9
+#define VIRTIO_ID_9P	  9
 
 #define VQ_MAX 128u
 

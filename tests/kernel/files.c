@@ -244,9 +244,9 @@ static void renaming(void)
 	CHECK(link("up/q", "same") == 0 && rename("same", "up/q") == 0);
 	CHECK(stat("same", &st) == 0 && st.st_nlink == 2);
 	write_file("n", "nn");
-	CHECK(FAILS(renameat2(AT_FDCWD, "n", AT_FDCWD, "same",
-			      RENAME_NOREPLACE),
-		    EEXIST));
+	CHECK(FAILS(
+		renameat2(AT_FDCWD, "n", AT_FDCWD, "same", RENAME_NOREPLACE),
+		EEXIST));
 	CHECK(FAILS(rename("up/.", "x"), EBUSY));
 	unlink("n");
 	unlink("same");
@@ -322,7 +322,8 @@ static void descriptors(void)
 	CHECK(e == 100 && fcntl(e, F_GETFD) == FD_CLOEXEC);
 	CHECK(fcntl(e, F_SETFD, 0) == 0 && fcntl(e, F_GETFD) == 0);
 	CHECK((fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND)) == O_RDWR);
-	CHECK(FAILS(fcntl(fd, 12345), EINVAL) && FAILS(fcntl(99, F_GETFL), EBADF));
+	CHECK(FAILS(fcntl(fd, 12345), EINVAL) &&
+	      FAILS(fcntl(99, F_GETFL), EBADF));
 	CHECK(syscall(SYS_close_range, 50, 51, 0) == 0);
 	CHECK(FAILS(fcntl(50, F_GETFD), EBADF));
 	close(e);
@@ -362,7 +363,8 @@ static void places(void)
 
 static int set_lock(int fd, int type, off_t start, off_t len)
 {
-	struct flock l = {.l_type = (short)type, .l_start = start, .l_len = len};
+	struct flock l = {
+		.l_type = (short)type, .l_start = start, .l_len = len};
 
 	return fcntl(fd, F_SETLK, &l);
 }

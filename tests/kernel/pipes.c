@@ -28,7 +28,7 @@ static void on_signal(int sig)
 	got = sig;
 }
 
-static void catch(int sig, int flags)
+static void catch (int sig, int flags)
 {
 	struct sigaction sa = {.sa_handler = on_signal, .sa_flags = flags};
 
@@ -97,7 +97,7 @@ static void broken(void)
 
 	CHECK(pipe(p) == 0);
 	close(p[0]);
-	catch(SIGPIPE, 0);
+	catch (SIGPIPE, 0);
 	CHECK(FAILS(write(p[1], "x", 1), EPIPE) && got == SIGPIPE);
 	signal(SIGPIPE, SIG_IGN);
 	CHECK(FAILS(write(p[1], "x", 1), EPIPE));
@@ -148,7 +148,7 @@ static void interrupted(void)
 	int p[2];
 
 	CHECK(pipe(p) == 0);
-	catch(SIGALRM, 0);
+	catch (SIGALRM, 0);
 	CHECK(setitimer(ITIMER_REAL, &t, NULL) == 0);
 	CHECK(FAILS(read(p[0], &c, 1), EINTR) && got == SIGALRM);
 	got = 0;
@@ -156,7 +156,7 @@ static void interrupted(void)
 	CHECK(FAILS(events(-1, 0) ? -1 : poll(NULL, 0, 5000), EINTR));
 	CHECK(got == SIGALRM);
 	/* SA_RESTART: the read goes on, and gets what comes later */
-	catch(SIGALRM, SA_RESTART);
+	catch (SIGALRM, SA_RESTART);
 	fflush(stdout);
 	if (fork() == 0) {
 		usleep(50000);
@@ -263,7 +263,7 @@ static void masked_poll(void)
 
 	CHECK(pipe(p) == 0);
 	f = (struct pollfd){p[0], POLLIN, 0};
-	catch(SIGUSR1, 0);
+	catch (SIGUSR1, 0);
 	sigemptyset(&none);
 	sigemptyset(&block);
 	sigaddset(&block, SIGUSR1);

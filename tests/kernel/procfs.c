@@ -58,7 +58,8 @@ static void identity(void)
 	CHECK(readlink("/proc/self/exe", buf, sizeof(buf)) > 6);
 	CHECK(strstr(buf, "/procfs") != NULL);
 	CHECK(chdir("/tmp") == 0);
-	CHECK(readlink("/proc/self/cwd", buf, 64) == 4 && !memcmp(buf, "/tmp", 4));
+	CHECK(readlink("/proc/self/cwd", buf, 64) == 4 &&
+	      !memcmp(buf, "/tmp", 4));
 	CHECK(readlink("/proc/self/root", buf, 64) == 1 && buf[0] == '/');
 	CHECK(slurp("/proc/self/cmdline") > 0 && strstr(text, "procfs"));
 	setenv("NEW", "x", 1); /* not on the stack: not to be seen */
