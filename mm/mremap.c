@@ -46,9 +46,6 @@ static int check_args(const struct remap *r)
 	if (r->addr + r->old_len > r->new_addr &&
 	    r->new_addr + r->new_len > r->addr)
 		return -EINVAL;
-	/* a move may make three VMAs more than there are */
-	if (r->mm->map_count + 2 >= max_map_count(r->mm->q) - 3)
-		return -ENOMEM;
 	return 0;
 }
 
@@ -352,6 +349,9 @@ static int mremap_locked(struct remap *r)
 
 	if (!vma || vma->vm_start > r->addr)
 		return -EFAULT;
+	/* a move may make three VMAs more than there are */
+	if (to && r->mm->map_count + 2 >= max_map_count(r->mm->q) - 3)
+		return -ENOMEM;
 	if (!to && r->old_len >= r->new_len) {
 		r->new_addr = r->addr;
 		if (r->old_len == r->new_len)

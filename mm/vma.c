@@ -54,9 +54,12 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 
 	if (!vma)
 		return NULL;
-	*vma = *orig;
+	/* all before i_mmap_node: that one its neighbours write, at any time */
+	memcpy(vma, orig, offsetof(struct vm_area_struct, i_mmap_node));
 	INIT_LIST_HEAD(&vma->anon_vma_chain);
 	INIT_LIST_HEAD(&vma->i_mmap_node);
+	vma->vm_lock_seq = 0;
+	vma->vm_refcnt = 0;
 	vma_get_object(vma);
 	return vma;
 }

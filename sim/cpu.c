@@ -23,7 +23,7 @@
 
 /* ------------------------------------------------------------- user data */
 
-SIM_NO_TSAN static void copy_out(void *dst, const void *src, size_t n)
+SIM_NO_TSAN void sim_copy_out(void *dst, const void *src, size_t n)
 {
 	volatile unsigned char *d = dst;
 	const volatile unsigned char *s = src;
@@ -42,7 +42,7 @@ SIM_NO_TSAN static void copy_out(void *dst, const void *src, size_t n)
 		*d++ = *s++;
 }
 
-SIM_NO_TSAN static void copy_in(void *dst, const void *src, size_t n)
+SIM_NO_TSAN void sim_copy_in(void *dst, const void *src, size_t n)
 {
 	volatile unsigned char *d = dst;
 	const volatile unsigned char *s = src;
@@ -179,11 +179,11 @@ int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 		if (r)
 			break;
 		if (kind == SIM_WRITE)
-			copy_in(cpu->m->ram + phys, (char *)buf + t->done,
-				piece);
+			sim_copy_in(cpu->m->ram + phys, (char *)buf + t->done,
+				    piece);
 		else
-			copy_out((char *)buf + t->done, cpu->m->ram + phys,
-				 piece);
+			sim_copy_out((char *)buf + t->done, cpu->m->ram + phys,
+				     piece);
 		t->done += piece;
 	}
 	return r;

@@ -531,13 +531,13 @@ unsigned sim_file_refs(struct sim_file *f)
 
 static size_t copy_to_buf(void *cookie, void *kaddr, size_t done, size_t n)
 {
-	memcpy((char *)cookie + done, kaddr, n);
+	sim_copy_out((char *)cookie + done, kaddr, n);
 	return n;
 }
 
 static size_t copy_from_buf(void *cookie, void *kaddr, size_t done, size_t n)
 {
-	memcpy(kaddr, (char *)cookie + done, n);
+	sim_copy_in(kaddr, (char *)cookie + done, n);
 	return n;
 }
 

@@ -210,6 +210,11 @@ static inline uint64_t sim_random(uint64_t *state)
 	return x * 0x2545f4914f6cdd1dull;
 }
 
+/* cpu.c: user data out of / into simulated memory, by words, not instrumented:
+ * what programs race on is their affair. */
+void sim_copy_out(void *dst, const void *src, size_t n);
+void sim_copy_in(void *dst, const void *src, size_t n);
+
 /* machine.c: make CPU cpu's thread stop / start answering for itself. */
 void cpu_park(struct sim_cpu *cpu);
 void cpu_unpark(struct sim_cpu *cpu);
