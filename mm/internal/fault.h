@@ -43,7 +43,7 @@ struct vm_fault {
 #define fault_kind_bits(k) ((void)(k), (vm_fault_t)0)
 #endif
 /* Results of handle_user_fault() besides VM_FAULT_* */
-#define VM_FAULT_BADMAP 0x010000u    /* nothing is mapped there */
+#define VM_FAULT_BADMAP	   0x010000u /* nothing is mapped there */
 #define VM_FAULT_BADACCESS 0x020000u /* the mapping does not allow it */
 
 #define __cold_path __attribute__((noinline, cold))
@@ -52,12 +52,12 @@ struct vm_fault {
  * What a VMA must allow (one of these VM_READ, VM_WRITE, VM_EXEC) travels with
  * the FAULT_FLAG_* of an access.
  */
-#define FAULT_NEED_SHIFT 16
+#define FAULT_NEED_SHIFT      16
 #define FAULT_NEEDS(vm_flags) ((unsigned)(vm_flags) << FAULT_NEED_SHIFT)
-#define FAULT_ACCESS_READ FAULT_NEEDS(VM_ACCESS_FLAGS)
-#define FAULT_ACCESS_WRITE (FAULT_FLAG_WRITE | FAULT_NEEDS(VM_WRITE))
-#define FAULT_ACCESS_EXEC (FAULT_FLAG_INSTRUCTION | FAULT_NEEDS(VM_EXEC))
-#define FAULT_FLAG_DEFAULT (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE)
+#define FAULT_ACCESS_READ     FAULT_NEEDS(VM_ACCESS_FLAGS)
+#define FAULT_ACCESS_WRITE    (FAULT_FLAG_WRITE | FAULT_NEEDS(VM_WRITE))
+#define FAULT_ACCESS_EXEC     (FAULT_FLAG_INSTRUCTION | FAULT_NEEDS(VM_EXEC))
+#define FAULT_FLAG_DEFAULT    (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE)
 
 /*
  * handle_user_fault (mm/fault.c): all of a fault at a user address between the
@@ -73,9 +73,9 @@ vm_fault_t handle_user_fault(struct quire_task *task, struct pt_regs *regs,
 			     unsigned long error, uaddr_t address,
 			     unsigned flags);
 /* arch/: make a signal of it, or take the kernel's way out. */
-vm_fault_t arch_user_fault_failed(struct quire_task *task,
-				  struct pt_regs *regs, unsigned long error,
-				  uaddr_t address, vm_fault_t fault);
+vm_fault_t arch_user_fault_failed(struct quire_task *task, struct pt_regs *regs,
+				  unsigned long error, uaddr_t address,
+				  vm_fault_t fault);
 /* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
  * dropped.  kind (may be NULL) tells which path answered. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,

@@ -35,7 +35,7 @@
 #define __ENTRY_OPS(level)                                                     \
 	static __always_inline level##_t level##p_get(const level##_t *p)      \
 	{                                                                      \
-		return (level##_t){__atomic_load_n(&p->v, ENTRY_LOAD)};  \
+		return (level##_t){__atomic_load_n(&p->v, ENTRY_LOAD)};        \
 	}                                                                      \
 	static __always_inline void set_##level(level##_t *p, level##_t e)     \
 	{                                                                      \
