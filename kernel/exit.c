@@ -125,16 +125,32 @@ static struct task *unlink_process(struct process *p)
 	return leader;
 }
 
+/* Who takes over p's children: the nearest ancestor that has asked for it
+ * (PR_SET_CHILD_SUBREAPER), else init. */
+static struct process *new_parent(struct process *p)
+{
+	for (p = p->parent; p && p != init_process; p = p->parent)
+		if (p->child_subreaper && !p->zombie && !p->group_exit)
+			return p;
+	return init_process;
+}
+
 static void reparent_children(struct process *p)
 {
-	struct process *c, *n;
+	struct process *to = new_parent(p), *c, *n;
 
-	list_for_each_entry_safe(c, n, &p->children, sibling) {
+	list_for_each_entry_safe (c, n, &p->children, sibling) {
+		struct ksiginfo info = {.signo = c->pdeath_signal,
+					.code = SI_USER,
+					.pid = p->pid};
+
 		list_del(&c->sibling);
-		c->parent = init_process;
-		list_add_tail(&c->sibling, &init_process->children);
+		c->parent = to;
+		list_add_tail(&c->sibling, &to->children);
 		if (c->zombie)
-			wake_up(&init_process->child_wait);
+			wake_up(&to->child_wait);
+		else if (c->pdeath_signal)
+			send_signal_process(c, &info);
 	}
 }
 
@@ -182,7 +198,7 @@ _Noreturn void do_exit(int status)
 	struct sighand *sighand = t->sighand;
 	struct file *exe = NULL;
 	struct kusage u;
-	bool last;
+	bool last = false;
 
 	t->exiting = true;
 	note_maxrss(t);
@@ -199,7 +215,7 @@ _Noreturn void do_exit(int status)
 		if (!p->group_exit && t == p->leader)
 			p->exit_code = status;
 		sigpending_flush(&t->pending);
-		t->state = TASK_ZOMBIE;
+		t->accounted = true;
 		if (t != p->leader) {
 			list_del(&t->thread_node);
 			task_unhash(t);
@@ -225,6 +241,8 @@ _Noreturn void do_exit(int status)
 	}
 	spin_unlock(&task_lock);
 	irq_enable();
+	if (last)
+		posix_timers_drop(p);
 	if (exe)
 		fput(exe);
 	if (sighand) {

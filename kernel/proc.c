@@ -255,7 +255,6 @@ char task_state_letter(struct task *t)
 		return 'S';
 	case TASK_STOPPED:
 		return 'T';
-	case TASK_ZOMBIE:
 	case TASK_DEAD:
 		return 'Z';
 	default:
@@ -305,7 +304,7 @@ void process_usage(struct process *p, struct kusage *out)
 	list_for_each_entry(t, &p->threads, thread_node) {
 		struct kusage u;
 
-		if (t->exiting && t->state == TASK_ZOMBIE)
+		if (t->accounted) /* already in p->used */
 			continue;
 		usage_of_task(t, &u);
 		usage_add(out, &u);

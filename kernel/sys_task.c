@@ -87,6 +87,7 @@ void exec_reset_task(const char *comm, struct file *exe)
 	struct task *t = current;
 	struct file *old = t->proc->exe;
 
+	posix_timers_drop(t->proc);
 	signals_after_exec(t);
 	strlcpy(t->comm, comm, sizeof(t->comm));
 	t->proc->exe = exe;

@@ -98,6 +98,9 @@ void fpu_reset(struct task *t); /* the current one: a fresh state (exec) */
 void fpu_read(struct task *t, void *out);
 void fpu_write(struct task *t, const void *in, bool extended);
 
+/* posix_timer.c */
+void posix_timers_drop(struct process *p);
+
 /* rseq.c: for a task that has registered one */
 void rseq_resume(struct pt_regs *regs);
 

@@ -115,7 +115,6 @@ struct waiter {
 #define TASK_UNINTERRUPTIBLE 2u
 #define TASK_KILLABLE 4u	/* a fatal signal ends the sleep */
 #define TASK_STOPPED 8u
-#define TASK_ZOMBIE 16u
 #define TASK_DEAD 32u
 
 /*

@@ -97,6 +97,7 @@ struct process {
 	uint64_t start_time; /* ktime_ns */
 	struct ktimer real_timer;
 	uint64_t real_interval;
+	struct timer_table *timers; /* posix_timer.c's, or NULL */
 	uint64_t virt_left, virt_interval, prof_left, prof_interval; /* ns */
 	int exit_code;	   /* as wait4's status */
 	int stop_code;	   /* pending report of a stop, 0 none */
@@ -107,6 +108,7 @@ struct process {
 	bool reported_stop;
 	bool child_subreaper, dumpable;
 	int pdeath_signal;
+	uint64_t cpu_ns; /* by ticks, for RLIMIT_CPU */
 	int nice;
 	void *tty; /* kernel/dev's: the controlling terminal, or NULL */
 	uint32_t membarrier;
@@ -160,6 +162,7 @@ struct task {
 	struct task *vfork_child;	/* parent: whom it waits for */
 	struct task *vfork_parent;	/* child: whom to wake */
 	bool exiting;
+	bool accounted; /* ended: its figures are in its process's */
 	int exit_signal;
 
 	uint64_t utime_ticks, stime_ticks;

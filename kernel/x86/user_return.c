@@ -57,6 +57,22 @@ static void count_down(struct task *t, uint64_t *left, uint64_t interval,
 	send_signal_process(t->proc, &info);
 }
 
+/* setrlimit(2): SIGXCPU at the soft limit and each second after, SIGKILL at
+ * the hard one. */
+static void limit_cpu(struct process *p, uint64_t ns)
+{
+	struct ksiginfo info = {.signo = SIGXCPU, .code = SI_KERNEL};
+	uint64_t before = p->cpu_ns / NSEC_PER_SEC, now;
+
+	p->cpu_ns += ns;
+	now = p->cpu_ns / NSEC_PER_SEC;
+	if (k_likely(now == before) || now < p->rlim[RLIMIT_CPU].cur)
+		return;
+	if (now >= p->rlim[RLIMIT_CPU].max)
+		info.signo = SIGKILL;
+	send_signal_process(p, &info);
+}
+
 /* Each 10 ms that a task runs. */
 void sched_tick(struct pt_regs *regs)
 {
@@ -69,6 +85,7 @@ void sched_tick(struct pt_regs *regs)
 	else
 		t->stime_ticks++;
 	if (t->fpu && p) {
+		limit_cpu(p, NS_PER_CLK);
 		if (user)
 			count_down(t, &p->virt_left, p->virt_interval,
 				   NS_PER_CLK, SIGVTALRM);

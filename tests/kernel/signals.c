@@ -56,6 +56,7 @@ static void masks(void)
 {
 	sigset_t set, old, pending;
 
+	count = 0;
 	catch_it(SIGUSR1, counting, 0);
 	catch_it(SIGUSR2, counting, 0);
 	raise(SIGUSR1);
@@ -218,8 +219,28 @@ static void cpu_timer(void)
 	CHECK(count == 1);
 }
 
+static void posix_timer(void)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL,
+			      .sigev_signo = SIGUSR2};
+	struct itimerspec it = {{0, 20000000}, {0, 10000000}}, left;
+	timer_t t;
+
+	count = 0;
+	catch_it(SIGUSR2, counting, 0);
+	CHECK(timer_create(CLOCK_MONOTONIC, &ev, &t) == 0);
+	CHECK(timer_settime(t, 0, &it, NULL) == 0);
+	while (count < 3)
+		pause();
+	CHECK(timer_gettime(t, &left) == 0 &&
+	      left.it_interval.tv_nsec == 20000000);
+	CHECK(timer_delete(t) == 0);
+	CHECK(timer_delete(t) == -1 && errno == EINVAL);
+}
+
 int main(void)
 {
+	posix_timer();
 	masks();
 	queued();
 	stacks_and_registers();
