@@ -332,11 +332,12 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
 
 void quire_page_end_read(struct quire *q, struct page *page, int error)
 {
-	(void)q;
-	if (error)
+	if (error) {
 		SetPageFlag(page, PG_error);
-	else
+	} else {
 		SetPageFlag(page, PG_uptodate);
+		mod_vmstat(q, VM_pgpgin, PAGE_SIZE / 1024); /* in KiB */
+	}
 	unlock_page_io(page);
 }
 
@@ -351,6 +352,7 @@ void quire_page_end_write(struct quire *q, struct page *page, int error)
 	} else if (TestClearPageFlag(page, PG_dirty) && as && as->aops) {
 		mod_vmstat(q, VM_nr_dirty, -1);
 		count_vm_event(q, VM_nr_written);
+		mod_vmstat(q, VM_pgpgout, PAGE_SIZE / 1024);
 	}
 	unlock_page_io(page);
 }

@@ -107,6 +107,7 @@ vm_fault_t __cold_path arch_user_fault_failed(struct quire_task *task,
 		if (!(error & X86_PF_USER))
 			return kernelmode_fixup_or_oops(task, regs, error,
 							address);
+		count_vm_event(task->q, VM_oom_kill);
 		quire_host_oom(task);
 		return outcome(fault, QF_OOM);
 	}

@@ -71,8 +71,10 @@ static inline void set_page_dirty(struct quire *q, struct page *page)
 
 	if (TestSetPageFlag(page, PG_dirty) || PageAnon(page) || !as)
 		return;
-	if (as->aops) /* memory-only files have no device to be behind */
+	if (as->aops) { /* memory-only files have no device to be behind */
 		mod_vmstat(q, VM_nr_dirty, 1);
+		count_vm_event(q, VM_nr_dirtied);
+	}
 }
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 /*

@@ -266,6 +266,27 @@ TEST(filemap_read_errors)
 	sim_file_close(f);
 }
 
+TEST(filemap_counts_io)
+{
+	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 8);
+	static unsigned char buf[4 * PG];
+
+	CHECK_EQ(sim_file_read(f, 0, buf, sizeof(buf)), (long)sizeof(buf));
+	CHECK_EQ(sim_vmstat(m, "pgpgin"), 16); /* KiB */
+	CHECK_EQ(sim_vmstat(m, "pgpgout"), 0);
+	CHECK_EQ(sim_file_write(f, PG, buf, 2 * PG), (long)(2 * PG));
+	CHECK_EQ(sim_vmstat(m, "pgpgin"), 16);
+	CHECK_EQ(sim_vmstat(m, "pgpgout"), 8);
+	CHECK_EQ(sim_vmstat(m, "nr_dirtied"), 2);
+	CHECK_EQ(sim_vmstat(m, "nr_written"), 2);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
+	CHECK_EQ(sim_vmstat(m, "nr_file_pages"), 4);
+	sim_file_fail_reads(f, 0, 1, -EIO);
+	CHECK_EQ(sim_file_read(f, 5 * PG, buf, 10), -EIO);
+	CHECK_EQ(sim_vmstat(m, "pgpgin"), 16);
+	sim_file_close(f);
+}
+
 /* No memory at any point: the data is all there or the call says so. */
 static void write_and_read(struct sim_machine *m, void *arg)
 {
