@@ -18,10 +18,10 @@
 
 #include <sim/sim.h>
 
-#define PAGE 4096ull
-#define PAGES 4096ull
-#define SPAN (PAGES * PAGE)
-#define BASE 0x200000000000ull
+#define PAGE   4096ull
+#define PAGES  4096ull
+#define SPAN   (PAGES * PAGE)
+#define BASE   0x200000000000ull
 #define ROUNDS 9
 
 static struct sim_machine *machine;
@@ -228,21 +228,21 @@ static const struct row {
 	const char *name;
 	uint64_t (*run)(void);
 } rows[] = {
-	{ "clear a page (host)", row_clear },
-	{ "copy a page (host)", row_copy },
-	{ "TLB miss, no fault", row_walk },
-	{ "anonymous write", row_anon_write },
-	{ "zero-page read", row_zero_read },
-	{ "zero page, then write", row_zero_write },
-	{ "shared anonymous write", row_shared_anon },
-	{ "COW copy (child)", row_cow_copy },
-	{ "COW reuse (last owner)", row_cow_reuse },
-	{ "fork + exit", row_fork_exit },
-	{ "munmap of a touched page", row_munmap },
-	{ "cached file read", row_file_read },
-	{ "private file write", row_file_private_write },
-	{ "shm file write", row_shm_write },
-	{ "SIGSEGV", row_segv },
+	{"clear a page (host)", row_clear},
+	{"copy a page (host)", row_copy},
+	{"TLB miss, no fault", row_walk},
+	{"anonymous write", row_anon_write},
+	{"zero-page read", row_zero_read},
+	{"zero page, then write", row_zero_write},
+	{"shared anonymous write", row_shared_anon},
+	{"COW copy (child)", row_cow_copy},
+	{"COW reuse (last owner)", row_cow_reuse},
+	{"fork + exit", row_fork_exit},
+	{"munmap of a touched page", row_munmap},
+	{"cached file read", row_file_read},
+	{"private file write", row_file_private_write},
+	{"shm file write", row_shm_write},
+	{"SIGSEGV", row_segv},
 };
 
 static int by_value(const void *a, const void *b)
@@ -269,7 +269,7 @@ static void run_row(const struct row *row)
 
 int main(void)
 {
-	struct sim_config config = { .ram_bytes = 128ull << 20, .cpus = 1 };
+	struct sim_config config = {.ram_bytes = 128ull << 20, .cpus = 1};
 	uint64_t left;
 
 	machine = sim_machine_create(&config);

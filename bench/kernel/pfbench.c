@@ -33,10 +33,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
-#define PAGES 512ul /* one page table's worth */
-#define SPAN (PAGES * PAGE)
-#define BATCHES 15
+#define PAGE	  4096ul
+#define PAGES	  512ul /* one page table's worth */
+#define SPAN	  (PAGES * PAGE)
+#define BATCHES	  15
 #define FILE_NAME "/tmp/pfbench.data"
 
 static uint64_t ticks_per_kinsn = 1000;
@@ -116,7 +116,7 @@ static uint64_t read_pages(unsigned long pages)
 }
 
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 
 /* -------------------------------------------------------------- the rows */
 
@@ -309,7 +309,7 @@ static void on_segv(int sig, siginfo_t *si, void *uc)
 /* A write barrier by protection: SIGSEGV, mprotect in the handler, again. */
 static uint64_t row_segv_mprotect(void)
 {
-	struct sigaction sa = { 0 };
+	struct sigaction sa = {0};
 	uint64_t t;
 
 	sa.sa_sigaction = on_segv;
@@ -363,23 +363,23 @@ static const struct row {
 	unsigned long units;
 	const char *unit;
 } rows[] = {
-	{ "anon_write", row_anon_write, PAGES - 1, "page" },
-	{ "zero_read", row_zero_read, PAGES - 1, "page" },
-	{ "zero_then_write", row_zero_then_write, PAGES - 1, "page" },
-	{ "shared_anon_write", row_shared_anon_write, PAGES - 1, "page" },
-	{ "cow_child", row_cow_child, PAGES - 1, "page" },
-	{ "cow_reuse", row_cow_reuse, PAGES - 1, "page" },
-	{ "munmap_page", row_munmap_page, PAGES, "page" },
-	{ "fork_exit_page", row_fork_exit_page, 4 * PAGES, "page" },
-	{ "fork_exit_base", row_fork_exit_base, 1, "pair" },
-	{ "file_read", row_file_read, PAGES - 1, "page" },
-	{ "file_private_write", row_file_private_write, PAGES - 1, "page" },
-	{ "file_shared_write", row_file_shared_write, PAGES - 1, "page" },
-	{ "mmap_touch_munmap", row_mmap_touch_munmap, 20, "round" },
-	{ "mprotect", row_mprotect, 100, "call" },
-	{ "mprotect_page", row_mprotect_page, PAGES, "page" },
-	{ "segv_mprotect", row_segv_mprotect, PAGES - 1, "page" },
-	{ "getppid", row_getppid, 500, "call" },
+	{"anon_write", row_anon_write, PAGES - 1, "page"},
+	{"zero_read", row_zero_read, PAGES - 1, "page"},
+	{"zero_then_write", row_zero_then_write, PAGES - 1, "page"},
+	{"shared_anon_write", row_shared_anon_write, PAGES - 1, "page"},
+	{"cow_child", row_cow_child, PAGES - 1, "page"},
+	{"cow_reuse", row_cow_reuse, PAGES - 1, "page"},
+	{"munmap_page", row_munmap_page, PAGES, "page"},
+	{"fork_exit_page", row_fork_exit_page, 4 * PAGES, "page"},
+	{"fork_exit_base", row_fork_exit_base, 1, "pair"},
+	{"file_read", row_file_read, PAGES - 1, "page"},
+	{"file_private_write", row_file_private_write, PAGES - 1, "page"},
+	{"file_shared_write", row_file_shared_write, PAGES - 1, "page"},
+	{"mmap_touch_munmap", row_mmap_touch_munmap, 20, "round"},
+	{"mprotect", row_mprotect, 100, "call"},
+	{"mprotect_page", row_mprotect_page, PAGES, "page"},
+	{"segv_mprotect", row_segv_mprotect, PAGES - 1, "page"},
+	{"getppid", row_getppid, 500, "call"},
 };
 
 /* ---------------------------------------------------------------- running */
@@ -422,7 +422,8 @@ static void calibrate(void)
 	       (unsigned long long)ticks_per_kinsn);
 	/* Not under icount: report plain ticks. */
 	if (ticks_per_kinsn < 990 || ticks_per_kinsn > 1010) {
-		printf("pfbench note not under icount: figures are TSC ticks\n");
+		printf("pfbench note not under icount: figures are TSC "
+		       "ticks\n");
 		ticks_per_kinsn = 1000;
 	}
 }
@@ -449,8 +450,8 @@ static void run_row(const struct row *row)
 		t[i] = row->run();
 	qsort(t, BATCHES, sizeof(t[0]), by_value);
 	printf("pfbench %s %.1f %.1f %s\n", row->name,
-	       per_unit(t[BATCHES / 2], row->units),
-	       per_unit(t[0], row->units), row->unit);
+	       per_unit(t[BATCHES / 2], row->units), per_unit(t[0], row->units),
+	       row->unit);
 	fflush(stdout);
 }
 

@@ -37,7 +37,8 @@ static bool chance(struct gen *g, unsigned percent)
 	return below(g, 100) < percent;
 }
 
-/* One of n values, each with its weight; weights end the choice at their sum. */
+/* One of n values, each with its weight; weights end the choice at their sum.
+ */
 struct weighted {
 	unsigned weight, value;
 };
@@ -102,8 +103,13 @@ static int64_t some_page(struct gen *g)
 static int64_t bad_address(struct gen *g)
 {
 	static const int64_t bad[] = {
-		TOP, TOP + PAGE, 0x800000000000ll, -0x800000000000ll,
-		-PAGE, -2 * PAGE, 0x7fffffffffffffffll & -PAGE,
+		TOP,
+		TOP + PAGE,
+		0x800000000000ll,
+		-0x800000000000ll,
+		-PAGE,
+		-2 * PAGE,
+		0x7fffffffffffffffll & -PAGE,
 	};
 
 	return bad[below(g, sizeof(bad) / sizeof(bad[0]))];
@@ -111,7 +117,7 @@ static int64_t bad_address(struct gen *g)
 
 static struct where some_place(struct gen *g, bool may_be_odd)
 {
-	struct where w = { SEG_ARENA, some_page(g) * PAGE };
+	struct where w = {SEG_ARENA, some_page(g) * PAGE};
 
 	if (chance(g, 4)) {
 		w.seg = SEG_BRK;
@@ -122,7 +128,7 @@ static struct where some_place(struct gen *g, bool may_be_odd)
 	if (chance(g, 3))
 		w.off += 1 + below(g, 4095);
 	else if (chance(g, 1))
-		w = (struct where){ SEG_ABS, bad_address(g) };
+		w = (struct where){SEG_ABS, bad_address(g)};
 	return w;
 }
 
@@ -140,8 +146,14 @@ static uint64_t some_pages(struct gen *g)
 static uint64_t some_len(struct gen *g)
 {
 	static const uint64_t odd[] = {
-		0, 0, 0, -1ull, -(uint64_t)PAGE, 0x7ffffffff000ull,
-		1ull << 63, 1ull << 47,
+		0,
+		0,
+		0,
+		-1ull,
+		-(uint64_t)PAGE,
+		0x7ffffffff000ull,
+		1ull << 63,
+		1ull << 47,
 	};
 	uint64_t len = some_pages(g) * PAGE;
 
@@ -157,11 +169,15 @@ static uint64_t some_len(struct gen *g)
 static unsigned some_prot(struct gen *g)
 {
 	static const struct weighted t[] = {
-		{ 56, PROT_READ | PROT_WRITE }, { 15, PROT_READ },
-		{ 8, PROT_NONE }, { 8, PROT_READ | PROT_WRITE | PROT_EXEC },
-		{ 3, PROT_WRITE }, { 3, PROT_EXEC },
-		{ 5, PROT_READ | PROT_EXEC }, { 1, PROT_WRITE | PROT_EXEC },
-		{ 1, PROT_READ | 0x10 },
+		{56, PROT_READ | PROT_WRITE},
+		{15, PROT_READ},
+		{8, PROT_NONE},
+		{8, PROT_READ | PROT_WRITE | PROT_EXEC},
+		{3, PROT_WRITE},
+		{3, PROT_EXEC},
+		{5, PROT_READ | PROT_EXEC},
+		{1, PROT_WRITE | PROT_EXEC},
+		{1, PROT_READ | 0x10},
 	};
 
 	return PICK(g, t);
@@ -170,9 +186,9 @@ static unsigned some_prot(struct gen *g)
 static void gen_mmap(struct gen *g, struct op *op)
 {
 	static const struct weighted kinds[] = {
-		{ 50, FILE_NONE }, { 15, FILE_RO }, { 22, FILE_SHM },
-		{ 5, FILE_SHM_RO }, { 2, FILE_SHM_WO }, { 1, FILE_BAD },
-		{ 3, FILE_ZERO },
+		{50, FILE_NONE},  {15, FILE_RO},    {22, FILE_SHM},
+		{5, FILE_SHM_RO}, {2, FILE_SHM_WO}, {1, FILE_BAD},
+		{3, FILE_ZERO},
 	};
 	unsigned r;
 
@@ -233,8 +249,8 @@ static void gen_mmap(struct gen *g, struct op *op)
 static void gen_mremap(struct gen *g, struct op *op)
 {
 	static const struct weighted t[] = {
-		{ 24, 0 }, { 10, 1 }, { 46, 3 }, { 12, 7 }, { 4, 5 },
-		{ 1, 2 },  { 1, 4 },  { 1, 6 },	 { 1, 8 },
+		{24, 0}, {10, 1}, {46, 3}, {12, 7}, {4, 5},
+		{1, 2},	 {1, 4},  {1, 6},  {1, 8},
 	};
 
 	op->at = some_place(g, true);
@@ -254,13 +270,30 @@ static void gen_mremap(struct gen *g, struct op *op)
 static void gen_madvise(struct gen *g, struct op *op)
 {
 	static const struct weighted t[] = {
-		{ 36, 4 /* DONTNEED */ }, { 5, 0 }, { 5, 1 }, { 4, 2 }, { 4, 3 },
-		{ 6, 10 /* DONTFORK */ }, { 5, 11 }, { 6, 18 /* WIPEONFORK */ },
-		{ 5, 19 }, { 10, 22 /* POPULATE_READ */ },
-		{ 11, 23 /* POPULATE_WRITE */ }, { 2, 24 }, { 1, 5 }, { 1, 99 },
+		{36, 4 /* DONTNEED */},
+		{5, 0},
+		{5, 1},
+		{4, 2},
+		{4, 3},
+		{6, 10 /* DONTFORK */},
+		{5, 11},
+		{6, 18 /* WIPEONFORK */},
+		{5, 19},
+		{10, 22 /* POPULATE_READ */},
+		{11, 23 /* POPULATE_WRITE */},
+		{2, 24},
+		{1, 5},
+		{1, 99},
 		/* not 8, FREE: PAGEOUT would take such pages away */
-		{ 5, 9 /* REMOVE */ }, { 2, 20 }, { 2, 21 },
-		{ 2, 16 }, { 2, 17 }, { 2, 14 }, { 2, 15 }, { 1, 12 }, { 1, 13 },
+		{5, 9 /* REMOVE */},
+		{2, 20},
+		{2, 21},
+		{2, 16},
+		{2, 17},
+		{2, 14},
+		{2, 15},
+		{1, 12},
+		{1, 13},
 	};
 
 	op->at = some_place(g, true);
@@ -293,7 +326,7 @@ static void gen_access(struct gen *g, struct op *op)
 	else if (chance(g, 60))
 		op->at.off += below(g, PAGE);
 	if (chance(g, 1))
-		op->at = (struct where){ SEG_ABS, bad_address(g) };
+		op->at = (struct where){SEG_ABS, bad_address(g)};
 	op->value = chance(g, 30) ? 0xc3 : below(g, 256);
 	if (op->kind == OP_FETCH) {
 		op->len = 1;
@@ -340,7 +373,8 @@ static void gen_process(struct gen *g, struct op *op)
 	}
 	if (op->kind != OP_EXIT)
 		return;
-	for (unsigned k = 0; k < n; k++) { /* the first leaf from a random one */
+	for (unsigned k = 0; k < n;
+	     k++) { /* the first leaf from a random one */
 		unsigned p = live[(k + op->proc) % n];
 		bool leaf = p != 0;
 
@@ -428,15 +462,14 @@ static void gen_args(struct gen *g, struct op *op)
 void gen_next(struct gen *g, struct op *op)
 {
 	static const struct weighted t[] = {
-		{ 150, OP_MMAP }, { 20, OP_MUNMAP }, { 75, OP_MPROTECT },
-		{ 45, OP_MREMAP }, { 70, OP_MADVISE }, { 15, OP_MINCORE },
-		{ 8, OP_MSYNC }, { 14, OP_MLOCK }, { 9, OP_MUNLOCK },
-		{ 2, OP_MUNLOCKALL }, { 14, OP_BRK }, { 170, OP_LOAD },
-		{ 260, OP_STORE }, { 20, OP_FETCH }, { 22, OP_PREAD },
-		{ 22, OP_PWRITE }, { 6, OP_TRUNCATE }, { 14, OP_FORK },
-		{ 13, OP_EXIT }, { 25, OP_PAGEMAP }, { 10, OP_SMAPS },
-		{ 2, OP_MLOCKALL }, { 12, OP_POKE },
-		{ 3, OP_LIMIT },
+		{150, OP_MMAP},	    {20, OP_MUNMAP},  {75, OP_MPROTECT},
+		{45, OP_MREMAP},    {70, OP_MADVISE}, {15, OP_MINCORE},
+		{8, OP_MSYNC},	    {14, OP_MLOCK},   {9, OP_MUNLOCK},
+		{2, OP_MUNLOCKALL}, {14, OP_BRK},     {170, OP_LOAD},
+		{260, OP_STORE},    {20, OP_FETCH},   {22, OP_PREAD},
+		{22, OP_PWRITE},    {6, OP_TRUNCATE}, {14, OP_FORK},
+		{13, OP_EXIT},	    {25, OP_PAGEMAP}, {10, OP_SMAPS},
+		{2, OP_MLOCKALL},   {12, OP_POKE},    {3, OP_LIMIT},
 	};
 
 	memset(op, 0, sizeof(*op));
@@ -454,10 +487,11 @@ void gen_next(struct gen *g, struct op *op)
 /* ------------------------------------------------------------ text of an op */
 
 static const char *const kind_name[OP_KINDS] = {
-	"mmap", "munmap", "mprotect", "mremap", "madvise", "mincore", "msync",
-	"mlock", "munlock", "munlockall", "brk", "load", "store", "fetch",
-	"pread", "pwrite", "truncate", "fork", "exit", "maps", "pagemap",
-	"smaps", "mlockall", "peek", "poke", "limit",
+	"mmap",	 "munmap", "mprotect", "mremap",     "madvise",	 "mincore",
+	"msync", "mlock",  "munlock",  "munlockall", "brk",	 "load",
+	"store", "fetch",  "pread",    "pwrite",     "truncate", "fork",
+	"exit",	 "maps",   "pagemap",  "smaps",	     "mlockall", "peek",
+	"poke",	 "limit",
 };
 
 /*
@@ -470,7 +504,8 @@ void op_print(const struct op *op, char *buf, size_t cap)
 	static const char seg[] = "AB@";
 	size_t n = 0;
 
-#define ADD(...) (n += (size_t)snprintf(buf + n, n < cap ? cap - n : 0, __VA_ARGS__))
+#define ADD(...)                                                               \
+	(n += (size_t)snprintf(buf + n, n < cap ? cap - n : 0, __VA_ARGS__))
 	ADD("%s p%u", kind_name[op->kind], op->proc);
 	if (op->at.seg || op->at.off)
 		ADD(" at=%c%" PRIx64, seg[op->at.seg], (uint64_t)op->at.off);
@@ -518,8 +553,7 @@ static bool parse_field(const char *s, struct op *op)
 	    sscanf(s, "prot=%x", &op->prot) == 1 ||
 	    sscanf(s, "flags=%x", &op->flags) == 1 ||
 	    sscanf(s, "value=%x", &op->value) == 1 ||
-	    (sscanf(s, "other=%u", &op->other) == 1 &&
-	     op->other < MAX_PROCS) ||
+	    (sscanf(s, "other=%u", &op->other) == 1 && op->other < MAX_PROCS) ||
 	    sscanf(s, "off=%" SCNx64, &op->offset) == 1)
 		return true;
 	if (sscanf(s, "file=%x", &u) == 1 && u < FILE_IDS) {

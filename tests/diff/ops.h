@@ -27,11 +27,11 @@
  * Most operations are in the low and the high zone, so that they overlap; the
  * space between is wider than the stack guard gap (256 pages).
  */
-#define ZONE_PAGES 48
+#define ZONE_PAGES  48
 #define ARENA_PAGES 640
-#define ARENA_SPAN (ARENA_PAGES + 160) /* with what mappings stick out */
-#define BRK_PAGES 24
-#define MAX_PROCS 4
+#define ARENA_SPAN  (ARENA_PAGES + 160) /* with what mappings stick out */
+#define BRK_PAGES   24
+#define MAX_PROCS   4
 
 enum op_kind {
 	OP_MMAP,     /* where len prot flags file offset */
@@ -65,7 +65,7 @@ enum op_kind {
 	 */
 	OP_PEEK,
 	OP_POKE,
-	OP_LIMIT,    /* RLIMIT_STACK: len bytes */
+	OP_LIMIT, /* RLIMIT_STACK: len bytes */
 	OP_KINDS
 };
 
@@ -74,16 +74,16 @@ enum seg { SEG_ARENA, SEG_BRK, SEG_ABS };
 
 /* Files that a mapping can name; opened by the backend. */
 enum file_id {
-	FILE_NONE, /* descriptor -1 */
-	FILE_RO,   /* a regular file of RO_SIZE bytes, opened read-only */
-	FILE_SHM,  /* a file in memory, of SHM_SIZE bytes at first, RDWR */
+	FILE_NONE,   /* descriptor -1 */
+	FILE_RO,     /* a regular file of RO_SIZE bytes, opened read-only */
+	FILE_SHM,    /* a file in memory, of SHM_SIZE bytes at first, RDWR */
 	FILE_SHM_RO, /* the same file, opened read-only */
 	FILE_SHM_WO, /* and write-only */
 	FILE_BAD,    /* a descriptor that is not open */
 	FILE_ZERO,   /* /dev/zero, RDWR */
 	FILE_IDS
 };
-#define RO_SIZE (9 * PAGE + 1234)
+#define RO_SIZE	 (9 * PAGE + 1234)
 #define SHM_SIZE (10 * PAGE + 100)
 
 struct where {
@@ -108,13 +108,13 @@ struct result {
 	bool is_place;	/* ret is an address, and `place` tells which */
 	bool elsewhere; /* outside arena and break; it was unmapped again */
 	struct where place;
-	int sig, code;	/* signal that ended an access, 0: none */
+	int sig, code; /* signal that ended an access, 0: none */
 	struct where sig_at;
 	uint64_t done, hash; /* bytes accessed, and of loads their hash */
 	unsigned minflt;
 	unsigned char vec[ARENA_SPAN]; /* mincore, pagemap */
 	unsigned nvec;
-	char *text; /* maps: lines of "start end perms offset name" */
+	char *text;	 /* maps: lines of "start end perms offset name" */
 	unsigned locked; /* maps: pages of VmLck */
 };
 

@@ -92,8 +92,9 @@ static bool shadow_anon(unsigned proc, struct where w, uint64_t len)
 
 static void shadow_mremap(const struct op *op)
 {
-	unsigned char old[2 * ARENA_SPAN] = { 0 }, *p;
-	int64_t n = pages_of(op->at, op->len), m = pages_of(op->at, op->new_len);
+	unsigned char old[2 * ARENA_SPAN] = {0}, *p;
+	int64_t n = pages_of(op->at, op->len),
+		m = pages_of(op->at, op->new_len);
 
 	for (int64_t i = 0; i < n; i++)
 		if ((p = shadow_page(op->proc, op->at, i)))
@@ -117,7 +118,7 @@ static void shadow_brk(const struct op *op)
 	struct shadow *s = &shadow[op->proc];
 	int64_t was = (s->brk_end + PAGE - 1) & -PAGE;
 	int64_t now = (res.place.off + PAGE - 1) & -PAGE;
-	struct where w = { SEG_BRK, was };
+	struct where w = {SEG_BRK, was};
 
 	s->brk_end = res.place.off;
 	if (now > was)
@@ -206,12 +207,15 @@ static const char *error_name(int64_t e)
 		int e;
 		const char *name;
 	} t[] = {
-		{ EPERM, "EPERM" }, { ENOENT, "ENOENT" }, { EBADF, "EBADF" },
-		{ EAGAIN, "EAGAIN" }, { ENOMEM, "ENOMEM" }, { EACCES, "EACCES" },
-		{ EFAULT, "EFAULT" }, { EBUSY, "EBUSY" }, { EEXIST, "EEXIST" },
-		{ ENODEV, "ENODEV" }, { EINVAL, "EINVAL" }, { EFBIG, "EFBIG" },
-		{ EOVERFLOW, "EOVERFLOW" }, { EOPNOTSUPP, "EOPNOTSUPP" },
-		{ ENOSYS, "ENOSYS" }, { EIO, "EIO" }, { EINTR, "EINTR" },
+		{EPERM, "EPERM"},	  {ENOENT, "ENOENT"},
+		{EBADF, "EBADF"},	  {EAGAIN, "EAGAIN"},
+		{ENOMEM, "ENOMEM"},	  {EACCES, "EACCES"},
+		{EFAULT, "EFAULT"},	  {EBUSY, "EBUSY"},
+		{EEXIST, "EEXIST"},	  {ENODEV, "ENODEV"},
+		{EINVAL, "EINVAL"},	  {EFBIG, "EFBIG"},
+		{EOVERFLOW, "EOVERFLOW"}, {EOPNOTSUPP, "EOPNOTSUPP"},
+		{ENOSYS, "ENOSYS"},	  {EIO, "EIO"},
+		{EINTR, "EINTR"},
 	};
 	static char other[24];
 
@@ -256,9 +260,11 @@ static const char *short_name(const char *path)
 	static const struct {
 		const char *part, *name;
 	} t[] = {
-		{ "qdiff-ro", "ro" }, { "qdiff-shm", "shm" },
-		{ "/dev/zero (deleted)", "shared" }, { "/dev/zero", "zero" },
-		{ "[heap]", "heap" },
+		{"qdiff-ro", "ro"},
+		{"qdiff-shm", "shm"},
+		{"/dev/zero (deleted)", "shared"},
+		{"/dev/zero", "zero"},
+		{"[heap]", "heap"},
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
@@ -283,7 +289,7 @@ static void print_maps_line(const char *line)
 	if (to.seg == SEG_ABS)
 		return;
 	if (from.seg == SEG_ABS) /* the heap from before the first brk */
-		from = (struct where){ to.seg, 0 };
+		from = (struct where){to.seg, 0};
 	to.off++;
 	printf("    ");
 	print_where(from);
@@ -313,8 +319,9 @@ static void print_flags(const char *s)
 static void print_smaps_line(unsigned proc, const char *line)
 {
 	static const char *const shown[] = {
-		"Rss:", "Pss:", "Anonymous:", "Shared_Clean:", "Shared_Dirty:",
-		"Private_Clean:", "Private_Dirty:",
+		"Rss:",		  "Pss:",	   "Anonymous:",
+		"Shared_Clean:",  "Shared_Dirty:", "Private_Clean:",
+		"Private_Dirty:",
 	};
 	static uint64_t clean;
 	static bool ours, anon;
@@ -417,7 +424,7 @@ static bool out_of_place(const struct op *op)
  */
 static void keep_lock_count(const struct op *op)
 {
-	struct op look = { .kind = OP_MAPS, .proc = op->proc };
+	struct op look = {.kind = OP_MAPS, .proc = op->proc};
 
 	/* the program's own pages would count */
 	if (op->kind == OP_MLOCKALL)
@@ -471,12 +478,12 @@ static struct options {
 	unsigned long count;
 	const char *ops_file;
 	bool stats, print;
-} opt = { .seed = 1, .count = 1000 };
+} opt = {.seed = 1, .count = 1000};
 
 /* What every page holds at the end, in every process. */
 static void final_state(unsigned long nr)
 {
-	struct op op = { .len = 8 };
+	struct op op = {.len = 8};
 
 	for (op.proc = 0; op.proc < MAX_PROCS; op.proc++) {
 		if (!shadow[op.proc].alive)
@@ -493,7 +500,7 @@ static void final_state(unsigned long nr)
 		for (op.at.off = 0; op.at.off < BRK_PAGES * PAGE;
 		     op.at.off += PAGE)
 			run_op(nr, &op);
-		op.at = (struct where){ SEG_ARENA, 0 };
+		op.at = (struct where){SEG_ARENA, 0};
 		op.kind = OP_MAPS;
 		run_op(nr, &op);
 	}
@@ -594,7 +601,7 @@ static void print_stats(void)
 	char text[64];
 
 	for (unsigned k = 0; k < OP_KINDS; k++) {
-		struct op op = { .kind = k };
+		struct op op = {.kind = k};
 
 		op_print(&op, text, sizeof(text));
 		*strchr(text, ' ') = 0;

@@ -37,7 +37,7 @@
 #include <unistd.h>
 
 #define DEFAULT_BASE 0x200000000000ull
-#define TEXT_BYTES (256 << 10)
+#define TEXT_BYTES   (256 << 10)
 
 static uint64_t base, brk_base;
 static int fds[FILE_IDS];
@@ -63,10 +63,10 @@ static void die(const char *what)
 struct where backend_where(uint64_t addr)
 {
 	if (addr - base < (uint64_t)ARENA_SPAN * PAGE)
-		return (struct where){ SEG_ARENA, (int64_t)(addr - base) };
+		return (struct where){SEG_ARENA, (int64_t)(addr - base)};
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
-		return (struct where){ SEG_BRK, (int64_t)(addr - brk_base) };
-	return (struct where){ SEG_ABS, (int64_t)addr };
+		return (struct where){SEG_BRK, (int64_t)(addr - brk_base)};
+	return (struct where){SEG_ABS, (int64_t)addr};
 }
 
 static uint64_t address(struct where w)
@@ -78,8 +78,8 @@ static uint64_t address(struct where w)
 
 /* ------------------------------------------------------- the worker's calls */
 
-static inline long call(long nr, uint64_t a, uint64_t b, uint64_t c,
-			uint64_t d, uint64_t e, uint64_t f)
+static inline long call(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+			uint64_t e, uint64_t f)
 {
 	register uint64_t r10 __asm__("r10") = d;
 	register uint64_t r8 __asm__("r8") = e;
@@ -129,7 +129,8 @@ static void do_access(const struct op *op)
 	if (!sigsetjmp(fault_jump, 1)) {
 		for (; done < op->len; done++) {
 			if (op->kind == OP_STORE) {
-				p[done] = (unsigned char)(op->value + done / 16);
+				p[done] =
+					(unsigned char)(op->value + done / 16);
 				continue;
 			}
 			c = p[done];
@@ -228,18 +229,18 @@ static void do_maps(void)
 static void do_remote(const struct op *op)
 {
 	static unsigned char buf[4 * PAGE];
-	struct iovec local = { buf, op->len };
-	struct iovec remote = { (void *)address(op->at), op->len };
-	long nr = op->kind == OP_PEEK ? SYS_process_vm_readv :
-					SYS_process_vm_writev;
+	struct iovec local = {buf, op->len};
+	struct iovec remote = {(void *)address(op->at), op->len};
+	long nr = op->kind == OP_PEEK ? SYS_process_vm_readv
+				      : SYS_process_vm_writev;
 
 	for (uint64_t i = 0; i < op->len; i++)
 		buf[i] = (unsigned char)(op->value + i / 16);
 	answer.res.ret = call(nr, op->offset, (uint64_t)&local, 1,
 			      (uint64_t)&remote, 1, 0);
 	if (op->kind == OP_PEEK && answer.res.ret > 0)
-		answer.res.hash = hash_bytes(HASH_START, buf,
-					     (size_t)answer.res.ret);
+		answer.res.hash =
+			hash_bytes(HASH_START, buf, (size_t)answer.res.ret);
 }
 
 static long set_stack_limit(uint64_t bytes)
@@ -356,7 +357,8 @@ static void do_op(const struct op *op)
 	}
 }
 
-/* --------------------------------------------------------- the worker itself */
+/* --------------------------------------------------------- the worker itself
+ */
 
 static void put(int fd, const void *buf, size_t n)
 {
@@ -537,7 +539,7 @@ void backend_run(const struct op *op, struct result *res)
 
 static void open_shm(void)
 {
-	static const char *const dirs[] = { "/dev/shm", "/tmp" };
+	static const char *const dirs[] = {"/dev/shm", "/tmp"};
 	static unsigned char page[PAGE];
 	char path[64];
 	int fd = -1;
@@ -550,8 +552,8 @@ static void open_shm(void)
 	if (fd < 0)
 		die("shm file");
 	for (int64_t off = 0; off < SHM_SIZE; off += PAGE) {
-		size_t n = SHM_SIZE - off < PAGE ? (size_t)(SHM_SIZE - off) :
-						   (size_t)PAGE;
+		size_t n = SHM_SIZE - off < PAGE ? (size_t)(SHM_SIZE - off)
+						 : (size_t)PAGE;
 
 		for (size_t i = 0; i < n; i++)
 			page[i] = file_byte((uint64_t)off + i);
@@ -582,8 +584,8 @@ static void open_files(const char *ro_path)
 /* The first worker: signal handlers, and a break that begins on a page. */
 static _Noreturn void first_worker(void)
 {
-	struct sigaction sa = { 0 };
-	stack_t ss = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
+	struct sigaction sa = {0};
+	stack_t ss = {.ss_sp = signal_stack, .ss_size = sizeof(signal_stack)};
 
 	sigaltstack(&ss, NULL);
 	sa.sa_sigaction = on_fault;
@@ -597,7 +599,7 @@ static _Noreturn void first_worker(void)
 
 void backend_init(const struct backend_options *o)
 {
-	struct rlimit core = { 0, 0 };
+	struct rlimit core = {0, 0};
 	pid_t pid;
 
 	setrlimit(RLIMIT_CORE, &core);
@@ -624,7 +626,7 @@ void backend_init(const struct backend_options *o)
 
 unsigned backend_finish(void)
 {
-	struct op op = { .kind = OP_EXIT };
+	struct op op = {.kind = OP_EXIT};
 
 	for (unsigned i = MAX_PROCS; i-- > 0;)
 		ask(i, &op);

@@ -17,7 +17,7 @@
 #include <sim/sim.h>
 
 #define DEFAULT_BASE 0x200000000000ull
-#define CHECK_EVERY 64
+#define CHECK_EVERY  64
 
 static uint64_t base, brk_base;
 static struct sim_machine *machine;
@@ -29,10 +29,10 @@ static char *maps_text; /* of the last OP_MAPS */
 struct where backend_where(uint64_t addr)
 {
 	if (addr - base < (uint64_t)ARENA_SPAN * PAGE)
-		return (struct where){ SEG_ARENA, (int64_t)(addr - base) };
+		return (struct where){SEG_ARENA, (int64_t)(addr - base)};
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
-		return (struct where){ SEG_BRK, (int64_t)(addr - brk_base) };
-	return (struct where){ SEG_ABS, (int64_t)addr };
+		return (struct where){SEG_BRK, (int64_t)(addr - brk_base)};
+	return (struct where){SEG_ABS, (int64_t)addr};
 }
 
 static uint64_t address(struct where w)
@@ -78,8 +78,10 @@ static void do_mmap(struct sim_task *t, const struct op *op, struct result *r)
 		r->ret = -EBADF;
 		return;
 	}
-	note_place(t, r, sim_mmap(t, address(op->at), op->len, op->prot,
-				  op->flags, f, op->offset), op->len);
+	note_place(t, r,
+		   sim_mmap(t, address(op->at), op->len, op->prot, op->flags, f,
+			    op->offset),
+		   op->len);
 }
 
 static void note_signal(struct sim_task *t, struct result *r, int sig)
@@ -93,8 +95,7 @@ static void note_signal(struct sim_task *t, struct result *r, int sig)
 	r->sig_at = backend_where(t->sig.addr);
 }
 
-static void do_access(struct sim_task *t, const struct op *op,
-		      struct result *r)
+static void do_access(struct sim_task *t, const struct op *op, struct result *r)
 {
 	static unsigned char buf[65536];
 	uaddr_t a = address(op->at);
@@ -108,8 +109,8 @@ static void do_access(struct sim_task *t, const struct op *op,
 		sig = sim_read(t, a, buf, op->len);
 	}
 	r->done = sig ? t->done : op->len;
-	r->hash = op->kind == OP_STORE ? HASH_START :
-					 hash_bytes(HASH_START, buf, r->done);
+	r->hash = op->kind == OP_STORE ? HASH_START
+				       : hash_bytes(HASH_START, buf, r->done);
 	if (!sig && op->kind == OP_FETCH && buf[0] == 0xc3) {
 		sig = sim_fetch(t, a, buf, 1);
 		r->done += !sig;
@@ -143,7 +144,7 @@ static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 
 static int64_t do_file_io(struct sim_task *t, const struct op *op)
 {
-	struct user_buffer u = { t, address(op->at), op->kind == OP_PREAD };
+	struct user_buffer u = {t, address(op->at), op->kind == OP_PREAD};
 	struct address_space *as = sim_file_mapping(files[op->file]);
 	struct quire_file *f = sim_file_quire(files[op->file]);
 	uint64_t offset = op->offset;
@@ -203,8 +204,7 @@ static void do_maps(struct sim_task *t, struct result *r)
 	r->text = maps_text;
 }
 
-static void do_remote(struct sim_task *t, const struct op *op,
-		      struct result *r)
+static void do_remote(struct sim_task *t, const struct op *op, struct result *r)
 {
 	static unsigned char buf[4 * PAGE];
 	struct mm_struct *mm = tasks[op->other]->qt.mm;
@@ -264,9 +264,10 @@ static void do_op(struct sim_task *t, const struct op *op, struct result *r)
 		do_mmap(t, op, r);
 		break;
 	case OP_MREMAP:
-		note_place(t, r, sim_mremap(t, address(op->at), op->len,
-					    op->new_len, op->flags,
-					    address(op->to)), op->new_len);
+		note_place(t, r,
+			   sim_mremap(t, address(op->at), op->len, op->new_len,
+				      op->flags, address(op->to)),
+			   op->new_len);
 		break;
 	case OP_LOAD:
 	case OP_STORE:
@@ -351,9 +352,8 @@ static void open_files(const char *ro_path)
 	for (uint64_t i = 0; i < sizeof(content); i++)
 		content[i] = file_byte(i);
 	files[FILE_SHM] = sim_file_shmem(machine, "qdiff-shm (deleted)", 0);
-	files[FILE_RO] = sim_file_open_host(machine,
-					    ro_path ? ro_path : "qdiff-ro",
-					    false);
+	files[FILE_RO] = sim_file_open_host(
+		machine, ro_path ? ro_path : "qdiff-ro", false);
 	files[FILE_ZERO] = sim_file_zero_dev(machine);
 	if (!files[FILE_SHM] || !files[FILE_RO] || !files[FILE_ZERO])
 		die("files");
@@ -366,7 +366,7 @@ static void open_files(const char *ro_path)
 
 void backend_init(const struct backend_options *o)
 {
-	struct sim_config config = { .ram_bytes = 64ull << 20, .cpus = 1 };
+	struct sim_config config = {.ram_bytes = 64ull << 20, .cpus = 1};
 
 	base = o->base ? o->base : DEFAULT_BASE;
 	machine = sim_machine_create(&config);
@@ -398,7 +398,9 @@ unsigned backend_finish(void)
 	complaints += sim_check(machine);
 	left = sim_machine_destroy(machine);
 	if (left)
-		fprintf(stderr, "replay_sim: %llu pages, files or violations "
-			"left\n", (unsigned long long)left);
+		fprintf(stderr,
+			"replay_sim: %llu pages, files or violations "
+			"left\n",
+			(unsigned long long)left);
 	return complaints + (unsigned)left;
 }
