@@ -284,10 +284,9 @@ static void gen_madvise(struct gen *g, struct op *op)
 		{2, 24},
 		{1, 5},
 		{1, 99},
-		/* not 8, FREE: PAGEOUT would take such pages away */
+		/* not FREE, PAGEOUT: what they take away is reclaim's choice */
 		{5, 9 /* REMOVE */},
-		{2, 20},
-		{2, 21},
+		{3, 20 /* COLD */},
 		{2, 16},
 		{2, 17},
 		{2, 14},
