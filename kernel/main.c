@@ -254,6 +254,7 @@ static void start_quire(void)
 		.kernel_table = kernel_root,
 		.asids = cpu_features.pcid ? 6 : 0,
 		.nx = cpu_features.nx,
+		.smap = cpu_features.smap,
 	};
 
 	config.nr_regions = free_regions(regions, ARRAY_SIZE(regions));
