@@ -29,10 +29,6 @@
 	(SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
 #define SET_IGNORE                                                             \
 	(SIGBIT(SIGCHLD) | SIGBIT(SIGURG) | SIGBIT(SIGWINCH) | SIGBIT(SIGCONT))
-#define SET_CORE                                                               \
-	(SIGBIT(SIGQUIT) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) |                  \
-	 SIGBIT(SIGABRT) | SIGBIT(SIGBUS) | SIGBIT(SIGFPE) |                   \
-	 SIGBIT(SIGSEGV) | SIGBIT(SIGXCPU) | SIGBIT(SIGXFSZ) | SIGBIT(SIGSYS))
 #define SET_SYNC                                                               \
 	(SIGBIT(SIGSEGV) | SIGBIT(SIGBUS) | SIGBIT(SIGILL) | SIGBIT(SIGTRAP) | \
 	 SIGBIT(SIGFPE) | SIGBIT(SIGSYS))
@@ -207,7 +203,7 @@ static bool kills_at_once(struct task *t, int signo)
 	return signo == SIGKILL ||
 	       (t->sighand &&
 		t->sighand->action[signo - 1].handler == SIG_DFL &&
-		!((SET_IGNORE | SET_STOP | SET_CORE) & bit));
+		!((SET_IGNORE | SET_STOP | SET_SYNC) & bit));
 }
 
 /* A thread that would take the signal now, or NULL. */
@@ -532,9 +528,8 @@ void do_signal(struct pt_regs *regs, bool syscall)
 		}
 		if (SET_SYNC & SIGBIT(signo))
 			tell_death(regs, &info);
-		group_exit_locked(p, signo | (SET_CORE & SIGBIT(signo)
-						      ? 0x80
-						      : 0));
+		/* no core is ever written, so the status never says so */
+		group_exit_locked(p, signo);
 	}
 	if (t->restore_blocked) {
 		t->restore_blocked = false;

@@ -198,6 +198,7 @@ static void default_actions(void)
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
 	status = IN_CHILD(abort());
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	CHECK(!WCOREDUMP(status));
 	status = IN_CHILD(raise(SIGCHLD); raise(SIGWINCH); raise(SIGCONT);
 			  _exit(5));
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
