@@ -60,6 +60,17 @@ static __cold_path vm_fault_t kernelmode_fixup_or_oops(struct quire_task *task,
 	return outcome(VM_FAULT_SIGSEGV, QF_OOPS);
 }
 
+/* The key of the page at address (SDM vol. 3A, 4.6.2): bits 62..59. */
+static __cold_path uint32_t protection_key(struct quire_task *task,
+					   uaddr_t address)
+{
+	struct x86_walk w;
+
+	x86_walk_table(task->q, virt_to_phys(task->q, task->mm->pgd), address,
+		       &w);
+	return w.n ? (uint32_t)(w.entry[w.n - 1] >> 59) & 15 : 0;
+}
+
 /* The access is not allowed or not mapped; no lock held. */
 static __cold_path vm_fault_t bad_area_nosemaphore(struct quire_task *task,
 						   struct pt_regs *regs,
@@ -71,6 +82,8 @@ static __cold_path vm_fault_t bad_area_nosemaphore(struct quire_task *task,
 
 	if (!(error & X86_PF_USER))
 		return kernelmode_fixup_or_oops(task, regs, error, address);
+	if (code == QUIRE_SEGV_PKUERR)
+		sig.pkey = protection_key(task, address);
 	set_signal_archinfo(task, error, address);
 	quire_host_signal(task, &sig);
 	return outcome(VM_FAULT_SIGSEGV, QF_SIGSEGV);
@@ -199,6 +212,9 @@ static __cold_path vm_fault_t unusual_fault(struct quire_task *task,
 	if (task->faults_disabled || !task->mm)
 		return bad_area_nosemaphore(task, regs, error, address,
 					    QUIRE_SEGV_MAPERR);
+	if (error & X86_PF_PK)
+		return bad_area_nosemaphore(task, regs, error, address,
+					    QUIRE_SEGV_PKUERR);
 	if (error & X86_PF_WRITE)
 		flags |= FAULT_ACCESS_WRITE;
 	else if (error & X86_PF_INSTR)

@@ -5,6 +5,8 @@
  */
 #include <anonymous.h>
 #include <fault.h>
+#include <asm/ptrace.h>
+#include <asm/trap_pf.h>
 
 #include "common.h"
 
@@ -568,6 +570,35 @@ TEST(kernel_access_with_interrupts_off)
 			    a + PG, &v, 8),
 		 SIM_EFAULT);
 	CHECK_EQ(frame_of(t, a + PG), 0);
+	sim_exit(t);
+}
+
+/*
+ * behaviour: E7 (SEGV_PKUERR with the page's key; the simulated processor has
+ * no keys, so the exception is made by hand)
+ */
+TEST(protection_key_fault)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct pt_regs regs = {.cs = 0x33, .flags = X86_EFLAGS_IF};
+	uaddr_t a = anon(t, 1);
+	pte_t e;
+
+	put64(t, a, 1);
+	e = ptep_get(pte_at(t, a));
+	poke(t, a, (pte_t){e.v | 5ull << 59});
+	do_page_fault(&regs,
+		      X86_PF_PK | X86_PF_USER | X86_PF_PROT | X86_PF_WRITE,
+		      a + 8);
+	CHECK_EQ(t->nr_queued, 1);
+	CHECK_EQ(t->queue[0].signo, SIGSEGV);
+	CHECK_EQ(t->queue[0].code, QUIRE_SEGV_PKUERR);
+	CHECK_EQ(t->queue[0].addr, a + 8);
+	CHECK_EQ(t->queue[0].pkey, 5);
+	t->nr_queued = 0;
+	poke(t, a, e);
+	CHECK_EQ(get64(t, a), 1);
+	CHECK_SYSTEM(m);
 	sim_exit(t);
 }
 
