@@ -47,7 +47,8 @@ void quire_host_oom(struct quire_task *qt)
 			quire_mm_put(mm);
 		}
 		pages = s.anon_pages + s.shmem_pages;
-		if (mm && (!victim || pages > most) && !p->group_exit) {
+		if (mm && (!victim || pages > most) && !p->group_exit &&
+		    p->oom_score_adj > -1000) {
 			if (victim)
 				process_put(victim);
 			victim = p;

@@ -390,3 +390,20 @@ long sys_creat(uaddr_t path, uint32_t mode)
 {
 	return do_open(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
+
+/* openat2(2), without the restrictions of `resolve`. */
+long sys_openat2(int dirfd, uaddr_t path, uaddr_t uhow, size_t size)
+{
+	uint64_t how[3]; /* flags, mode, resolve */
+
+	if (size < sizeof(how))
+		return -EINVAL;
+	if (size > sizeof(how))
+		return -E2BIG;
+	if (copy_from_user(how, uhow, sizeof(how)))
+		return -EFAULT;
+	if (how[0] > UINT32_MAX || (how[1] & ~07777ull) || how[2] ||
+	    (how[1] && !(how[0] & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)))))
+		return -EINVAL;
+	return do_open(dirfd, path, (uint32_t)how[0], (uint32_t)how[1]);
+}

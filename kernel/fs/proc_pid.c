@@ -388,11 +388,41 @@ static int store_clear_refs(const char *text, struct process *p)
 	return err;
 }
 
-/* Remembered by nobody: the OOM killer weighs memory alone. */
-static int store_ignored(const char *text, struct process *p)
+static int show_oom_adj(struct text *out, struct process *p, struct task *t)
 {
-	(void)text;
-	(void)p;
+	(void)t;
+	text_printf(out, "%d\n", p->oom_score_adj);
+	return 0;
+}
+
+static int store_oom_adj(const char *text, struct process *p)
+{
+	bool minus = text[0] == '-';
+	uint64_t v;
+	char *end;
+
+	v = strtoull(text + minus, &end, 10);
+	if (end == text + minus || v > 1000)
+		return -EINVAL;
+	if (minus && !is_root())
+		return -EACCES;
+	p->oom_score_adj = minus ? -(int)v : (int)v;
+	return 0;
+}
+
+static int store_comm(const char *text, struct process *p)
+{
+	struct task *t = find_task(p->pid);
+	const char *nl = strchr(text, '\n');
+	size_t n = nl ? (size_t)(nl - text) : strlen(text);
+
+	if (!t)
+		return -ESRCH;
+	if (n > sizeof(t->comm) - 1)
+		n = sizeof(t->comm) - 1;
+	memcpy(t->comm, text, n);
+	t->comm[n] = '\0';
+	task_put(t);
 	return 0;
 }
 
@@ -659,6 +689,10 @@ int show_mountinfo(struct text *out, struct process *p, struct task *t);
 	{                                                                      \
 		.name = n, .mode = S_IFREG | 0444, .value = v                  \
 	}
+#define SET_ENTRY(n, get, set)                                                 \
+	{                                                                      \
+		.name = n, .mode = S_IFREG | 0644, .show = get, .store = set   \
+	}
 #define COMMON_ENTRIES                                                         \
 	FILE_ENTRY("status", 0444, show_status),                               \
 		FILE_ENTRY("stat", 0444, show_stat),                           \
@@ -668,7 +702,7 @@ int show_mountinfo(struct text *out, struct process *p, struct task *t);
 		FILE_ENTRY("cmdline", 0444, show_cmdline),                     \
 		FILE_ENTRY("environ", 0400, show_environ),                     \
 		FILE_ENTRY("auxv", 0400, show_auxv),                           \
-		FILE_ENTRY("comm", 0644, show_comm),                           \
+		SET_ENTRY("comm", show_comm, store_comm),                      \
 		FILE_ENTRY("limits", 0444, show_limits),                       \
 		FILE_ENTRY("mounts", 0444, show_mounts),                       \
 		FILE_ENTRY("mountinfo", 0444, show_mountinfo),                 \
@@ -677,10 +711,7 @@ int show_mountinfo(struct text *out, struct process *p, struct task *t);
 		VALUE_ENTRY("oom_score", "0"), VALUE_ENTRY("cgroup", "0::/"),  \
 		VALUE_ENTRY("wchan", "0"),                                     \
 		VALUE_ENTRY("personality", "00000000"),                        \
-		{.name = "oom_score_adj",                                      \
-		 .mode = S_IFREG | 0644,                                       \
-		 .value = "0",                                                 \
-		 .store = store_ignored},                                      \
+		SET_ENTRY("oom_score_adj", show_oom_adj, store_oom_adj),       \
 		{.name = "clear_refs",                                         \
 		 .mode = S_IFREG | 0200,                                       \
 		 .store = store_clear_refs},                                   \

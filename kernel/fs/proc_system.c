@@ -483,6 +483,10 @@ static const struct proc_entry kernel_entries[] = {
 	VALUE_ENTRY("cap_last_cap", "40"),
 	VALUE_ENTRY("shmmax", "18446744073692774399"),
 	VALUE_ENTRY("sched_child_runs_first", "0"),
+	VALUE_ENTRY("tainted", "0"),
+	VALUE_ENTRY("panic", "0"),
+	VALUE_ENTRY("printk", "7\t4\t1\t7"),
+	VALUE_ENTRY("core_uses_pid", "0"),
 	DIR_ENTRY("random", random_entries),
 	{0},
 };
@@ -495,6 +499,12 @@ static const struct proc_entry vm_entries[] = {
 	 .mode = S_IFREG | 0200,
 	 .store = store_drop_caches},
 	VALUE_ENTRY("nr_hugepages", "0"),
+	VALUE_ENTRY("nr_overcommit_hugepages", "0"),
+	VALUE_ENTRY("min_free_kbytes", "4096"),
+	VALUE_ENTRY("dirty_ratio", "20"),
+	VALUE_ENTRY("dirty_background_ratio", "10"),
+	VALUE_ENTRY("panic_on_oom", "0"),
+	VALUE_ENTRY("oom_kill_allocating_task", "0"),
 	VALUE_ENTRY("swappiness", "60"),
 	VALUE_ENTRY("page-cluster", "3"),
 	{0},
@@ -525,6 +535,8 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ENTRY("version", show_version),
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("cmdline", show_cmdline),
+	VALUE_ENTRY("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\t"
+			     "Priority"),
 	DIR_ENTRY("sys", sysctl_entries),
 	{0},
 };
