@@ -430,3 +430,95 @@ TEST_PLAIN(every_allocation_fails_above_the_page)
 	for (kind = 0; kind < 4; kind++)
 		CHECK(test_every_failure(NULL, absent_table, &kind) > 4);
 }
+
+/* Which of n pages from a are mapped: the number, and from which to which. */
+static unsigned mapped(struct sim_task *t, uaddr_t a, unsigned n,
+		       unsigned *first, unsigned *last)
+{
+	unsigned i, count = 0;
+
+	for (i = 0; i < n; i++)
+		if (frame_of(t, a + i * PG)) {
+			*first = count++ ? *first : i;
+			*last = i;
+		}
+	return count;
+}
+
+/* behaviour: F6 (what is cached around, in the window, the VMA, the table) */
+TEST(fault_around)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "f", 64 * PG, 3);
+	const uaddr_t edge = 0x200040000000ull; /* a table ends here */
+	unsigned first = 0, last = 0;
+	uint64_t min, v;
+	uint8_t byte;
+	uaddr_t a;
+
+	REQUIRE_EQ(sim_quire(m)->fault_around_bytes, 16 * PG);
+	/* all of the file is cached, and a window of 16 pages is mapped */
+	for (v = 0; v < 64; v++)
+		CHECK_EQ(sim_file_read(f, v * PG, &byte, 1), 1);
+	a = edge - 0x100000;
+	CHECK_EQ(sim_mmap(t, a, 64 * PG, RW, MAP_PRIVATE | MAP_FIXED, f, 0), a);
+	min = t->qt.min_flt;
+	CHECK_EQ(sim_load8(t, a + 20 * PG, &byte), 0);
+	CHECK_EQ(byte, sim_file_byte(3, 20 * PG));
+	CHECK_EQ(mapped(t, a, 64, &first, &last), 16);
+	CHECK_EQ(first, 16);
+	CHECK_EQ(last, 31);
+	for (v = 16; v < 32; v++) {
+		CHECK_EQ(sim_load8(t, a + v * PG + 7, &byte), 0);
+		CHECK_EQ(byte, sim_file_byte(3, v * PG + 7));
+	}
+	CHECK_EQ(t->qt.min_flt, min + 1);
+	CHECK_EQ(mm_stats(t).file_pages, 16);
+	CHECK_SYSTEM(m);
+	/* mapped read-only: a private write still makes a copy */
+	CHECK_EQ(sim_store8(t, a + 17 * PG, 1), 0);
+	CHECK_EQ(mm_stats(t).file_pages, 15);
+	CHECK_EQ(mm_stats(t).anon_pages, 1);
+	CHECK_EQ(sim_munmap(t, a, 64 * PG), 0);
+
+	/* no further than the VMA: pages 3 to 9 of a window */
+	a += 3 * PG;
+	CHECK_EQ(sim_mmap(t, a, 7 * PG, RW, MAP_PRIVATE | MAP_FIXED, f, 0), a);
+	CHECK_EQ(sim_load8(t, a + PG, &byte), 0);
+	CHECK_EQ(mapped(t, a - 3 * PG, 16, &first, &last), 7);
+	CHECK_EQ(first, 3);
+	CHECK_EQ(last, 9);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(sim_munmap(t, a, 7 * PG), 0);
+
+	/* nor than the table */
+	a = edge - 5 * PG;
+	CHECK_EQ(sim_mmap(t, a, 20 * PG, RW, MAP_PRIVATE | MAP_FIXED, f, 0), a);
+	CHECK_EQ(sim_load8(t, a, &byte), 0);
+	CHECK_EQ(mapped(t, a, 20, &first, &last), 5);
+	CHECK_EQ(last, 4);
+	CHECK_EQ(sim_munmap(t, a, 20 * PG), 0);
+	CHECK_SYSTEM(m);
+
+	/* of a window that is not cached, nothing; the fault is answered */
+	sim_file_truncate(f, 32 * PG);
+	sim_file_truncate(f, 64 * PG);
+	a = edge - 0x100000;
+	CHECK_EQ(sim_mmap(t, a, 64 * PG, RW, MAP_PRIVATE | MAP_FIXED, f, 0), a);
+	v = t->qt.maj_flt;
+	CHECK_EQ(sim_load8(t, a + 40 * PG, &byte), 0);
+	CHECK_EQ(byte, 0);
+	CHECK(frame_of(t, a + 40 * PG));
+	CHECK_EQ(frame_of(t, a + 20 * PG), 0);
+	CHECK_EQ(t->qt.maj_flt, v + 1);
+	CHECK_EQ(sim_munmap(t, a, 64 * PG), 0);
+
+	/* turned off: page by page */
+	sim_quire(m)->fault_around_bytes = PG;
+	CHECK_EQ(sim_mmap(t, a, 64 * PG, RW, MAP_PRIVATE | MAP_FIXED, f, 0), a);
+	CHECK_EQ(sim_load8(t, a + 20 * PG, &byte), 0);
+	CHECK_EQ(mapped(t, a, 64, &first, &last), 1);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
