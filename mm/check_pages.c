@@ -166,66 +166,66 @@ static void check_frame(struct quire_check *c, struct page *page,
 		check_fail(c, "frame %llx: reclaim would never find it", pfn);
 }
 
+/* A block of the host's or of objects; returns its length in frames. */
+static uint64_t check_kernel_block(struct quire_check *c, struct page *page)
+{
+	uint64_t frames = (uint64_t)1 << page->order;
+
+	if (PageFlag(page, PG_slab))
+		c->slab += frames;
+	if (page_count(page) != page->pins + 1u)
+		check_fail(c,
+			   "frame %llx: a kernel page with refcount %u, "
+			   "%u pins",
+			   frame(c, page), page_count(page), page->pins);
+	if (check_of(c, page)->maps)
+		check_fail(c, "frame %llx: a kernel page is mapped",
+			   frame(c, page));
+	return frames;
+}
+
+/* Whatever block begins at page; returns its length in frames. */
+static uint64_t check_block(struct quire_check *c, struct page *page,
+			    uint64_t *anon, uint64_t *mapped)
+{
+	struct check_count *n = check_of(c, page);
+
+	if (PageFlag(page, PG_reserved) ||
+	    (n->refs == FREE_MARK && n->maps == FREE_MARK))
+		return 1;
+	if (PageFlag(page, PG_host) || PageFlag(page, PG_slab))
+		return check_kernel_block(c, page);
+	if (PageFlag(page, PG_table)) {
+		if (n->refs != 1)
+			check_fail(c,
+				   "frame %llx: a table that is in %u tables",
+				   frame(c, page), n->refs);
+		return 1;
+	}
+	check_frame(c, page, anon, mapped);
+	/* the counters of this very check may be such a block */
+	return page_count(page) ? (uint64_t)1 << page->order : 1;
+}
+
+static void check_stat(struct quire_check *c, const char *name, uint64_t found,
+		       int64_t stat)
+{
+	if ((int64_t)found != stat)
+		check_fail(c, "%s %lld, found %llu", name, (long long)stat,
+			   (unsigned long long)found);
+}
+
 void check_frames(struct quire_check *c)
 {
 	struct quire *q = c->q;
-	uint64_t anon = 0, mapped = 0, free = mark_all_free(c), pfn, step;
-	struct page *page;
+	uint64_t anon = 0, mapped = 0, free = mark_all_free(c);
+	uint64_t pfn = q->min_pfn;
 
-	for (pfn = q->min_pfn; pfn < q->max_pfn; pfn += step) {
-		page = pfn_to_page(q, pfn);
-		step = 1;
-		if (PageFlag(page, PG_reserved))
-			continue;
-		if (check_of(c, page)->refs == FREE_MARK &&
-		    check_of(c, page)->maps == FREE_MARK)
-			continue;
-		if (PageFlag(page, PG_host) || PageFlag(page, PG_slab)) {
-			step = (uint64_t)1 << page->order;
-			if (PageFlag(page, PG_slab))
-				c->slab += step;
-			if (page_count(page) != page->pins + 1u)
-				check_fail(c,
-					   "frame %llx: a kernel page with "
-					   "refcount %u, %u pins",
-					   (unsigned long long)pfn,
-					   page_count(page), page->pins);
-			if (check_of(c, page)->maps)
-				check_fail(c,
-					   "frame %llx: a kernel page is "
-					   "mapped",
-					   (unsigned long long)pfn);
-			continue;
-		}
-		if (PageFlag(page, PG_table)) {
-			if (check_of(c, page)->refs != 1)
-				check_fail(c,
-					   "frame %llx: a table that is in "
-					   "%u tables",
-					   (unsigned long long)pfn,
-					   check_of(c, page)->refs);
-			continue;
-		}
-		check_frame(c, page, &anon, &mapped);
-	}
-	if ((int64_t)anon != vmstat_sum(q, VM_nr_anon_pages))
-		check_fail(c, "nr_anon_pages %lld, found %llu",
-			   (long long)vmstat_sum(q, VM_nr_anon_pages),
-			   (unsigned long long)anon);
-	if ((int64_t)mapped != vmstat_sum(q, VM_nr_mapped))
-		check_fail(c, "nr_mapped %lld, found %llu",
-			   (long long)vmstat_sum(q, VM_nr_mapped),
-			   (unsigned long long)mapped);
-	if (c->on_lru != c->listed)
-		check_fail(c, "%llu pages with PG_lru, %llu listed",
-			   (unsigned long long)c->on_lru,
-			   (unsigned long long)c->listed);
-	if ((int64_t)c->slab != vmstat_sum(q, VM_nr_slab))
-		check_fail(c, "nr_slab %lld, found %llu",
-			   (long long)vmstat_sum(q, VM_nr_slab),
-			   (unsigned long long)c->slab);
-	if (free != nr_free_pages(q))
-		check_fail(c, "nr_free_pages %llu, found %llu",
-			   (unsigned long long)nr_free_pages(q),
-			   (unsigned long long)free);
+	while (pfn < q->max_pfn)
+		pfn += check_block(c, pfn_to_page(q, pfn), &anon, &mapped);
+	check_stat(c, "nr_anon_pages", anon, vmstat_sum(q, VM_nr_anon_pages));
+	check_stat(c, "nr_mapped", mapped, vmstat_sum(q, VM_nr_mapped));
+	check_stat(c, "pages with PG_lru", c->listed, (int64_t)c->on_lru);
+	check_stat(c, "nr_slab", c->slab, vmstat_sum(q, VM_nr_slab));
+	check_stat(c, "nr_free_pages", free, (int64_t)nr_free_pages(q));
 }
