@@ -90,7 +90,11 @@ unsigned test_levels(struct sim_machine *m)
 static int run_case(struct test_case *t, unsigned levels)
 {
 	struct sim_config config = t->config;
+	const char *seed = getenv("QUIRE_TEST_SEED");
 	struct sim_machine *m = NULL;
+
+	if (seed)
+		config.seed = strtoull(seed, NULL, 10);
 
 	if (!t->plain) {
 		config.levels = levels;

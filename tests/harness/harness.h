@@ -16,7 +16,8 @@
  * or of the host contract, and anything that sim_machine_destroy() finds
  * leaked.  Files in tests/unit/ named test_*.c are found by the Makefile.
  *
- * usage of the program: unit [-v] [-l] [-4|-5] [PART-OF-NAME...]
+ * usage of the program: unit.bin [-v] [-l] [-4|-5] [PART-OF-NAME...]
+ * QUIRE_TEST_SEED=n gives the machines another seed (evictions, yields).
  */
 #ifndef QUIRE_TESTS_HARNESS_H
 #define QUIRE_TESTS_HARNESS_H
