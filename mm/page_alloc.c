@@ -359,6 +359,8 @@ static __always_inline struct page *__alloc_pages(struct quire *q, gfp_t gfp,
 
 struct page *alloc_pages(struct quire *q, gfp_t gfp, unsigned order)
 {
+	if (gfp & __GFP_RECLAIM)
+		might_sleep();
 #ifdef QUIRE_INJECT
 	if (quire_host_should_fail(gfp & __GFP_TABLE ? 2 : 0,
 				   PAGE_SIZE << order))

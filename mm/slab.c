@@ -331,6 +331,8 @@ void *kmem_cache_alloc(struct kmem_cache *c, gfp_t gfp)
 	struct slab_cpu *s;
 	void *obj;
 
+	if (gfp & __GFP_RECLAIM)
+		might_sleep();
 #ifdef QUIRE_INJECT
 	if (quire_host_should_fail(1, c->size))
 		return NULL;
