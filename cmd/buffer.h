@@ -6,7 +6,7 @@
 
 /* Bytes that grow at the end and shrink at the start.  Zeroed: empty. */
 struct buffer {
-	char *data; /* malloc'ed */
+	char *data;		/* malloc'ed */
 	size_t start, end, cap; /* data[start ... end) is what is in it */
 };
 

@@ -13,9 +13,9 @@
  * Exit statuses that are quire's own; all others are the program's (128 + n
  * when signal n ended it).  The values are those of env(1) and timeout(1).
  */
-#define EXIT_QUIRE 125	   /* quire, QEMU or the kernel failed; bad usage */
+#define EXIT_QUIRE	125 /* quire, QEMU or the kernel failed; bad usage */
 #define EXIT_CANNOT_RUN 126 /* the program is there but is not one */
-#define EXIT_NOT_FOUND 127 /* there is no such program */
+#define EXIT_NOT_FOUND	127 /* there is no such program */
 
 /*
  * complain: one line on stderr, "quire: " before it and a newline after it.

@@ -13,10 +13,10 @@
 
 #define EHDR_SIZE 64u
 #define PHDR_SIZE 56u
-#define PT_LOAD 1u
+#define PT_LOAD	  1u
 #define PT_INTERP 3u
 #define EM_X86_64 62u
-#define USER_TOP (UINT64_C(1) << 56) /* five levels: 57 bits, half of them */
+#define USER_TOP  (UINT64_C(1) << 56) /* five levels: 57 bits, half of them */
 
 static uint64_t get(const uint8_t *p, unsigned bytes)
 {
@@ -143,10 +143,10 @@ const char *elf_machine_name(unsigned machine)
 		unsigned machine;
 		const char *name;
 	} names[] = {
-		{2, "SPARC"},	 {3, "i386"},	    {8, "MIPS"},
-		{20, "PowerPC"}, {21, "PowerPC64"}, {22, "S/390"},
-		{40, "ARM"},	 {43, "SPARC64"},   {62, "x86-64"},
-		{183, "AArch64"}, {243, "RISC-V"},  {258, "LoongArch"},
+		{2, "SPARC"},	  {3, "i386"},	     {8, "MIPS"},
+		{20, "PowerPC"},  {21, "PowerPC64"}, {22, "S/390"},
+		{40, "ARM"},	  {43, "SPARC64"},   {62, "x86-64"},
+		{183, "AArch64"}, {243, "RISC-V"},   {258, "LoongArch"},
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -33,8 +33,7 @@ static void put_streams(struct buffer *out)
 	for (int fd = 0; fd < 3; fd++) {
 		if (!(bits >> fd & 1) || ioctl(fd, TIOCGWINSZ, &size) != 0)
 			continue;
-		snprintf(text, sizeof(text), "%u:%u", size.ws_row,
-			 size.ws_col);
+		snprintf(text, sizeof(text), "%u:%u", size.ws_row, size.ws_col);
 		put(out, 'S', text);
 		return;
 	}

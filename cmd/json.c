@@ -181,8 +181,11 @@ bool json_has(const struct json_line *line, const char *name)
 /* Length of the UTF-8 sequence at p (RFC 3629, table 3-7 of Unicode), or 0. */
 static unsigned utf8_len(const unsigned char *p)
 {
-	unsigned n = *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3
-		   : *p < 0xf5 ? 4 : 0;
+	unsigned n = *p < 0xc2	 ? 0
+		     : *p < 0xe0 ? 2
+		     : *p < 0xf0 ? 3
+		     : *p < 0xf5 ? 4
+				 : 0;
 
 	for (unsigned i = 1; i < n; i++)
 		if ((p[i] & 0xc0) != 0x80)

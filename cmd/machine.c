@@ -113,8 +113,8 @@ static void add_share(struct args *a, const char *tag, const char *dir,
 	char *path = double_commas(dir);
 
 	add(a, "-fsdev");
-	add(a, "local,id=%s,path=%s,security_model=none,multidevs=remap%s",
-	    tag, path, readonly ? ",readonly=on" : "");
+	add(a, "local,id=%s,path=%s,security_model=none,multidevs=remap%s", tag,
+	    path, readonly ? ",readonly=on" : "");
 	add(a, "-device");
 	add(a, "virtio-9p-device,fsdev=%s,mount_tag=%s", tag, tag);
 	free(path);

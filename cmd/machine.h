@@ -28,8 +28,9 @@ int machine_start(const struct run_options *o, const char *kernel,
 /* machine_end: wait for QEMU's end and close the channels.  Its wait status. */
 int machine_end(struct machine *m);
 
-/* machine_find_kernel: the image to boot (malloc'ed): --kernel's, $QUIRE_KERNEL,
- * or the one beside this command, built or installed.  NULL after a line. */
+/* machine_find_kernel: the image to boot (malloc'ed): --kernel's,
+ * $QUIRE_KERNEL, or the one beside this command, built or installed.  NULL
+ * after a line. */
 char *machine_find_kernel(const struct run_options *o);
 
 #endif

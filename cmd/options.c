@@ -86,12 +86,12 @@ static const struct option_row {
 	bool takes_value;
 	enum option_id id;
 } option_rows[] = {
-	{"cpus", 0, true, OPT_CPUS},	   {"ram", 0, true, OPT_RAM},
-	{"levels", 0, true, OPT_LEVELS},   {"accel", 0, true, OPT_ACCEL},
-	{"icount", 0, false, OPT_ICOUNT},  {"root", 0, true, OPT_ROOT},
-	{"share", 0, true, OPT_SHARE},	   {"json", 0, true, OPT_JSON},
-	{"trace", 0, true, OPT_TRACE},	   {"kernel", 0, true, OPT_KERNEL},
-	{"quiet", 'q', false, OPT_QUIET},  {"verbose", 'v', false, OPT_VERBOSE},
+	{"cpus", 0, true, OPT_CPUS},	  {"ram", 0, true, OPT_RAM},
+	{"levels", 0, true, OPT_LEVELS},  {"accel", 0, true, OPT_ACCEL},
+	{"icount", 0, false, OPT_ICOUNT}, {"root", 0, true, OPT_ROOT},
+	{"share", 0, true, OPT_SHARE},	  {"json", 0, true, OPT_JSON},
+	{"trace", 0, true, OPT_TRACE},	  {"kernel", 0, true, OPT_KERNEL},
+	{"quiet", 'q', false, OPT_QUIET}, {"verbose", 'v', false, OPT_VERBOSE},
 	{"help", 'h', false, OPT_HELP},
 };
 
@@ -217,8 +217,9 @@ static enum parse_result check_together(const struct run_options *o)
 		return PARSE_BAD;
 	}
 	if (o->icount && o->cpus > 1) {
-		complain("--icount counts for one processor: not with --cpus %u",
-			 o->cpus);
+		complain(
+			"--icount counts for one processor: not with --cpus %u",
+			o->cpus);
 		return PARSE_BAD;
 	}
 	if (o->icount && strcmp(o->accel, "tcg") != 0) {

@@ -5,24 +5,25 @@
 #include "cmd/cmd.h"
 
 #define RUN_MAX_CPUS 8
-#define RUN_MIN_RAM (UINT64_C(24) << 20) /* the kernel boots; a shell runs */
-#define RUN_MAX_RAM (UINT64_C(64) << 30)
+#define RUN_MIN_RAM  (UINT64_C(24) << 20) /* the kernel boots; a shell runs */
+#define RUN_MAX_RAM  (UINT64_C(64) << 30)
 
 /* The options of `quire run`. */
 struct run_options {
-	unsigned cpus;	 /* 1 ... RUN_MAX_CPUS */
-	uint64_t ram;	 /* bytes, a multiple of 1 MiB */
-	unsigned levels; /* page-table levels: 4 or 5 */
-	const char *accel;  /* "tcg" or "kvm" */
-	bool icount;	    /* count instructions as time; one CPU */
-	const char *root;   /* the program's /, read-only */
-	const char *share;  /* a directory it may write, or NULL */
-	const char *json;   /* where the report goes as JSON; or NULL */
-	const char *trace;  /* where the events go; or NULL */
-	const char *kernel; /* the kernel's image; NULL: the one built with us */
-	bool quiet;	    /* no report on stderr */
-	bool verbose;	    /* the kernel's log on stderr */
-	char **program;	    /* program and its arguments, NULL at the end */
+	unsigned cpus;	   /* 1 ... RUN_MAX_CPUS */
+	uint64_t ram;	   /* bytes, a multiple of 1 MiB */
+	unsigned levels;   /* page-table levels: 4 or 5 */
+	const char *accel; /* "tcg" or "kvm" */
+	bool icount;	   /* count instructions as time; one CPU */
+	const char *root;  /* the program's /, read-only */
+	const char *share; /* a directory it may write, or NULL */
+	const char *json;  /* where the report goes as JSON; or NULL */
+	const char *trace; /* where the events go; or NULL */
+	const char
+		*kernel; /* the kernel's image; NULL: the one built with us */
+	bool quiet;	 /* no report on stderr */
+	bool verbose;	 /* the kernel's log on stderr */
+	char **program;	 /* program and its arguments, NULL at the end */
 	int nr_program;
 };
 

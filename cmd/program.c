@@ -26,7 +26,8 @@
 #include "cmd/init_record.h"
 
 #define HEAD_BYTES 65536u /* of a file, for its headers */
-#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define DEFAULT_PATH                                                           \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 /* Open `path` as a process whose root is `root` would.  A descriptor or -1
  * with errno. */
@@ -56,9 +57,9 @@ static int open_in_root(const char *root, const char *path)
 /* As open_in_root, with --share's directory where it will be mounted. */
 static int open_guest(const struct run_options *o, const char *path)
 {
-	if (o->share && strncmp(path, SHARE_MOUNT "/", sizeof(SHARE_MOUNT)) == 0)
-		return open_in_root(o->share,
-				    path + sizeof(SHARE_MOUNT) - 1);
+	if (o->share &&
+	    strncmp(path, SHARE_MOUNT "/", sizeof(SHARE_MOUNT)) == 0)
+		return open_in_root(o->share, path + sizeof(SHARE_MOUNT) - 1);
 	return open_in_root(o->root, path);
 }
 

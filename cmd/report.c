@@ -148,8 +148,10 @@ void report_print(const struct report *r, FILE *f)
 	fprintf(f, "\n  %" PRIu64 " processes, %" PRIu64 " switches, %.2f s\n",
 		r->processes, r->switches, (double)r->uptime_ns / 1e9);
 	if (r->syscalls_unknown)
-		fprintf(f, "  %" PRIu64 " system calls are not there "
-			"(--verbose names them)\n", r->syscalls_unknown);
+		fprintf(f,
+			"  %" PRIu64 " system calls are not there "
+			"(--verbose names them)\n",
+			r->syscalls_unknown);
 	if (r->checked)
 		fprintf(f, "  quire_check: %" PRIu64 " violations\n", r->check);
 }
@@ -170,7 +172,7 @@ static void json_kind(FILE *f, const struct report_kind *k)
 static void json_end(const struct report *r, FILE *f)
 {
 	static const char *const how[] = {
-		[END_NONE] = "crash",	[END_EXIT] = "exit",
+		[END_NONE] = "crash",	 [END_EXIT] = "exit",
 		[END_SIGNAL] = "signal", [END_ERROR] = "error",
 		[END_PANIC] = "panic",
 	};
@@ -218,8 +220,9 @@ void report_json(const struct report *r, const struct run_options *o, FILE *f)
 		fprintf(f, "  \"check_violations\": %" PRIu64 ",\n", r->check);
 	fprintf(f,
 		"  \"processes\": %" PRIu64 ",\n  \"switches\": %" PRIu64
-		",\n  \"unknown_calls\": %" PRIu64 ",\n  \"trace_lost\": %" PRIu64
-		",\n  \"uptime_ns\": %" PRIu64 "\n}\n",
+		",\n  \"unknown_calls\": %" PRIu64
+		",\n  \"trace_lost\": %" PRIu64 ",\n  \"uptime_ns\": %" PRIu64
+		"\n}\n",
 		r->processes, r->switches, r->syscalls_unknown, r->trace_lost,
 		r->uptime_ns);
 }

@@ -45,7 +45,6 @@ void report_take(struct report *r, char *line);
 void report_print(const struct report *r, FILE *f);
 
 /* report_json: the same for programs; docs/report-format.md describes it. */
-void report_json(const struct report *r, const struct run_options *o,
-		 FILE *f);
+void report_json(const struct report *r, const struct run_options *o, FILE *f);
 
 #endif

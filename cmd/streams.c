@@ -31,11 +31,11 @@
 #include "cmd/trace.h"
 #include "kernel/include/protocol.h"
 
-#define HEADER 4u
+#define HEADER	    4u
 #define PAYLOAD_MAX 65535u
 #define STDIN_PIECE 16384u
-#define TAIL_BYTES 8192u /* of the log and QEMU's messages kept */
-#define PATIENCE 3 /* this many INT, TERM, HUP signals end a deaf machine */
+#define TAIL_BYTES  8192u /* of the log and QEMU's messages kept */
+#define PATIENCE    3 /* this many INT, TERM, HUP signals end a deaf machine */
 
 struct streams {
 	struct machine *m;
@@ -47,15 +47,14 @@ struct streams {
 	struct buffer to_guest, from_guest, report_lines;
 	int out_fd;	 /* where the frame at from_guest's start goes: 1, 2 */
 	size_t out_left; /* bytes of it still there */
-	bool out_broken[3]; /* nobody reads this one any more */
+	bool out_broken[3];  /* nobody reads this one any more */
 	unsigned ends_asked; /* INT, TERM, HUP since it last said anything */
 };
 
 static void signal_set(sigset_t *set)
 {
-	static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,
-				      SIGQUIT, SIGUSR1, SIGUSR2,
-				      SIGWINCH};
+	static const int signals[] = {SIGINT,  SIGTERM, SIGHUP,	 SIGQUIT,
+				      SIGUSR1, SIGUSR2, SIGWINCH};
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -282,8 +281,8 @@ static void set_poll(struct streams *s, struct pollfd *p)
 		.fd = s->stdin_open && idle && m->console >= 0 ? 0 : -1,
 		.events = POLLIN,
 	};
-	p[P_OUT] = (struct pollfd){.fd = room ? -1 : s->out_fd,
-				   .events = POLLOUT};
+	p[P_OUT] =
+		(struct pollfd){.fd = room ? -1 : s->out_fd, .events = POLLOUT};
 }
 
 static void serve(struct streams *s, const struct pollfd *p)

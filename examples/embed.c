@@ -19,7 +19,7 @@
 #include <quire/asm/trap_pf.h>
 
 #define RAM_BYTES (32u << 20)
-#define PAGE QUIRE_PAGE_SIZE
+#define PAGE	  QUIRE_PAGE_SIZE
 
 static _Alignas(4096) unsigned char ram[RAM_BYTES];
 static paddr_t table_register; /* CR3 */
@@ -29,7 +29,7 @@ static struct quire_signal last_signal;
 #define EXPECT(what)                                                           \
 	((what) ? (void)0 : (printf("not so: %s\n", #what), exit(1)))
 
-/* clang-format off: the one-liners below stay one-liners */
+/* clang-format off */
 /* ------------------------------------------------------- host.h, tier one */
 
 struct quire_task *quire_host_current(void) { return current; }
@@ -116,6 +116,9 @@ static int access_byte(uaddr_t addr, int value)
 
 /* ------------------------------------------------------------------ a file */
 
+/* clang-format off */
+static void nothing(struct quire_file *file) { (void)file; }
+/* clang-format on */
 static int fill_page(struct address_space *as, struct quire_file *file,
 		     struct page *page)
 {
@@ -127,7 +130,6 @@ static int fill_page(struct address_space *as, struct quire_file *file,
 	quire_page_end_read(q, page, 0);
 	return 0;
 }
-static void nothing(struct quire_file *file) { (void)file; }
 
 static int print(void *cookie, const char *text, size_t len)
 {
@@ -138,8 +140,10 @@ int main(void)
 {
 	static struct quire_region region = {.start = PAGE,
 					     .bytes = RAM_BYTES - PAGE};
-	struct quire_config config = {.regions = &region, .nr_regions = 1,
-				      .direct_map = ram, .cpus = 1, .nx = true};
+	struct quire_config config = {.regions = &region,
+				      .nr_regions = 1,
+				      .direct_map = ram,
+				      .cpus = 1};
 	struct quire *q = quire_create(&config);
 	EXPECT(q);
 	struct quire_task parent = {.q = q, .id = 1}, child = {.q = q, .id = 2};
@@ -155,8 +159,8 @@ int main(void)
 	current = &parent;
 	parent.mm = quire_mm_create(q);
 	quire_switch_mm(q, parent.mm);
-	a = quire_mmap(parent.mm, 0, 16 * PAGE, rw,
-		       MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	a = quire_mmap(parent.mm, 0, 16 * PAGE, rw, MAP_PRIVATE | MAP_ANONYMOUS,
+		       NULL, 0);
 	quire_mapping_init(q, as, &aops, q, 4 * PAGE);
 	f = quire_mmap(parent.mm, 0, 4 * PAGE, rw, MAP_PRIVATE, &file, 0);
 	EXPECT(a > 0 && f > 0);
@@ -181,8 +185,8 @@ int main(void)
 
 	quire_mm_get_stats(parent.mm, &st);
 	printf("parent: %lu + %lu faults, %lu anonymous pages, %lu bytes of "
-	       "tables\n", parent.min_flt, parent.maj_flt, st.anon_pages,
-	       st.table_bytes);
+	       "tables\n",
+	       parent.min_flt, parent.maj_flt, st.anon_pages, st.table_bytes);
 	quire_maps(parent.mm, print, stdout);
 	quire_switch_mm(q, NULL);
 	quire_mm_put(parent.mm);

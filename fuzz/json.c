@@ -12,9 +12,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char *program[] = {(char *)"program", NULL};
-	struct run_options o = {.accel = "tcg",
-				.program = program,
-				.nr_program = 1};
+	struct run_options o = {
+		.accel = "tcg", .program = program, .nr_program = 1};
 	struct report r = {0};
 	char *text = malloc(size + 1), *line = text, *end, *out = NULL;
 	size_t out_len = 0;

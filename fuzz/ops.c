@@ -2,9 +2,9 @@
 /*
  * A stream of operations on the simulated machine.  The input's first four
  * bytes set the machine up; then each eight bytes are an operation: which,
- * by which task, on which CPU, at which page, and so on.  All of quire_check()'s
- * invariants hold after every operation, the host's contract is never broken,
- * and nothing is left at the end, also when allocations fail.
+ * by which task, on which CPU, at which page, and so on.  All of
+ * quire_check()'s invariants hold after every operation, the host's contract is
+ * never broken, and nothing is left at the end, also when allocations fail.
  *
  * What was stored must be what the task loads from there next, on this CPU and
  * on the other one, whose TLB has its own idea of the page.
@@ -15,11 +15,11 @@
 
 #include <sim/sim.h>
 
-#define BASE UINT64_C(0x10000000000) /* nothing else is mapped here */
-#define SPAN 96u		     /* pages that operations name */
+#define BASE	  UINT64_C(0x10000000000) /* nothing else is mapped here */
+#define SPAN	  96u			  /* pages that operations name */
 #define MAX_TASKS 4
-#define CPUS 2
-#define PAGE UINT64_C(4096)
+#define CPUS	  2
+#define PAGE	  UINT64_C(4096)
 
 struct op {
 	uint8_t kind, who, page, len, a, b, c, d;
@@ -130,14 +130,15 @@ static void do_fork(struct world *w, unsigned i, const struct op *op)
 
 	if (w->task[slot])
 		return;
-	w->task[slot] = op->b & 1 ? sim_thread(w->task[i])
-				  : sim_fork(w->task[i]);
+	w->task[slot] =
+		op->b & 1 ? sim_thread(w->task[i]) : sim_fork(w->task[i]);
 }
 
 static void do_exit(struct world *w, unsigned i, const struct op *op)
 {
 	if (i == 0) {
-		/* Everything is gone after exec; a failed one changes nothing. */
+		/* Everything is gone after exec; a failed one changes nothing.
+		 */
 		if (op->a == 77)
 			sim_execve(w->task[0]);
 		return;
@@ -216,8 +217,8 @@ static void do_other(struct world *w, unsigned i, const struct op *op)
 
 static void run_op(struct world *w, const struct op *op)
 {
-	static const int advice[] = {0, 1, 2, 3, 4, 8, 9, 10, 11, 18, 19, 20,
-				     21, 22, 23, 24, 25, 77};
+	static const int advice[] = {0,	 1,  2,	 3,  4,	 8,  9,	 10, 11,
+				     18, 19, 20, 21, 22, 23, 24, 25, 77};
 	unsigned i = op->who % MAX_TASKS;
 	struct sim_task *t = w->task[i];
 
@@ -239,9 +240,9 @@ static void run_op(struct world *w, const struct op *op)
 			   op->a & 7, BASE + (op->c % SPAN) * PAGE);
 		break;
 	case 4:
-		sim_madvise(t, addr_of(op), len_of(op),
-			    advice[op->a % (sizeof(advice) /
-					    sizeof(advice[0]))]);
+		sim_madvise(
+			t, addr_of(op), len_of(op),
+			advice[op->a % (sizeof(advice) / sizeof(advice[0]))]);
 		break;
 	case 5:
 	case 6:

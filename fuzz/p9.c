@@ -17,8 +17,8 @@ static void read_all(const uint8_t *buf, size_t len, const void *p, size_t n)
 {
 	const uint8_t *q = p;
 
-	FUZZ_EXPECT(n == 0 || (q >= buf && n <= len &&
-			       (size_t)(q - buf) <= len - n));
+	FUZZ_EXPECT(n == 0 ||
+		    (q >= buf && n <= len && (size_t)(q - buf) <= len - n));
 	for (size_t i = 0; i < n; i++)
 		sink = q[i];
 }
