@@ -326,6 +326,7 @@ void backend_run(const struct op *op, struct result *res)
 	uint64_t before = t->qt.min_flt;
 
 	spurious = 0;
+	sim_bind(machine, op->proc % sim_cpus(machine));
 	if (op->kind == OP_FORK) {
 		tasks[op->value] = sim_fork(t);
 		res->ret = tasks[op->value] ? 0 : -ENOMEM;
@@ -366,8 +367,16 @@ static void open_files(const char *ro_path)
 
 void backend_init(const struct backend_options *o)
 {
+	const char *asids = getenv("QDIFF_ASIDS");
+	const char *cpus = getenv("QDIFF_CPUS");
 	struct sim_config config = {.ram_bytes = 64ull << 20, .cpus = 1};
 
+	/* hardware address-space ids: TLB entries outlive a switch */
+	if (asids)
+		config.asids = (unsigned)atoi(asids);
+	/* a CPU for each process: its TLB keeps what others make stale */
+	if (cpus)
+		config.cpus = (unsigned)atoi(cpus);
 	base = o->base ? o->base : DEFAULT_BASE;
 	machine = sim_machine_create(&config);
 	if (!machine)
@@ -388,9 +397,11 @@ unsigned backend_finish(void)
 {
 	uint64_t left;
 
-	for (unsigned i = MAX_PROCS; i-- > 0;)
+	for (unsigned i = MAX_PROCS; i-- > 0;) {
+		sim_bind(machine, i % sim_cpus(machine));
 		if (tasks[i])
 			sim_exit(tasks[i]);
+	}
 	for (unsigned i = 0; i < FILE_IDS; i++)
 		if (files[i])
 			sim_file_close(files[i]);

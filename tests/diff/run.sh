@@ -31,13 +31,24 @@ ro=$(realpath -m "$work/qdiff-ro")
 golden=$here/golden
 mkdir -p "$work"
 
+# The simulated machine in four shapes by turns: one CPU or one a process, with
+# hardware address-space ids or without.
+sim_config() {
+	unset QDIFF_ASIDS QDIFF_CPUS
+	[[ $1 == *.ops ]] && return
+	(($1 % 2)) && export QDIFF_ASIDS=6
+	(($1 / 2 % 2)) && export QDIFF_CPUS=4
+	return 0
+}
+
 # run SYSTEM SEED-OR-FILE LOG
 run() {
 	local args=(--seed "$2" --count "$ops" --ro "$ro")
 	[[ $2 == *.ops ]] && args=(--ops "$(realpath "$2")" --ro "$ro")
 	case $1 in
 	linux) timeout 120 "$work/replay_linux" "${args[@]}" >"$3" ;;
-	sim) timeout 120 "$build/$variant/tests/diff/replay_sim" \
+	sim) sim_config "$2"
+		timeout 120 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
 	kernel) timeout 280 "$build/bin/quire" run --ram 256M -- \
 		"$(realpath "$work/replay_linux")" "${args[@]}" \
