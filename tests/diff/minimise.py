@@ -18,7 +18,7 @@ import tempfile
 BUILD = os.environ.get("BUILD", "build")
 LINUX = BUILD + "/diff/replay_linux"
 OTHER = os.environ.get("OTHER", BUILD + "/sim/tests/diff/replay_sim")
-RO = BUILD + "/diff/qdiff-ro"
+RO = BUILD + "/diff/linux-sim-sim/qdiff-ro"
 
 
 def log(program, path):

@@ -26,10 +26,13 @@ $(B)/diff/replay_linux: $(DIFF_SRC) tests/diff/replay_linux.c \
 
 DIFF_BINS := $(B)/diff/replay_linux $(B)/sim/tests/diff/replay_sim
 DIFF_KERNEL := $(B)/diff/replay_linux $(B)/bin/quire $(KERNEL_IMAGE)
-SUITES += diff diff-kernel
+SUITES += diff diff-asan diff-kernel
 SUITE_diff := tests/diff/run.sh linux sim 40 2500
 SUITE_DEPS_diff := $(DIFF_BINS)
 SUITE_LIMIT_diff := 600
+SUITE_diff-asan := VARIANT=asan tests/diff/run.sh linux sim 12 2500 101
+SUITE_DEPS_diff-asan := $(B)/diff/replay_linux $(B)/asan/tests/diff/replay_sim
+SUITE_LIMIT_diff-asan := 600
 SUITE_diff-kernel := tests/diff/run.sh linux kernel 4 2500
 SUITE_DEPS_diff-kernel := $(DIFF_KERNEL)
 SUITE_LIMIT_diff-kernel := 900

@@ -26,7 +26,8 @@ fi
 here=$(dirname "$0")
 build=${BUILD:-build}
 variant=${VARIANT:-sim}
-work=$build/diff
+linux=$build/diff/replay_linux
+work=$build/diff/$a-$b-$variant # several of these may run at once
 ro=$(realpath -m "$work/qdiff-ro")
 golden=$here/golden
 mkdir -p "$work"
@@ -46,12 +47,12 @@ run() {
 	local args=(--seed "$2" --count "$ops" --ro "$ro")
 	[[ $2 == *.ops ]] && args=(--ops "$(realpath "$2")" --ro "$ro")
 	case $1 in
-	linux) timeout 120 "$work/replay_linux" "${args[@]}" >"$3" ;;
+	linux) timeout 120 "$linux" "${args[@]}" >"$3" ;;
 	sim) sim_config "$2"
 		timeout 120 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
 	kernel) timeout 280 "$build/bin/quire" run --ram 256M -- \
-		"$(realpath "$work/replay_linux")" "${args[@]}" \
+		"$(realpath "$linux")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;
 	esac
 }
@@ -71,9 +72,9 @@ explain() { # explain SEED LOG-A LOG-B
 	number=${text%% *}
 	echo "FAIL seed $1: shortest prefix that fails: ${number:-?} operations"
 	if [[ $1 == *.ops ]]; then
-		echo "    again: $work/replay_linux --ops $1 --ro $ro"
+		echo "    again: $linux --ops $1 --ro $ro"
 	else
-		echo "    again: $work/replay_linux --seed $1" \
+		echo "    again: $linux --seed $1" \
 			"--count ${number:-?} --ro $ro"
 	fi
 	echo "    operation: ${text%% =*}"
@@ -86,7 +87,7 @@ checksum() { # checksum SEED LOG: a line as golden has them
 }
 
 passed=0 failed=0 others=0
-"$work/replay_linux" --make-ro "$ro" || exit 1
+"$linux" --make-ro "$ro" || exit 1
 if [ "$a" = record ]; then
 	for seed in "$here"/ops/*.ops $(seq 1 "$seeds"); do
 		run linux "$seed" "$work/record.log" || exit 1
