@@ -9,7 +9,8 @@
 #include "fs.h"
 
 #define DENTS_MAX 32768u
-#define MOUNT_POS (1ull << 62)
+/* Positions of file systems are below: they have to fit into an off_t. */
+#define MOUNT_POS (1ull << 63)
 
 struct dents {
 	struct dir_ctx ctx;
