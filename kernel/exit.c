@@ -15,19 +15,19 @@
 
 struct process *init_process;
 
-#define WNOHANG 1
-#define WUNTRACED 2 /* also WSTOPPED */
-#define WEXITED 4
+#define WNOHANG	   1
+#define WUNTRACED  2 /* also WSTOPPED */
+#define WEXITED	   4
 #define WCONTINUED 8
-#define WNOWAIT 0x01000000
+#define WNOWAIT	   0x01000000
 #define W_NOTHREAD 0x20000000
-#define W_ALL 0x40000000
-#define W_CLONE 0x80000000u
+#define W_ALL	   0x40000000
+#define W_CLONE	   0x80000000u
 
-#define CLD_EXITED 1
-#define CLD_KILLED 2
-#define CLD_DUMPED 3
-#define CLD_STOPPED 5
+#define CLD_EXITED    1
+#define CLD_KILLED    2
+#define CLD_DUMPED    3
+#define CLD_STOPPED   5
 #define CLD_CONTINUED 6
 
 /* ------------------------------------------------------------ the way out */
@@ -191,69 +191,80 @@ static void drop_parts(struct task *t)
 	task_exit_files(t);
 }
 
+/* What is to be let go of once no lock is held. */
+struct remains {
+	struct file *exe;
+	struct task *dead; /* a reference of the lists' */
+	bool last;	   /* it was the process's last thread */
+};
+
+/* Out of the lists, and with the last thread the process ends; task_lock
+ * held, interrupts off. */
+static void leave_process(struct task *t, int status, struct remains *r)
+{
+	struct process *p = t->proc;
+	struct kusage u;
+
+	usage_of_task(t, &u);
+	spin_lock(&p->siglock);
+	usage_add(&p->used, &u);
+	r->last = --p->nr_threads == 0;
+	if (!p->group_exit && t == p->leader)
+		p->exit_code = status;
+	sigpending_flush(&t->pending);
+	t->accounted = true;
+	if (t != p->leader) {
+		list_del(&t->thread_node);
+		task_unhash(t);
+		r->dead = t;
+	}
+	spin_unlock(&p->siglock);
+	if (r->last) {
+		struct task *leader;
+
+		timer_cancel(&p->real_timer);
+		r->exe = p->exe;
+		p->exe = NULL;
+		if (p->pid == 2)
+			report_program_end(p->exit_code);
+		leader = process_dies(p);
+		if (leader && leader != t)
+			task_put(leader);
+		else if (leader)
+			r->dead = leader;
+	} else {
+		wake_up(&p->child_wait); /* exec_dethread */
+	}
+}
+
 _Noreturn void do_exit(int status)
 {
-	struct task *t = current, *dead = NULL;
-	struct process *p = t->proc;
+	struct task *t = current;
 	struct sighand *sighand = t->sighand;
-	struct file *exe = NULL;
-	struct kusage u;
-	bool last = false;
+	struct remains r = {0};
 
 	t->exiting = true;
 	note_maxrss(t);
 	exit_mm(t);
 	drop_parts(t);
-	usage_of_task(t, &u);
-
 	irq_disable();
 	spin_lock(&task_lock);
-	if (!list_empty(&t->thread_node)) {
-		spin_lock(&p->siglock);
-		usage_add(&p->used, &u);
-		last = --p->nr_threads == 0;
-		if (!p->group_exit && t == p->leader)
-			p->exit_code = status;
-		sigpending_flush(&t->pending);
-		t->accounted = true;
-		if (t != p->leader) {
-			list_del(&t->thread_node);
-			task_unhash(t);
-			dead = t;
-		}
-		spin_unlock(&p->siglock);
-		if (last) {
-			struct task *leader;
-
-			timer_cancel(&p->real_timer);
-			exe = p->exe;
-			p->exe = NULL;
-			if (p->pid == 2)
-				report_program_end(p->exit_code);
-			leader = process_dies(p);
-			if (leader && leader != t)
-				task_put(leader);
-			else if (leader)
-				dead = leader;
-		} else {
-			wake_up(&p->child_wait); /* exec_dethread */
-		}
-	}
+	if (!list_empty(&t->thread_node))
+		leave_process(t, status, &r);
+	/* Senders look at it under siglock, parents' waits under task_lock. */
+	spin_lock(&t->proc->siglock);
+	t->sighand = NULL;
+	spin_unlock(&t->proc->siglock);
 	spin_unlock(&task_lock);
 	irq_enable();
-	if (last)
-		posix_timers_drop(p);
-	if (exe)
-		fput(exe);
-	if (sighand) {
-		unsigned long flags = spin_lock_irqsave(&task_lock);
-
-		t->sighand = NULL;
-		spin_unlock_irqrestore(&task_lock, flags);
+	if (r.last)
+		posix_timers_drop(t->proc);
+	if (r.exe)
+		fput(r.exe);
+	if (sighand)
 		sighand_put(sighand);
-	}
-	if (dead)
-		task_put(dead); /* the lists' reference; ours is left */
+	if (r.dead)
+		task_put(r.dead); /* ours, the running one's, is left */
 	irq_disable();
 	t->state = TASK_DEAD;
 	schedule();
@@ -286,7 +297,7 @@ int exec_dethread(void)
 		return -EAGAIN;
 	}
 	p->exec_task = me;
-	list_for_each_entry(t, &p->threads, thread_node)
+	list_for_each_entry (t, &p->threads, thread_node)
 		if (t != me && !t->exiting)
 			signal_wake(t, true);
 	spin_unlock(&p->siglock);
@@ -388,7 +399,7 @@ static int wait_once(struct wait_args *w)
 	struct task *leader = NULL;
 	int result = -ECHILD;
 
-	list_for_each_entry(p, &me->children, sibling) {
+	list_for_each_entry (p, &me->children, sibling) {
 		if (!wait_matches(w, p))
 			continue;
 		result = 0;
@@ -442,8 +453,8 @@ long sys_wait4(int pid, uaddr_t ustatus, int options, uaddr_t urusage)
 			      .options = (unsigned)options | WEXITED};
 	long err;
 
-	if ((unsigned)options & ~(WNOHANG | WUNTRACED | WCONTINUED |
-				  W_NOTHREAD | W_ALL | W_CLONE))
+	if ((unsigned)options &
+	    ~(WNOHANG | WUNTRACED | WCONTINUED | W_NOTHREAD | W_ALL | W_CLONE))
 		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH;
@@ -495,8 +506,8 @@ long sys_waitid(int which, int id, uaddr_t uinfo, int options, uaddr_t uru)
 		info.code = w.code;
 		info.pid = w.got;
 		info.uid = w.uid;
-		info.status = w.code == CLD_EXITED    ? w.status >> 8 & 0xff
-			      : w.code == CLD_STOPPED ? w.status >> 8 & 0xff
+		info.status = w.code == CLD_EXITED	? w.status >> 8 & 0xff
+			      : w.code == CLD_STOPPED	? w.status >> 8 & 0xff
 			      : w.code == CLD_CONTINUED ? SIGCONT
 							: w.status & 0x7f;
 	}

@@ -85,8 +85,8 @@ static int exec_along_path(const char *name, struct exec_args *args)
 			n++;
 		snprintf(path, sizeof(path), "%.*s/%s", (int)n, dirs, name);
 		err = do_execve(-100, path, args, 0);
-		if (!err || (err != -ENOENT && err != -ENOTDIR &&
-			     err != -EACCES))
+		if (!err ||
+		    (err != -ENOENT && err != -ENOTDIR && err != -EACCES))
 			break;
 		dirs += n + (dirs[n] == ':');
 	}
@@ -115,12 +115,11 @@ static void set_identity(struct process *p)
 			continue;
 		cur = strtoull(end + 1, &end, 10);
 		p->rlim[which].cur = cur;
-		p->rlim[which].max = *end == ':' ? strtoull(end + 1, NULL, 10)
-						 : cur;
+		p->rlim[which].max =
+			*end == ':' ? strtoull(end + 1, NULL, 10) : cur;
 		p->qlimits.cur[which] = cur;
 	}
 }
-
 
 static void program_main(void *arg)
 {

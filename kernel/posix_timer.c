@@ -14,14 +14,14 @@
 #include "kerrno.h"
 #include "proc.h"
 
-#define MAX_TIMERS 256
-#define SIGEV_SIGNAL 0
-#define SIGEV_NONE 1
+#define MAX_TIMERS	256
+#define SIGEV_SIGNAL	0
+#define SIGEV_NONE	1
 #define SIGEV_THREAD_ID 4
-#define TIMER_ABSTIME 1
-#define CLOCK_REALTIME 0
+#define TIMER_ABSTIME	1
+#define CLOCK_REALTIME	0
 #define CLOCK_MONOTONIC 1
-#define CLOCK_BOOTTIME 7
+#define CLOCK_BOOTTIME	7
 
 struct posix_timer {
 	struct ktimer timer;

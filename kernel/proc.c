@@ -12,7 +12,7 @@
 #include "proc.h"
 #include "vfs.h"
 
-#define HASH 512u
+#define HASH	512u
 #define PID_MAX 32768
 
 struct spinlock task_lock;
@@ -75,8 +75,8 @@ void task_put(struct task *t)
 					    false, __ATOMIC_RELAXED,
 					    __ATOMIC_RELAXED);
 	}
-	quire_free_pages(the_quire,
-			 quire_phys_page(the_quire, virt_to_phys(t)), 2);
+	quire_free_pages(the_quire, quire_phys_page(the_quire, virt_to_phys(t)),
+			 2);
 	if (p)
 		process_put(p);
 }
@@ -120,7 +120,7 @@ static bool pid_in_use(int pid)
 
 	if (task_lookup(pid))
 		return true;
-	list_for_each_entry(p, &all_processes, all)
+	list_for_each_entry (p, &all_processes, all)
 		if (p->pgid == pid || p->sid == pid)
 			return true;
 	return false;
@@ -194,7 +194,7 @@ struct process *next_process(int pid)
 	unsigned long flags = spin_lock_irqsave(&task_lock);
 	struct process *p, *best = NULL;
 
-	list_for_each_entry(p, &all_processes, all)
+	list_for_each_entry (p, &all_processes, all)
 		if (p->pid > pid && (!best || p->pid < best->pid))
 			best = p;
 	if (best)
@@ -219,7 +219,7 @@ struct task *next_thread(struct process *p, int tid)
 	unsigned long flags = spin_lock_irqsave(&task_lock);
 	struct task *t, *best = NULL;
 
-	list_for_each_entry(t, &p->threads, thread_node)
+	list_for_each_entry (t, &p->threads, thread_node)
 		if (t->tid > tid && (!best || t->tid < best->tid))
 			best = t;
 	if (best)
@@ -234,7 +234,7 @@ struct mm_struct *process_mm(struct process *p)
 	struct mm_struct *mm = NULL;
 	struct task *t;
 
-	list_for_each_entry(t, &p->threads, thread_node)
+	list_for_each_entry (t, &p->threads, thread_node)
 		if (t->qt.mm && !t->exiting) {
 			mm = t->qt.mm;
 			quire_mm_get(mm);
@@ -301,7 +301,7 @@ void process_usage(struct process *p, struct kusage *out)
 	struct task *t;
 
 	*out = p->used;
-	list_for_each_entry(t, &p->threads, thread_node) {
+	list_for_each_entry (t, &p->threads, thread_node) {
 		struct kusage u;
 
 		if (t->accounted) /* already in p->used */

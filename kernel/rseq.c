@@ -15,9 +15,9 @@
 #include "kerrno.h"
 #include "proc.h"
 
-#define RSEQ_SIZE 32u
+#define RSEQ_SIZE	32u
 #define RSEQ_UNREGISTER 1
-#define AT_RSEQ_CS 8
+#define AT_RSEQ_CS	8
 
 struct sequence {
 	uint32_t version, flags;

@@ -130,7 +130,7 @@ static struct task *take_from(struct cpu *c, unsigned for_cpu)
 {
 	struct task *t;
 
-	list_for_each_entry(t, &c->queue, run_node) {
+	list_for_each_entry (t, &c->queue, run_node) {
 		if (!(t->affinity & (1ull << for_cpu)))
 			continue;
 		list_del(&t->run_node);

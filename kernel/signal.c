@@ -16,10 +16,10 @@
 #include "proc.h"
 
 #define SA_NOCLDSTOP 1u
-#define SA_SIGINFO 4u
-#define SA_ONSTACK 0x08000000u
-#define SA_RESTART 0x10000000u
-#define SA_NODEFER 0x40000000u
+#define SA_SIGINFO   4u
+#define SA_ONSTACK   0x08000000u
+#define SA_RESTART   0x10000000u
+#define SA_NODEFER   0x40000000u
 #define SA_RESETHAND 0x80000000u
 
 #define SIG_DFL 0
@@ -151,8 +151,7 @@ bool signal_ignored(struct task *t, int signo)
 	if (!t->sighand)
 		return true;
 	h = t->sighand->action[signo - 1].handler;
-	return h == SIG_IGN ||
-	       (h == SIG_DFL && (SET_IGNORE & SIGBIT(signo)));
+	return h == SIG_IGN || (h == SIG_DFL && (SET_IGNORE & SIGBIT(signo)));
 }
 
 void group_exit_locked(struct process *p, int status)
@@ -164,7 +163,7 @@ void group_exit_locked(struct process *p, int status)
 	p->group_exit = true;
 	p->exit_code = status;
 	p->stopped = false;
-	list_for_each_entry(t, &p->threads, thread_node)
+	list_for_each_entry (t, &p->threads, thread_node)
 		if (!t->exiting)
 			signal_wake(t, true);
 }
@@ -178,12 +177,12 @@ static void before_send(struct process *p, int signo)
 
 	if (SET_STOP & SIGBIT(signo)) {
 		drop_pending(&p->pending, SIGBIT(SIGCONT));
-		list_for_each_entry(t, &p->threads, thread_node)
+		list_for_each_entry (t, &p->threads, thread_node)
 			drop_pending(&t->pending, SIGBIT(SIGCONT));
 	}
 	if (signo == SIGCONT) {
 		drop_pending(&p->pending, SET_STOP);
-		list_for_each_entry(t, &p->threads, thread_node) {
+		list_for_each_entry (t, &p->threads, thread_node) {
 			drop_pending(&t->pending, SET_STOP);
 			if (p->stopped)
 				wake_task(t, TASK_STOPPED);
@@ -214,9 +213,9 @@ static struct task *choose_thread(struct process *p, int signo)
 	if (p->leader && !p->leader->exiting &&
 	    !(p->leader->blocked & SIGBIT(signo)))
 		return p->leader;
-	list_for_each_entry(t, &p->threads, thread_node)
-		if (!t->exiting && (signo == SIGKILL ||
-				    !(t->blocked & SIGBIT(signo))))
+	list_for_each_entry (t, &p->threads, thread_node)
+		if (!t->exiting &&
+		    (signo == SIGKILL || !(t->blocked & SIGBIT(signo))))
 			return t;
 	return NULL;
 }
@@ -253,7 +252,8 @@ static void send_locked(struct process *p, struct task *t,
 	if (who && !(who->blocked & SIGBIT(signo)) &&
 	    signal_ignored(who, signo) && signo != SIGCONT)
 		return;
-	if (!who && p->leader && signal_ignored(p->leader, signo) &&
+	if (!who && p->leader && !p->leader->exiting &&
+	    signal_ignored(p->leader, signo) &&
 	    !(p->leader->blocked & SIGBIT(signo)))
 		return;
 	if (who && kills_at_once(who, signo) &&
@@ -268,7 +268,7 @@ static void send_locked(struct process *p, struct task *t,
 		/* Blocked, but sigtimedwait() may want it. */
 		wake_task(t, TASK_INTERRUPTIBLE);
 	else
-		list_for_each_entry(who, &p->threads, thread_node)
+		list_for_each_entry (who, &p->threads, thread_node)
 			wake_task(who, TASK_INTERRUPTIBLE);
 }
 
@@ -301,7 +301,7 @@ int send_signal_group(int pgid, int signo)
 	struct process *p;
 	int n = 0;
 
-	list_for_each_entry(p, &all_processes, all)
+	list_for_each_entry (p, &all_processes, all)
 		if (p->pgid == pgid && !p->zombie) {
 			if (signo)
 				send_signal_process(p, &info);
@@ -421,7 +421,7 @@ static void stop_process(struct process *p, int signo, unsigned long *flags)
 	p->stopped = true;
 	p->stop_code = signo;
 	p->cont_report = false;
-	list_for_each_entry(t, &p->threads, thread_node)
+	list_for_each_entry (t, &p->threads, thread_node)
 		if (t != current && !t->exiting)
 			signal_wake(t, false);
 	spin_unlock_irqrestore(&p->siglock, *flags);

@@ -6,10 +6,10 @@
 #include <asm/ptrace.h>
 
 #define SIGSET_BYTES 8
-#define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
-#define SS_ONSTACK 1
-#define SS_DISABLE 2
-#define MINSIGSTKSZ 2048
+#define UNBLOCKABLE  (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
+#define SS_ONSTACK   1
+#define SS_DISABLE   2
+#define MINSIGSTKSZ  2048
 
 int altstack_flags(const struct task *t, uint64_t sp);
 
@@ -27,10 +27,9 @@ void siginfo_to_user_layout(const struct ksiginfo *i, uint8_t out[128])
 		memcpy(out + 24, &i->status, 4);
 		memcpy(out + 32, &i->utime, 8);
 		memcpy(out + 40, &i->stime, 8);
-	} else if (i->code > 0 &&
-		   (i->signo == SIGSEGV || i->signo == SIGBUS ||
-		    i->signo == SIGILL || i->signo == SIGFPE ||
-		    i->signo == SIGTRAP)) {
+	} else if (i->code > 0 && (i->signo == SIGSEGV || i->signo == SIGBUS ||
+				   i->signo == SIGILL || i->signo == SIGFPE ||
+				   i->signo == SIGTRAP)) {
 		memcpy(out + 16, &i->addr, 8);
 		out[24] = i->addr_lsb;
 		if (i->signo == SIGSEGV && i->code == QUIRE_SEGV_PKUERR)
@@ -84,11 +83,10 @@ static long kill_many(int pgid, const struct ksiginfo *info, int signo)
 	int sent = 0, tried = 0, err = 0;
 	struct process *p;
 
-	list_for_each_entry(p, &all_processes, all) {
+	list_for_each_entry (p, &all_processes, all) {
 		int e;
 
-		if (pgid ? p->pgid != pgid
-			 : p->pid <= 1 || p == current->proc)
+		if (pgid ? p->pgid != pgid : p->pid <= 1 || p == current->proc)
 			continue;
 		tried++;
 		e = kill_one(p, info, signo);
@@ -291,7 +289,7 @@ long sys_rt_sigaction(int signo, uaddr_t unew, uaddr_t uold, size_t size)
 
 			while (dequeue_signal(t, SIGBIT(signo), &info))
 				;
-			list_for_each_entry(each, &p->threads, thread_node)
+			list_for_each_entry (each, &p->threads, thread_node)
 				recalc_sigpending(each);
 		}
 	}
@@ -312,8 +310,7 @@ long sys_sigaltstack(uaddr_t unew, uaddr_t uold)
 
 	old.sp = t->ss_sp;
 	old.size = t->ss_size;
-	old.flags = altstack_flags(t, sp) |
-		    (t->ss_flags & (int)(1u << 31));
+	old.flags = altstack_flags(t, sp) | (t->ss_flags & (int)(1u << 31));
 	if (unew) {
 		unsigned mode;
 

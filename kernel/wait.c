@@ -56,7 +56,7 @@ static void wake(struct wait_queue *wq, bool all)
 	unsigned long flags = spin_lock_irqsave(&wq->lock);
 	struct waiter *w, *n;
 
-	list_for_each_entry_safe(w, n, &wq->waiters, node) {
+	list_for_each_entry_safe (w, n, &wq->waiters, node) {
 		bool woke = true;
 
 		if (w->func)
@@ -180,7 +180,7 @@ void quire_host_wake(uint32_t *word, uint32_t n)
 	unsigned long irq = spin_lock_irqsave(&word_table[h].lock);
 	struct word_waiter *w, *next;
 
-	list_for_each_entry_safe(w, next, &word_table[h].waiters, node) {
+	list_for_each_entry_safe (w, next, &word_table[h].waiters, node) {
 		if (!n)
 			break;
 		if (w->word != word)

@@ -11,8 +11,8 @@
 
 #define KERNEL_CS 0x10
 #define KERNEL_DS 0x18
-#define USER_DS 0x2b
-#define USER_CS 0x33
+#define USER_DS	  0x2b
+#define USER_CS	  0x33
 
 struct tss {
 	uint32_t reserved0;
@@ -27,13 +27,13 @@ struct tss {
  * The first members are known to entry.S by offset (checked in cpu.c).
  */
 struct cpu {
-	struct task *curr;     /* %gs:0: current */
-	uint64_t kstack_top;   /* %gs:8: of current, for the syscall entry */
-	uint64_t user_sp;      /* %gs:16: scratch of the syscall entry */
-	uint32_t id;	       /* %gs:24 */
+	struct task *curr;   /* %gs:0: current */
+	uint64_t kstack_top; /* %gs:8: of current, for the syscall entry */
+	uint64_t user_sp;    /* %gs:16: scratch of the syscall entry */
+	uint32_t id;	     /* %gs:24 */
 	uint32_t apic_id;
 	struct task *idle;
-	struct task *fpu_owner; /* whose state the FPU registers hold */
+	struct task *fpu_owner;	 /* whose state the FPU registers hold */
 	uint64_t fsbase, gsbase; /* what the MSRs hold */
 	struct list_head queue;	 /* runnable tasks, sched_lock */
 	unsigned nr_queued;
@@ -91,16 +91,16 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 			 "d"((uint32_t)(v >> 32))
 			 : "memory");
 }
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_SFMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
+#define MSR_EFER	   0xc0000080u
+#define MSR_STAR	   0xc0000081u
+#define MSR_LSTAR	   0xc0000082u
+#define MSR_CSTAR	   0xc0000083u
+#define MSR_SFMASK	   0xc0000084u
+#define MSR_FS_BASE	   0xc0000100u
+#define MSR_GS_BASE	   0xc0000101u
 #define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX 0xc0000103u
-#define MSR_APIC_BASE 0x1bu
+#define MSR_TSC_AUX	   0xc0000103u
+#define MSR_APIC_BASE	   0x1bu
 
 static inline uint64_t rdtsc(void)
 {
@@ -142,21 +142,21 @@ static inline void write_cr4(uint64_t v)
 {
 	__asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
 }
-#define CR0_MP 0x2ull
-#define CR0_EM 0x4ull
-#define CR0_TS 0x8ull
-#define CR0_NE 0x20ull
-#define CR0_WP 0x10000ull
-#define CR0_AM 0x40000ull
-#define CR4_PGE (1ull << 7)
-#define CR4_OSFXSR (1ull << 9)
+#define CR0_MP	       0x2ull
+#define CR0_EM	       0x4ull
+#define CR0_TS	       0x8ull
+#define CR0_NE	       0x20ull
+#define CR0_WP	       0x10000ull
+#define CR0_AM	       0x40000ull
+#define CR4_PGE	       (1ull << 7)
+#define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP (1ull << 11)
-#define CR4_LA57 (1ull << 12)
-#define CR4_PCIDE (1ull << 17)
-#define CR4_OSXSAVE (1ull << 18)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
+#define CR4_UMIP       (1ull << 11)
+#define CR4_LA57       (1ull << 12)
+#define CR4_PCIDE      (1ull << 17)
+#define CR4_OSXSAVE    (1ull << 18)
+#define CR4_SMEP       (1ull << 20)
+#define CR4_SMAP       (1ull << 21)
 
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
@@ -186,10 +186,7 @@ static inline void outl(uint16_t port, uint32_t v)
 }
 static inline void outsb(uint16_t port, const void *p, size_t n)
 {
-	__asm__ volatile("rep outsb"
-			 : "+S"(p), "+c"(n)
-			 : "d"(port)
-			 : "memory");
+	__asm__ volatile("rep outsb" : "+S"(p), "+c"(n) : "d"(port) : "memory");
 }
 
 /* --------------------------------------------------------- address map */
@@ -199,10 +196,10 @@ static inline void outsb(uint16_t port, const void *p, size_t n)
  *   KERNEL_BASE   the image: physical 0 ... 1 GiB
  *   MMIO_BASE     physical 3 ... 4 GiB, uncached: APICs and devices
  */
-#define DIRECT_MAP 0xffff888000000000ull
+#define DIRECT_MAP  0xffff888000000000ull
 #define KERNEL_BASE 0xffffffff80000000ull
-#define MMIO_BASE 0xffffffffc0000000ull
-#define MMIO_PHYS 0xc0000000ull
+#define MMIO_BASE   0xffffffffc0000000ull
+#define MMIO_PHYS   0xc0000000ull
 
 static inline void *phys_to_virt(paddr_t p)
 {
@@ -248,12 +245,12 @@ void idt_load(void);
 void smap_patch(void);
 
 /* apic.c */
-#define VEC_TIMER 0xf0
-#define VEC_RESCHED 0xf1
-#define VEC_CALL 0xf2
-#define VEC_HALT 0xf3
+#define VEC_TIMER    0xf0
+#define VEC_RESCHED  0xf1
+#define VEC_CALL     0xf2
+#define VEC_HALT     0xf3
 #define VEC_SPURIOUS 0xff
-#define VEC_DEVICE 0x30 /* and up: I/O APIC pins */
+#define VEC_DEVICE   0x30 /* and up: I/O APIC pins */
 void apic_init(bool first);
 void apic_eoi(void);
 void apic_ipi(unsigned cpu, unsigned vector);

@@ -10,16 +10,16 @@
 
 #define container_of(p, type, member)                                          \
 	((type *)(void *)((char *)(p)-offsetof(type, member)))
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define K_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define K_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define K_ALIGN_UP(n, a) (((n) + ((a)-1)) & ~((__typeof__(n))(a)-1))
+#define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
+#define K_MIN(a, b)	   ((a) < (b) ? (a) : (b))
+#define K_MAX(a, b)	   ((a) > (b) ? (a) : (b))
+#define K_ALIGN_UP(n, a)   (((n) + ((a)-1)) & ~((__typeof__(n))(a)-1))
 #define K_ALIGN_DOWN(n, a) ((n) & ~((__typeof__(n))(a)-1))
 
-#define k_likely(x) __builtin_expect(!!(x), 1)
+#define k_likely(x)   __builtin_expect(!!(x), 1)
 #define k_unlikely(x) __builtin_expect(!!(x), 0)
-#define k_barrier() __asm__ volatile("" ::: "memory")
-#define K_READ(x) (*(const volatile __typeof__(x) *)&(x))
+#define k_barrier()   __asm__ volatile("" ::: "memory")
+#define K_READ(x)     (*(const volatile __typeof__(x) *)&(x))
 #define K_WRITE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
 /* a * b / c with a product of 128 bits; the quotient must fit in 64. */
@@ -79,7 +79,10 @@ _Noreturn void panic(const char *fmt, ...)
 struct list_head {
 	struct list_head *next, *prev;
 };
-#define LIST_HEAD_INIT(name) {&(name), &(name)}
+#define LIST_HEAD_INIT(name)                                                   \
+	{                                                                      \
+		&(name), &(name)                                               \
+	}
 static inline void list_init(struct list_head *l)
 {
 	l->next = l->prev = l;
@@ -106,7 +109,7 @@ static inline void list_del(struct list_head *n)
 	n->next->prev = n->prev;
 	list_init(n);
 }
-#define list_entry(p, type, member) container_of(p, type, member)
+#define list_entry(p, type, member)    container_of(p, type, member)
 #define list_first(head, type, member) list_entry((head)->next, type, member)
 #define list_for_each_entry(pos, head, member)                                 \
 	for (pos = list_entry((head)->next, __typeof__(*pos), member);         \

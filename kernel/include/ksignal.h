@@ -9,10 +9,10 @@
 
 #include "sync.h"
 
-#define SIGHUP 1
-#define SIGINT 2
+#define SIGHUP	1
+#define SIGINT	2
 #define SIGQUIT 3
-#define SIGILL 4
+#define SIGILL	4
 #define SIGTRAP 5
 #define SIGABRT 6
 #ifndef SIGBUS
@@ -26,38 +26,38 @@
 #ifndef SIGSEGV
 #define SIGSEGV 11
 #endif
-#define SIGUSR2 12
-#define SIGPIPE 13
-#define SIGALRM 14
-#define SIGTERM 15
+#define SIGUSR2	  12
+#define SIGPIPE	  13
+#define SIGALRM	  14
+#define SIGTERM	  15
 #define SIGSTKFLT 16
-#define SIGCHLD 17
-#define SIGCONT 18
-#define SIGSTOP 19
-#define SIGTSTP 20
-#define SIGTTIN 21
-#define SIGTTOU 22
-#define SIGURG 23
-#define SIGXCPU 24
-#define SIGXFSZ 25
+#define SIGCHLD	  17
+#define SIGCONT	  18
+#define SIGSTOP	  19
+#define SIGTSTP	  20
+#define SIGTTIN	  21
+#define SIGTTOU	  22
+#define SIGURG	  23
+#define SIGXCPU	  24
+#define SIGXFSZ	  25
 #define SIGVTALRM 26
-#define SIGPROF 27
-#define SIGWINCH 28
-#define SIGIO 29
-#define SIGPWR 30
-#define SIGSYS 31
-#define KNSIG 64
+#define SIGPROF	  27
+#define SIGWINCH  28
+#define SIGIO	  29
+#define SIGPWR	  30
+#define SIGSYS	  31
+#define KNSIG	  64
 
-#define SI_USER 0
+#define SI_USER	  0
 #define SI_KERNEL 128
-#define SI_QUEUE (-1)
-#define SI_TIMER (-2)
-#define SI_TKILL (-6)
+#define SI_QUEUE  (-1)
+#define SI_TIMER  (-2)
+#define SI_TKILL  (-6)
 
 /* What comes with a signal; becomes siginfo_t. */
 struct ksiginfo {
 	int signo, err, code;
-	int pid;	/* SI_USER, SIGCHLD */
+	int pid; /* SI_USER, SIGCHLD */
 	uint32_t uid;
 	int status;	/* SIGCHLD */
 	uint64_t value; /* SI_QUEUE */

@@ -11,22 +11,22 @@
 #include "task.h"
 
 /* clone(2) */
-#define CLONE_VM 0x00000100u
-#define CLONE_FS 0x00000200u
-#define CLONE_FILES 0x00000400u
-#define CLONE_SIGHAND 0x00000800u
-#define CLONE_VFORK 0x00004000u
-#define CLONE_PARENT 0x00008000u
-#define CLONE_THREAD 0x00010000u
-#define CLONE_SYSVSEM 0x00040000u
-#define CLONE_SETTLS 0x00080000u
-#define CLONE_PARENT_SETTID 0x00100000u
+#define CLONE_VM	     0x00000100u
+#define CLONE_FS	     0x00000200u
+#define CLONE_FILES	     0x00000400u
+#define CLONE_SIGHAND	     0x00000800u
+#define CLONE_VFORK	     0x00004000u
+#define CLONE_PARENT	     0x00008000u
+#define CLONE_THREAD	     0x00010000u
+#define CLONE_SYSVSEM	     0x00040000u
+#define CLONE_SETTLS	     0x00080000u
+#define CLONE_PARENT_SETTID  0x00100000u
 #define CLONE_CHILD_CLEARTID 0x00200000u
-#define CLONE_CHILD_SETTID 0x01000000u
-#define CLONE_NAMESPACES 0x7e020000u
-#define CLONE_NEWTIME 0x00000080u
-#define CLONE_PIDFD 0x00001000u
-#define CLONE_CLEAR_SIGHAND 0x100000000ull
+#define CLONE_CHILD_SETTID   0x01000000u
+#define CLONE_NAMESPACES     0x7e020000u
+#define CLONE_NEWTIME	     0x00000080u
+#define CLONE_PIDFD	     0x00001000u
+#define CLONE_CLEAR_SIGHAND  0x100000000ull
 
 /* proc.c.  task_lock is held where told. */
 /* A task with a kernel stack, one reference, nothing else; NULL: no memory.
@@ -34,8 +34,8 @@
 struct task *task_alloc(bool user);
 struct process *process_alloc(void);
 int pid_alloc(void);
-void task_hash(struct task *t);	  /* task_lock */
-void task_unhash(struct task *t); /* task_lock */
+void task_hash(struct task *t);		 /* task_lock */
+void task_unhash(struct task *t);	 /* task_lock */
 struct task *task_lookup(int tid);	 /* task_lock; no reference */
 struct process *process_lookup(int pid); /* task_lock; no reference */
 void process_get(struct process *p);
@@ -58,7 +58,7 @@ int start_program(void (*fn)(void *), void *arg);
 long do_clone(const struct kclone *args);
 
 /* exit.c */
-_Noreturn void do_exit(int status);	  /* wait4's status */
+_Noreturn void do_exit(int status); /* wait4's status */
 _Noreturn void do_group_exit(int status);
 void reap_orphans(void);
 void vfork_done(struct task *t); /* its mm is no longer the parent's */

@@ -11,14 +11,15 @@
  *      -nodefaults -no-user-config -display none -no-reboot
  *      -kernel build/kernel/quire.elf -append "quire.levels=4 ..."
  *      -fw_cfg name=opt/quire/init,file=INIT
- *      -chardev file,id=log,path=LOG    -device isa-debugcon,iobase=0xe9,chardev=log
- *      -chardev file,id=rep,path=REPORT -device isa-debugcon,iobase=0xea,chardev=rep
- *      -device isa-debug-exit,iobase=0xf4,iosize=4
- *      -device virtio-serial-device,id=vs -chardev (stdio|socket|pipe),id=con
- *      -device virtserialport,chardev=con,nr=1
- *      -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
- *      -device virtio-9p-device,fsdev=root,mount_tag=root
- *      [a second fsdev without readonly, mount_tag=share, for --share]
+ *      -chardev file,id=log,path=LOG    -device
+ * isa-debugcon,iobase=0xe9,chardev=log -chardev file,id=rep,path=REPORT -device
+ * isa-debugcon,iobase=0xea,chardev=rep -device
+ * isa-debug-exit,iobase=0xf4,iosize=4 -device virtio-serial-device,id=vs
+ * -chardev (stdio|socket|pipe),id=con -device virtserialport,chardev=con,nr=1
+ *      -fsdev
+ * local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device
+ * virtio-9p-device,fsdev=root,mount_tag=root [a second fsdev without readonly,
+ * mount_tag=share, for --share]
  *
  *   A file or pipe chardev works for LOG and REPORT; both are plain text.
  *   With isa-serial=on and no virtio-serial-device the console is the serial
@@ -82,16 +83,16 @@
 
 #include <stdint.h>
 
-#define PORT_LOG 0xe9
+#define PORT_LOG    0xe9
 #define PORT_REPORT 0xea
-#define PORT_EXIT 0xf4
+#define PORT_EXIT   0xf4
 
-#define FRAME_STDOUT 1
-#define FRAME_STDERR 2
-#define FRAME_STDIN 3
-#define FRAME_TRACE 4
-#define FRAME_EOF 5
-#define FRAME_SIGNAL 6
+#define FRAME_STDOUT  1
+#define FRAME_STDERR  2
+#define FRAME_STDIN   3
+#define FRAME_TRACE   4
+#define FRAME_EOF     5
+#define FRAME_SIGNAL  6
 #define FRAME_WINSIZE 7
 
 /* One event as it goes over the wire: 64 bytes, little-endian; the fields

@@ -32,9 +32,9 @@ static inline unsigned quire_host_cpu(void)
 static inline void quire_host_load_table(paddr_t root, unsigned asid,
 					 bool noflush)
 {
-	__asm__ volatile("movq %0, %%cr3" ::"r"(
-				 root | asid | (uint64_t)noflush << 63)
-			 : "memory");
+	__asm__ volatile(
+		"movq %0, %%cr3" ::"r"(root | asid | (uint64_t)noflush << 63)
+		: "memory");
 }
 
 #define quire_host_flush_page quire_host_flush_page

@@ -53,7 +53,10 @@ static inline void cpu_relax(void)
 struct spinlock {
 	uint32_t locked;
 };
-#define SPINLOCK_INIT {0}
+#define SPINLOCK_INIT                                                          \
+	{                                                                      \
+		0                                                              \
+	}
 void kspin_slow(struct spinlock *l); /* sched.c */
 static inline void spin_init(struct spinlock *l)
 {
@@ -92,7 +95,10 @@ struct wait_queue {
 	struct spinlock lock;
 	struct list_head waiters;
 };
-#define WAIT_QUEUE_INIT(name) {SPINLOCK_INIT, LIST_HEAD_INIT((name).waiters)}
+#define WAIT_QUEUE_INIT(name)                                                  \
+	{                                                                      \
+		SPINLOCK_INIT, LIST_HEAD_INIT((name).waiters)                  \
+	}
 static inline void wait_queue_init(struct wait_queue *wq)
 {
 	spin_init(&wq->lock);
@@ -110,12 +116,12 @@ struct waiter {
 	void (*func)(struct waiter *w);
 };
 
-#define TASK_RUNNING 0u
-#define TASK_INTERRUPTIBLE 1u	/* any signal ends the sleep */
+#define TASK_RUNNING	     0u
+#define TASK_INTERRUPTIBLE   1u /* any signal ends the sleep */
 #define TASK_UNINTERRUPTIBLE 2u
-#define TASK_KILLABLE 4u	/* a fatal signal ends the sleep */
-#define TASK_STOPPED 8u
-#define TASK_DEAD 32u
+#define TASK_KILLABLE	     4u /* a fatal signal ends the sleep */
+#define TASK_STOPPED	     8u
+#define TASK_DEAD	     32u
 
 /*
  * The pattern, which the macros below spell out:
@@ -157,9 +163,9 @@ bool schedule_until(uint64_t deadline);
 void cond_resched(void);
 void yield(void);
 
-#define ERESTARTSYS 512	   /* restart if SA_RESTART, else EINTR */
-#define ERESTARTNOINTR 513 /* always restart */
-#define ERESTARTNOHAND 514 /* restart only if no handler runs */
+#define ERESTARTSYS	      512 /* restart if SA_RESTART, else EINTR */
+#define ERESTARTNOINTR	      513 /* always restart */
+#define ERESTARTNOHAND	      514 /* restart only if no handler runs */
 #define ERESTART_RESTARTBLOCK 516
 
 /* 0, or -ERESTARTSYS (signal), or -ETIMEDOUT (deadline in ktime_ns) */
@@ -202,7 +208,10 @@ struct mutex {
 	uint32_t locked; /* 0 free, 1 held, 2 held and waited for */
 	struct wait_queue wq;
 };
-#define MUTEX_INIT(name) {0, WAIT_QUEUE_INIT((name).wq)}
+#define MUTEX_INIT(name)                                                       \
+	{                                                                      \
+		0, WAIT_QUEUE_INIT((name).wq)                                  \
+	}
 void mutex_init(struct mutex *m);
 void mutex_lock(struct mutex *m); /* sleeps, not to be interrupted */
 bool mutex_trylock(struct mutex *m);

@@ -26,20 +26,20 @@ struct fs;
 struct file;
 
 #define KSTACK_SIZE 16384u
-#define MAX_CPUS 8u
+#define MAX_CPUS    8u
 
 struct rlimit64 {
 	uint64_t cur, max;
 };
-#define RLIMIT_CPU 0
-#define RLIMIT_FSIZE 1
-#define RLIMIT_DATA 2
-#define RLIMIT_STACK 3
-#define RLIMIT_CORE 4
-#define RLIMIT_NPROC 6
-#define RLIMIT_NOFILE 7
+#define RLIMIT_CPU     0
+#define RLIMIT_FSIZE   1
+#define RLIMIT_DATA    2
+#define RLIMIT_STACK   3
+#define RLIMIT_CORE    4
+#define RLIMIT_NPROC   6
+#define RLIMIT_NOFILE  7
 #define RLIMIT_MEMLOCK 8
-#define RLIMIT_AS 9
+#define RLIMIT_AS      9
 
 struct cred {
 	uint32_t uid, euid, suid, fsuid;
@@ -70,7 +70,7 @@ struct sigpending {
 	struct sigqueue *first, **last;
 };
 
-struct kusage { /* summed getrusage(2) figures */
+struct kusage {		       /* summed getrusage(2) figures */
 	uint64_t utime, stime; /* ns */
 	uint64_t min_flt, maj_flt, nvcsw, nivcsw;
 	uint64_t maxrss; /* pages */
@@ -99,9 +99,9 @@ struct process {
 	uint64_t real_interval;
 	struct timer_table *timers; /* posix_timer.c's, or NULL */
 	uint64_t virt_left, virt_interval, prof_left, prof_interval; /* ns */
-	int exit_code;	   /* as wait4's status */
-	int stop_code;	   /* pending report of a stop, 0 none */
-	bool group_exit;   /* all threads are to end */
+	int exit_code;		/* as wait4's status */
+	int stop_code;		/* pending report of a stop, 0 none */
+	bool group_exit;	/* all threads are to end */
 	struct task *exec_task; /* exec: all other threads are to end */
 	bool zombie;
 	bool stopped, cont_report, did_exec;
@@ -122,10 +122,10 @@ struct process {
  */
 struct task {
 	struct quire_task qt;
-	uint64_t kstack_top; /* also where its user pt_regs end */
-	uint64_t ksp;	     /* saved stack pointer while not running */
-	uint32_t work;	     /* TIF_*: something to do before user mode */
-	uint32_t state;	     /* TASK_* */
+	uint64_t kstack_top;	 /* also where its user pt_regs end */
+	uint64_t ksp;		 /* saved stack pointer while not running */
+	uint32_t work;		 /* TIF_*: something to do before user mode */
+	uint32_t state;		 /* TASK_* */
 	uint64_t fsbase, gsbase; /* user's */
 	void *fpu;		 /* save area, or NULL for a kernel thread */
 	uint32_t fpu_cpu;	 /* CPU whose registers hold it, if any */
@@ -160,8 +160,8 @@ struct task {
 	uaddr_t robust_list;
 	uaddr_t rseq;
 	uint32_t rseq_len, rseq_sig, rseq_cpu; /* as last told */
-	struct task *vfork_child;	/* parent: whom it waits for */
-	struct task *vfork_parent;	/* child: whom to wake */
+	struct task *vfork_child;	       /* parent: whom it waits for */
+	struct task *vfork_parent;	       /* child: whom to wake */
 	bool exiting;
 	bool accounted; /* ended: its figures are in its process's */
 	int exit_signal;
@@ -178,9 +178,9 @@ struct task {
 	uint64_t kstack_canary;
 };
 
-#define TIF_SIGNAL 1u	/* signals to look at */
-#define TIF_RESCHED 2u	/* someone else is to run */
-#define TIF_NOTIFY 4u	/* rseq, trace flush */
+#define TIF_SIGNAL  1u /* signals to look at */
+#define TIF_RESCHED 2u /* someone else is to run */
+#define TIF_NOTIFY  4u /* rseq, trace flush */
 
 /* The task that runs here: one load. */
 static inline struct task *current_task(void)

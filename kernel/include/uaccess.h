@@ -25,7 +25,8 @@ long strncpy_from_user(char *to, uaddr_t from, size_t cap);
 size_t strnlen_user(uaddr_t s, size_t max);
 
 /* 0 or -EFAULT; the width is that of *p or v. */
-#define get_user(p, uaddr) (copy_from_user((p), (uaddr), sizeof(*(p))) ? -14 : 0)
+#define get_user(p, uaddr)                                                     \
+	(copy_from_user((p), (uaddr), sizeof(*(p))) ? -14 : 0)
 #define put_user(v, uaddr)                                                     \
 	({                                                                     \
 		__typeof__(v) v_ = (v);                                        \

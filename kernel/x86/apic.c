@@ -8,23 +8,23 @@
 #include "irq.h"
 #include <quire/linux.h>
 
-#define APIC_ID 0x20
-#define APIC_TPR 0x80
-#define APIC_EOI 0xb0
-#define APIC_SVR 0xf0
-#define APIC_ICR 0x300
-#define APIC_ICR2 0x310
+#define APIC_ID	       0x20
+#define APIC_TPR       0x80
+#define APIC_EOI       0xb0
+#define APIC_SVR       0xf0
+#define APIC_ICR       0x300
+#define APIC_ICR2      0x310
 #define APIC_LVT_TIMER 0x320
 #define APIC_LVT_LINT0 0x350
 #define APIC_LVT_LINT1 0x360
 #define APIC_LVT_ERROR 0x370
-#define APIC_TMICT 0x380
-#define APIC_TMCCT 0x390
-#define APIC_TDCR 0x3e0
-#define LVT_MASKED 0x10000u
+#define APIC_TMICT     0x380
+#define APIC_TMCCT     0x390
+#define APIC_TDCR      0x3e0
+#define LVT_MASKED     0x10000u
 
 #define IOAPIC_PINS 24u
-#define APIC_PHYS 0xfee00000ull
+#define APIC_PHYS   0xfee00000ull
 #define IOAPIC_PHYS 0xfec00000ull
 
 static volatile uint32_t *const lapic =

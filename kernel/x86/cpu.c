@@ -158,7 +158,7 @@ void cpu_init(unsigned id)
 void fpu_init_task(void *area)
 {
 	memset(area, 0, cpu_features.xsave_size);
-	*(uint16_t *)area = 0x37f;		      /* x87 control word */
+	*(uint16_t *)area = 0x37f;		   /* x87 control word */
 	*(uint32_t *)((char *)area + 24) = 0x1f80; /* MXCSR */
 }
 

@@ -137,9 +137,9 @@ int serial_getc(void)
 
 /* -------------------------------------------------------------- fw_cfg */
 
-#define FW_CTL 0x510
-#define FW_DATA 0x511
-#define FW_NB_CPUS 0x05
+#define FW_CTL	    0x510
+#define FW_DATA	    0x511
+#define FW_NB_CPUS  0x05
 #define FW_FILE_DIR 0x19
 
 static void fw_select(uint16_t key)

@@ -3,8 +3,8 @@
 #include "cpu.h"
 
 #define OFFSET(name, type, member)                                             \
-	__asm__ volatile(".ascii \"=> #define " #name " %c0\"" ::"i"(          \
-		offsetof(type, member)))
+	__asm__ volatile(".ascii \"=> #define " #name                          \
+			 " %c0\"" ::"i"(offsetof(type, member)))
 
 void offsets(void);
 void offsets(void)

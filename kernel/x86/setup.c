@@ -26,17 +26,17 @@ struct memmap_entry {
 };
 #define MEMMAP_RAM 1u
 
-#define PG_P 0x1ull
-#define PG_W 0x2ull
-#define PG_PWT 0x8ull
-#define PG_PCD 0x10ull
-#define PG_A 0x20ull
-#define PG_D 0x40ull
-#define PG_PS 0x80ull
-#define PG_G 0x100ull
-#define PG_NX (1ull << 63)
+#define PG_P	 0x1ull
+#define PG_W	 0x2ull
+#define PG_PWT	 0x8ull
+#define PG_PCD	 0x10ull
+#define PG_A	 0x20ull
+#define PG_D	 0x40ull
+#define PG_PS	 0x80ull
+#define PG_G	 0x100ull
+#define PG_NX	 (1ull << 63)
 #define PG_TABLE (PG_P | PG_W | PG_A)
-#define SIZE_2M 0x200000ull
+#define SIZE_2M	 0x200000ull
 
 paddr_t kernel_root, boot_root;
 unsigned paging_levels = 4;

@@ -14,19 +14,20 @@
 #include "cpu.h"
 #include "proc.h"
 
-#define FP_MAGIC1 0x46505853u
-#define FP_MAGIC2 0x46505845u
-#define UC_FP_XSTATE 1u
-#define UC_SIGCONTEXT_SS 2u
+#define FP_MAGIC1	     0x46505853u
+#define FP_MAGIC2	     0x46505845u
+#define UC_FP_XSTATE	     1u
+#define UC_SIGCONTEXT_SS     2u
 #define UC_STRICT_RESTORE_SS 4u
-#define FPU_MAX 1024u
-#define SA_ONSTACK 0x08000000u
-#define SS_ONSTACK 1
-#define SS_DISABLE 2
-#define SS_AUTODISARM (1u << 31)
-#define SA_RESTORER 0x04000000u
-#define USER_FLAGS 0x44dd5ull /* what a program may set: CF ... OF, TF, DF,
-			       * AC */
+#define FPU_MAX		     1024u
+#define SA_ONSTACK	     0x08000000u
+#define SS_ONSTACK	     1
+#define SS_DISABLE	     2
+#define SS_AUTODISARM	     (1u << 31)
+#define SA_RESTORER	     0x04000000u
+#define USER_FLAGS                                                             \
+	0x44dd5ull /* what a program may set: CF ... OF, TF, DF,               \
+		    * AC */
 
 struct ustack {
 	uint64_t sp;
@@ -56,8 +57,8 @@ struct sw_bytes {
 
 static bool on_altstack(const struct task *t, uint64_t sp)
 {
-	return !((unsigned)t->ss_flags & SS_AUTODISARM) &&
-	       sp > t->ss_sp && sp - t->ss_sp <= t->ss_size;
+	return !((unsigned)t->ss_flags & SS_AUTODISARM) && sp > t->ss_sp &&
+	       sp - t->ss_sp <= t->ss_size;
 }
 
 /* Flags as sigaltstack(2) tells them for a stack pointer. */
@@ -78,8 +79,8 @@ static bool put_fpu(struct task *t, uint64_t at)
 {
 	uint8_t area[FPU_MAX] __attribute__((aligned(64)));
 	uint32_t size = cpu_features.xsave_size;
-	struct sw_bytes sw = {FP_MAGIC1, size + 4, cpu_features.xcr0, size,
-			      {0}};
+	struct sw_bytes sw = {
+		FP_MAGIC1, size + 4, cpu_features.xcr0, size, {0}};
 	uint32_t magic2 = FP_MAGIC2;
 
 	fpu_read(t, area);
@@ -94,8 +95,9 @@ static bool put_fpu(struct task *t, uint64_t at)
 static void fill_context(struct usigcontext *sc, const struct pt_regs *r,
 			 const struct task *t, uint64_t mask, uint64_t fp)
 {
-	memcpy(&sc->r8, (uint64_t[]){r->r8, r->r9, r->r10, r->r11, r->r12,
-				     r->r13, r->r14, r->r15},
+	memcpy(&sc->r8,
+	       (uint64_t[]){r->r8, r->r9, r->r10, r->r11, r->r12, r->r13,
+			    r->r14, r->r15},
 	       64);
 	sc->di = r->di;
 	sc->si = r->si;

@@ -17,14 +17,12 @@ extern uint32_t ap_next, ap_limit, ap_root, ap_cr4, ap_efer;
 
 void smp_start(unsigned count)
 {
-	uint32_t *root = phys_to_virt(TRAMPOLINE +
-				      (uint64_t)((char *)&ap_root -
-						 ap_trampoline));
-	uint32_t *cr4 = phys_to_virt(TRAMPOLINE + (uint64_t)((char *)&ap_cr4 -
-							     ap_trampoline));
-	uint32_t *efer =
-		phys_to_virt(TRAMPOLINE +
-			     (uint64_t)((char *)&ap_efer - ap_trampoline));
+	uint32_t *root = phys_to_virt(
+		TRAMPOLINE + (uint64_t)((char *)&ap_root - ap_trampoline));
+	uint32_t *cr4 = phys_to_virt(
+		TRAMPOLINE + (uint64_t)((char *)&ap_cr4 - ap_trampoline));
+	uint32_t *efer = phys_to_virt(
+		TRAMPOLINE + (uint64_t)((char *)&ap_efer - ap_trampoline));
 	uint64_t give_up = ktime_ns() + 20 * NSEC_PER_SEC;
 	unsigned i;
 
@@ -50,8 +48,8 @@ void smp_start(unsigned count)
 void cpu_call_answer(void)
 {
 	struct cpu *me = this_cpu();
-	uint64_t bits = __atomic_exchange_n(&me->call_pending, 0,
-					    __ATOMIC_ACQ_REL);
+	uint64_t bits =
+		__atomic_exchange_n(&me->call_pending, 0, __ATOMIC_ACQ_REL);
 
 	while (bits) {
 		unsigned from = (unsigned)__builtin_ctzll(bits);

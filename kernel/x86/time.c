@@ -15,7 +15,7 @@
 #include "protocol.h"
 
 #define TICK_NS 10000000ull
-#define PIT_HZ 1193182ull
+#define PIT_HZ	1193182ull
 
 uint64_t tsc_hz;
 static uint64_t tsc_boot, ns_per_tick_fp; /* ns per TSC tick, 32.32 */
@@ -140,8 +140,8 @@ static void arm(struct cpu *c)
 	uint64_t next = c->tick_on ? c->next_tick : UINT64_MAX, now;
 
 	if (!list_empty(&c->timers)) {
-		uint64_t e = list_first(&c->timers, struct ktimer, node)
-				     ->expires;
+		uint64_t e =
+			list_first(&c->timers, struct ktimer, node)->expires;
 
 		next = K_MIN(next, e);
 	}

@@ -154,14 +154,13 @@ static void stack(void)
 			       .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	int status;
 
-	status = IN_CHILD(signal(SIGSEGV, SIG_DFL); setrlimit(RLIMIT_STACK, &lim);
-			  deep(3000));
+	status = IN_CHILD(signal(SIGSEGV, SIG_DFL);
+			  setrlimit(RLIMIT_STACK, &lim); deep(3000));
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
-	status = IN_CHILD(
-		setrlimit(RLIMIT_STACK, &lim); sigaltstack(&ss, NULL);
-		sigaction(SIGSEGV, &sa, NULL); got.si_signo = 0;
-		if (!sigsetjmp(back, 1)) deep(3000);
-		_exit(got.si_signo == SIGSEGV ? 17 : 1));
+	status = IN_CHILD(setrlimit(RLIMIT_STACK, &lim); sigaltstack(&ss, NULL);
+			  sigaction(SIGSEGV, &sa, NULL); got.si_signo = 0;
+			  if (!sigsetjmp(back, 1)) deep(3000);
+			  _exit(got.si_signo == SIGSEGV ? 17 : 1));
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 17);
 	/* last: what has grown stays */
 	deep(3000);

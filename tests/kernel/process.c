@@ -28,12 +28,11 @@ static void fork_memory(void)
 
 	memset(priv, 1, 64 * PAGE);
 	memset(shared, 1, 32 * PAGE);
-	status = IN_CHILD(
-		for (i = 0; i < 64; i++) {
-			bad += priv[(unsigned)i * PAGE] != 1;
-			priv[(unsigned)i * PAGE] = 2;
-			shared[(unsigned)i * PAGE] = 3;
-		} _exit(bad));
+	status = IN_CHILD(for (i = 0; i < 64; i++) {
+		bad += priv[(unsigned)i * PAGE] != 1;
+		priv[(unsigned)i * PAGE] = 2;
+		shared[(unsigned)i * PAGE] = 3;
+	} _exit(bad));
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	for (i = 0; i < 64; i++)
 		bad += priv[(unsigned)i * PAGE] != 1 ||
@@ -204,11 +203,11 @@ static void limits(void)
 	struct rlimit lim = {64ul << 20, 64ul << 20};
 	int status;
 
-	status = IN_CHILD(setrlimit(RLIMIT_AS, &lim);
-			  _exit(mmap(NULL, 128ul << 20, PROT_READ,
-				     MAP_PRIVATE | MAP_ANONYMOUS, -1,
-				     0) == MAP_FAILED &&
-				errno == ENOMEM));
+	status = IN_CHILD(
+		setrlimit(RLIMIT_AS, &lim);
+		_exit(mmap(NULL, 128ul << 20, PROT_READ,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED &&
+		      errno == ENOMEM));
 	CHECK(WEXITSTATUS(status) == 1);
 }
 
@@ -240,7 +239,8 @@ int main(int argc, char **argv)
 		return argc % 256;
 	}
 	if (argc == 3 && !strcmp(argv[1], "pid"))
-		return atoi(argv[2]) == getpid() && getpid() == gettid() ? 7 : 8;
+		return atoi(argv[2]) == getpid() && getpid() == gettid() ? 7
+									 : 8;
 	if (n < 0)
 		return 97;
 	path[n] = 0;

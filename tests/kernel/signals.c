@@ -100,8 +100,8 @@ static void queued(void)
 	}
 	for (i = 0; i < 3; i++)
 		CHECK(sigtimedwait(&set, &info, &soon) == SIGRTMIN + 1 &&
-		      info.si_value.sival_int == i && info.si_code == SI_QUEUE &&
-		      info.si_pid == getpid());
+		      info.si_value.sival_int == i &&
+		      info.si_code == SI_QUEUE && info.si_pid == getpid());
 	CHECK(sigtimedwait(&set, NULL, &soon) == -1);
 }
 

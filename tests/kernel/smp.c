@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define PAGE 4096ul
+#define PAGE	4096ul
 #define THREADS 4
-#define PAGES 1000u
-#define ROUNDS 10
+#define PAGES	1000u
+#define ROUNDS	10
 
 static char *mem;
 static pthread_barrier_t bar;

@@ -7,6 +7,7 @@
 #define QUIRE_X86_ENTRY_REGS_H
 
 #ifdef __ASSEMBLER__
+/* clang-format off */
 
 #define PT_R11 48
 #define PT_R10 56
