@@ -5,8 +5,6 @@
 KERNEL_FLAGS := -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic \
 	-fno-pie -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-builtin-printf
-# While the last parts of the core are being written.
-KERNEL_LDFLAGS ?= --warn-unresolved-symbols
 VARIANT_CC_kernel := $(CC)
 VARIANT_CFLAGS_kernel := $(KERNEL_FLAGS) -DQUIRE_TRACE \
 	-DQUIRE_DIRECT_MAP_BASE=0xffff888000000000UL \
@@ -45,7 +43,7 @@ $(B)/kernel/core.o: $(CORE_OBJ_kernel)
 
 $(KERNEL_IMAGE): $(KERNEL_OBJ) $(B)/kernel/core.o kernel/x86/linker.ld
 	$(Q)$(LD) -nostdlib -static -z max-page-size=4096 -z noexecstack \
-		--no-warn-rwx-segments --gc-sections $(KERNEL_LDFLAGS) \
+		--no-warn-rwx-segments --gc-sections \
 		-T kernel/x86/linker.ld -o $@ $(KERNEL_OBJ) $(B)/kernel/core.o
 
 -include $(KERNEL_OBJ:.o=.d)
