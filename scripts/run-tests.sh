@@ -84,7 +84,7 @@ while IFS=$'\t' read -r name limit command <&3; do
 		>"$logs/$name.log" 2>&1 </dev/null 3<&- &
 	name_of[$!]=$name
 	start_of[$!]=$SECONDS
-done 3<"$list"
+done 3< <(sort -s -t $'\t' -k 2,2nr "$list") # what may take long comes first
 while [ ${#name_of[@]} -gt 0 ]; do reap_one; done
 
 [ "$suites" -gt 0 ] || { echo "no such suite: $*"; failed=1; }
