@@ -337,6 +337,21 @@ def test_trace_tells_every_fault():
         last[e[1]] = e[0]
 
 
+def test_installed_copy():
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    subprocess.run(["make", "-s", "--no-print-directory", "install",
+                    f"PREFIX={path('usr')}"], cwd=TOP, check=True, env=env,
+                   stdout=subprocess.DEVNULL)
+    for name in ("bin/quire", "lib/libquire.a", "lib/quire/quire.elf",
+                 "include/quire/quire.h", "lib/pkgconfig/quire.pc",
+                 "share/man/man1/quire-run.1", "share/man/man3/libquire.3"):
+        assert os.path.isfile(path("usr/" + name)), name
+    r = subprocess.run([path("usr/bin/quire"), "run", "-q", BUSYBOX, "echo",
+                        "installed"], capture_output=True, timeout=LIMIT,
+                       env=environment(), cwd="/")
+    assert r.returncode == 0 and r.stdout == b"installed\n", r
+
+
 def test_program_that_the_kernel_refuses():
     # Right for the command, but its segments overlap the kernel's half.
     import struct
