@@ -67,6 +67,8 @@ static enum elf_verdict check_ident(const uint8_t *d, size_t n,
 static enum elf_verdict check_load(const struct phdr *ph, uint64_t file_size,
 				   struct elf_summary *out)
 {
+	if (ph->memsz == 0)
+		return ELF_FINE; /* the loader passes over it */
 	if (ph->memsz < ph->filesz || ph->memsz > USER_TOP ||
 	    ph->vaddr > USER_TOP - ph->memsz)
 		return ELF_BROKEN_HEADERS;
@@ -85,7 +87,9 @@ static enum elf_verdict check_load(const struct phdr *ph, uint64_t file_size,
 static enum elf_verdict check_interp(const struct phdr *ph, uint64_t file_size,
 				     struct elf_summary *out)
 {
-	if (ph->filesz < 2 || ph->filesz > 4096 || out->interp_len)
+	if (out->interp_len)
+		return ELF_FINE; /* the first one counts */
+	if (ph->filesz < 2 || ph->filesz > 4096)
 		return ELF_BROKEN_HEADERS;
 	if (ph->offset > file_size || ph->filesz > file_size - ph->offset)
 		return ELF_CUT_SHORT;
