@@ -52,6 +52,8 @@ need clang have clang
 need binutils have objcopy
 need libc6-dev static_libc
 need libclang-rt-14-dev fuzzer_runtime
+# Names in the sanitizers' reports.
+need llvm have llvm-symbolizer
 need clang-format have clang-format
 need pkgconf have pkg-config
 # The machine, and the programs that are run in it.
