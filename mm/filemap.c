@@ -200,7 +200,7 @@ static struct page *get_uptodate_locked(struct address_space *as,
 			tried = false;
 			continue;
 		}
-		if (likely(PageFlag(page, PG_uptodate)))
+		if (likely(PageUptodate(page)))
 			return page;
 		*major = true;
 		if (tried) { /* our own read failed */
@@ -260,7 +260,7 @@ static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
 	struct vm_area_struct *vma = vmf->vma;
 	pte_t entry;
 
-	if (!pte_none(ptep_get(pte)) || !PageFlag(page, PG_uptodate) ||
+	if (!pte_none(ptep_get(pte)) || !PageUptodate(page) ||
 	    PageFlag(page, PG_hwpoison) || !trylock_page(page))
 		return false;
 	/* truncation takes the page lock: what is true now stays true */
@@ -335,7 +335,7 @@ void quire_page_end_read(struct quire *q, struct page *page, int error)
 	if (error) {
 		SetPageFlag(page, PG_error);
 	} else {
-		SetPageFlag(page, PG_uptodate);
+		SetPageUptodate(page);
 		mod_vmstat(q, VM_pgpgin, PAGE_SIZE / 1024); /* in KiB */
 	}
 	unlock_page_io(page);
@@ -380,7 +380,7 @@ static struct page *page_for_read(struct address_space *as,
 	struct page *page = find_get_page(as, index);
 	bool major = false;
 
-	if (page && PageFlag(page, PG_uptodate))
+	if (page && PageUptodate(page))
 		return page;
 	if (as->shmem) {
 		if (page)
@@ -439,7 +439,7 @@ static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
 
 	*err = page ? add_to_page_cache_lru(as, page, index) : -ENOMEM;
 	if (!*err) {
-		SetPageFlag(page, PG_uptodate);
+		SetPageUptodate(page);
 		return page;
 	}
 	if (page)
@@ -477,7 +477,7 @@ static struct page *page_for_write(struct address_space *as,
 	}
 	if (page) {
 		unlock_page(page);
-		if (!as->aops->writepage || PageFlag(page, PG_uptodate))
+		if (!as->aops->writepage || PageUptodate(page))
 			return page;
 		put_page(as->q, page);
 	}

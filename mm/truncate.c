@@ -114,7 +114,7 @@ static void zero_partial(struct address_space *as, uint64_t index, size_t from,
 
 	if (!page)
 		return;
-	if (PageFlag(page, PG_uptodate))
+	if (PageUptodate(page))
 		memset((char *)page_address(as->q, page) + from, 0, to - from);
 	unlock_page(page);
 	put_page(as->q, page);

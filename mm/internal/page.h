@@ -117,6 +117,15 @@ static inline bool TestClearPageFlag(struct page *p, enum pageflags f)
 	return (__atomic_fetch_and(&p->flags, ~(1u << f), __ATOMIC_ACQ_REL) >>
 		f) & 1u;
 }
+/* Who sees the flag sees the contents: they were written before it was set. */
+static inline bool PageUptodate(const struct page *p)
+{
+	return (smp_load_acquire(&p->flags) >> PG_uptodate) & 1u;
+}
+static inline void SetPageUptodate(struct page *p)
+{
+	__atomic_fetch_or(&p->flags, 1u << PG_uptodate, __ATOMIC_RELEASE);
+}
 static inline bool PageAnon(const struct page *p)
 {
 	return ((uintptr_t)READ_ONCE(p->mapping) & PAGE_MAPPING_ANON) != 0;
