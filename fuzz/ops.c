@@ -215,10 +215,11 @@ static void do_other(struct world *w, unsigned i, const struct op *op)
 	}
 }
 
+static const int advice[] = {0,	 1,  2,	 3,  4,	 8,  9,	 10, 11,
+			     18, 19, 20, 21, 22, 23, 24, 25, 77};
+
 static void run_op(struct world *w, const struct op *op)
 {
-	static const int advice[] = {0,	 1,  2,	 3,  4,	 8,  9,	 10, 11,
-				     18, 19, 20, 21, 22, 23, 24, 25, 77};
 	unsigned i = op->who % MAX_TASKS;
 	struct sim_task *t = w->task[i];
 
