@@ -93,8 +93,8 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 		   struct page **page)
 {
 	unsigned flags = (gup & GUP_WRITE ? FAULT_FLAG_WRITE : 0) |
-			 (gup & GUP_NO_RETRY ? 0 :
-					       FAULT_FLAG_ALLOW_RETRY |
+			 (gup & GUP_NO_RETRY ? 0
+					     : FAULT_FLAG_ALLOW_RETRY |
 						       FAULT_FLAG_KILLABLE);
 	struct quire_task *task = quire_host_current();
 	bool faulted = false;

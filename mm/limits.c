@@ -37,8 +37,8 @@ bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, uint64_t pages)
 	if (mm->total_vm + pages > rlimit_of(QUIRE_RLIMIT_AS) >> PAGE_SHIFT)
 		return false;
 	return !is_data_mapping(flags) ||
-	       mm->data_vm + pages <=
-		       rlimit_of(QUIRE_RLIMIT_DATA) >> PAGE_SHIFT;
+	       mm->data_vm + pages <= rlimit_of(QUIRE_RLIMIT_DATA) >>
+		       PAGE_SHIFT;
 }
 
 void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, int64_t pages)

@@ -15,7 +15,6 @@
 #include "gather.h"
 #include "vma.h"
 
-
 enum advice_kind { ADV_INVALID, ADV_FLAGS, ADV_PAGES, ADV_POPULATE };
 
 static enum advice_kind advice_kind(int advice)
@@ -112,8 +111,8 @@ static int advice_flags(const struct vm_area_struct *vma, int advice,
 	}
 }
 
-static int madvise_flags(struct vm_area_struct *vma, uaddr_t start,
-			 uaddr_t end, int advice)
+static int madvise_flags(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
+			 int advice)
 {
 	vm_flags_t flags;
 	int err = advice_flags(vma, advice, &flags);
@@ -163,8 +162,8 @@ static int madvise_remove(struct vm_area_struct *vma, uaddr_t start,
 	return 0;
 }
 
-static int madvise_pages(struct vm_area_struct *vma, uaddr_t start,
-			 uaddr_t end, int advice)
+static int madvise_pages(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
+			 int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:

@@ -26,8 +26,8 @@ static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr)
 }
 
 /* The part of a VMA that one table maps (or would map). */
-static void mincore_table(struct vm_area_struct *vma, uaddr_t addr,
-			  uaddr_t end, unsigned char *vec)
+static void mincore_table(struct vm_area_struct *vma, uaddr_t addr, uaddr_t end,
+			  unsigned char *vec)
 {
 	struct quire *q = vma->vm_mm->q;
 	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);

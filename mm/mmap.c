@@ -28,8 +28,8 @@
 	((unsigned)(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |     \
 		    MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN |           \
 		    MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | \
-		    MAP_STACK | MAP_HUGETLB | MAP_32BIT |                      \
-		    0x80 | (0x1fu << MAP_HUGE_SHIFT)))
+		    MAP_STACK | MAP_HUGETLB | MAP_32BIT | 0x80 |               \
+		    (0x1fu << MAP_HUGE_SHIFT)))
 
 /* Largest file offset that a file system has: 2^63 - 1 bytes. */
 #define MAX_FILE_BYTES (1ull << 63)
@@ -92,8 +92,7 @@ static uaddr_t find_room(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 			return found;
 		base = mm->task_size / 3 & PAGE_MASK; /* the legacy base */
 	}
-	return vma_tree_gap_bottomup(mm, len, MAX(base, lowest),
-				     mm->task_size);
+	return vma_tree_gap_bottomup(mm, len, MAX(base, lowest), mm->task_size);
 }
 
 sreg_t get_unmapped_area(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
@@ -151,8 +150,8 @@ static int mmap_object(const struct mmap_request *m, struct vma_range *r)
 	r->file = file;
 	r->mapping = NULL;
 	if (file && file->ops->mmap) {
-		int err = file->ops->mmap(file, m->mm, m->addr, m->len,
-					  m->prot, m->flags);
+		int err = file->ops->mmap(file, m->mm, m->addr, m->len, m->prot,
+					  m->flags);
 		if (err)
 			return err;
 	}
@@ -179,8 +178,8 @@ static struct vm_area_struct *vma_for_range(struct mm_struct *mm,
 	vma->vm_file = r->file;
 	vma->vm_mapping = r->mapping;
 	if (r->mapping)
-		vma->vm_ops = r->mapping->shmem ? &shmem_vm_ops
-						: &filemap_vm_ops;
+		vma->vm_ops =
+			r->mapping->shmem ? &shmem_vm_ops : &filemap_vm_ops;
 	if (r->file)
 		r->file->ops->get(r->file);
 	vma_change_flags(vma, r->flags);

@@ -63,9 +63,8 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, uaddr_t old,
 		spin_lock(new_ptl);
 	from = pte_offset_map(mm->q, old_pmd, old);
 	to = pte_offset_map(mm->q, new_pmd, new);
-	for (addr = old; addr < end;
-	     addr += (uaddr_t)PAGE_SIZE, new += (uaddr_t)PAGE_SIZE,
-	    from++, to++) {
+	for (addr = old; addr < end; addr += (uaddr_t)PAGE_SIZE,
+	    new += (uaddr_t)PAGE_SIZE, from++, to++) {
 		if (pte_none(ptep_get(from)))
 			continue;
 		pte = ptep_get_and_clear(mm, addr, from);

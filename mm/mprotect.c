@@ -142,8 +142,8 @@ static int mprotect_account(struct vm_area_struct *vma, uint64_t pages,
 	}
 	if (!may_expand_vm(mm, *flags, pages) && may_expand_vm(mm, old, pages))
 		return -ENOMEM;
-	if (old & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED |
-		   VM_NORESERVE))
+	if (old &
+	    (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))
 		return 0;
 	if (security_vm_enough_memory(mm, (int64_t)pages))
 		return -ENOMEM;

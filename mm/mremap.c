@@ -29,8 +29,7 @@ struct remap {
 
 static int check_args(const struct remap *r)
 {
-	const unsigned known =
-		MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	const unsigned known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 	uaddr_t size = r->mm->task_size;
 
 	if ((r->flags & ~known) || !IS_ALIGNED(r->addr, (uaddr_t)PAGE_SIZE) ||
@@ -161,7 +160,7 @@ static struct vm_area_struct *copy_vma(struct vm_area_struct *vma,
 		return NULL;
 	}
 	vma_link(mm, new);
-	if (new->vm_ops && new->vm_ops->open)
+	if (new->vm_ops &&new->vm_ops->open)
 		new->vm_ops->open(new);
 	return new;
 }
@@ -193,8 +192,8 @@ static void leave_empty(struct vm_area_struct *vma, const struct remap *r)
 {
 	if (vma->vm_flags & VM_LOCKED) {
 		r->mm->locked_vm -= vma_pages(vma);
-		vma_change_flags(vma, vma->vm_flags &
-					      ~(VM_LOCKED | VM_LOCKONFAULT));
+		vma_change_flags(vma,
+				 vma->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
 	}
 	if (vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len)
 		unlink_anon_vmas(vma);

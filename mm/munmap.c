@@ -35,7 +35,8 @@ int unmap_prepare(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 	if (!vma || vma->vm_start >= end)
 		return 0;
 	if (vma->vm_start < start) {
-		/* a hole in its middle makes one VMA more, a cut end does not */
+		/* a hole in its middle makes one VMA more, a cut end does not
+		 */
 		if (vma->vm_end > end && mm->map_count >= max_map_count(mm->q))
 			return -ENOMEM;
 		if (__split_vma(vma, start, true))
@@ -68,8 +69,8 @@ static void unmap_tables(struct mmu_gather *tlb, const struct unmap_plan *u)
 	uaddr_t ceiling = u->next ? u->next->vm_start : 0;
 
 	if (plan_next(u, u->first) == u->next)
-		free_pgd_range(tlb, u->first->vm_start, u->first->vm_end,
-			       floor, ceiling);
+		free_pgd_range(tlb, u->first->vm_start, u->first->vm_end, floor,
+			       ceiling);
 	else
 		free_pgtables(tlb, u->first, floor, ceiling);
 }

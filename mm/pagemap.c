@@ -3,8 +3,9 @@
  * pagemap.c - each page's state for programs that look (M5): pagemap and
  * clear_refs of proc(5).
  *
- *   63 present   62 swapped   61 file or shared   56 mapped once   55 soft-dirty
- *   54..0 frame number (to CAP_SYS_ADMIN only), or swap type and offset
+ *   63 present   62 swapped   61 file or shared   56 mapped once   55
+ * soft-dirty 54..0 frame number (to CAP_SYS_ADMIN only), or swap type and
+ * offset
  *
  * Soft-dirty: clear_refs(4) takes the bit and the write permission from every
  * entry, and VM_SOFTDIRTY from every VMA; the next write faults and sets the
@@ -63,8 +64,8 @@ static uint64_t pagemap_entry(struct vm_area_struct *vma, pte_t pte,
 }
 
 /* [addr, end) lies in vma, within what one lowest table maps. */
-static void pagemap_table(struct vm_area_struct *vma, uaddr_t addr,
-			  uaddr_t end, bool frames, uint64_t *out)
+static void pagemap_table(struct vm_area_struct *vma, uaddr_t addr, uaddr_t end,
+			  bool frames, uint64_t *out)
 {
 	struct quire *q = vma->vm_mm->q;
 	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
@@ -77,8 +78,8 @@ static void pagemap_table(struct vm_area_struct *vma, uaddr_t addr,
 		ptep = pte_offset_map(q, pmd, addr);
 	}
 	for (; addr < end; addr += (uaddr_t)PAGE_SIZE)
-		*out++ = pagemap_entry(
-			vma, ptep ? ptep_get(ptep++) : __pte(0), frames);
+		*out++ = pagemap_entry(vma, ptep ? ptep_get(ptep++) : __pte(0),
+				       frames);
 	if (pmd)
 		spin_unlock(ptl);
 }
@@ -101,8 +102,8 @@ size_t quire_pagemap(struct mm_struct *mm, uaddr_t addr, size_t n,
 		vma = find_vma(mm, addr);
 		if (!vma || vma->vm_start > addr) {
 			next = vma ? MIN(end, vma->vm_start) : end;
-			memset(out, 0, ((next - addr) >> PAGE_SHIFT) *
-					       sizeof(*out));
+			memset(out, 0,
+			       ((next - addr) >> PAGE_SHIFT) * sizeof(*out));
 		} else {
 			next = pmd_addr_end(addr, MIN(end, vma->vm_end));
 			pagemap_table(vma, addr, next, frames, out);
@@ -177,7 +178,7 @@ int quire_clear_refs(struct mm_struct *mm, int what)
 		mm->hiwater_rss = get_mm_rss(mm);
 		goto unlock;
 	}
-	for_each_vma(mm, vma) {
+	for_each_vma (mm, vma) {
 		if (what == CLEAR_REFS_ANON && vma->vm_mapping)
 			continue;
 		if (what == CLEAR_REFS_MAPPED && !vma->vm_mapping)

@@ -80,8 +80,7 @@ struct address_space *shmem_create_anon(struct quire *q, uint64_t size)
 	quire_mapping_init_shmem(q, as, NULL, size);
 	as->allocated = true;
 	as->refs = 1;
-	as->ino = __atomic_add_fetch(&q->next_anon_ino, 1u,
-				     __ATOMIC_RELAXED);
+	as->ino = __atomic_add_fetch(&q->next_anon_ino, 1u, __ATOMIC_RELAXED);
 	return as;
 }
 

@@ -74,15 +74,15 @@ static const struct {
 	vm_flags_t flag;
 	char name[3];
 } vm_flag_names[] = {
-	{VM_READ, "rd"},	{VM_WRITE, "wr"},      {VM_EXEC, "ex"},
-	{VM_SHARED, "sh"},	{VM_MAYREAD, "mr"},    {VM_MAYWRITE, "mw"},
-	{VM_MAYEXEC, "me"},	{VM_MAYSHARE, "ms"},   {VM_GROWSDOWN, "gd"},
-	{VM_PFNMAP, "pf"},	{VM_LOCKED, "lo"},     {VM_IO, "io"},
-	{VM_SEQ_READ, "sr"},	{VM_RAND_READ, "rr"},  {VM_DONTCOPY, "dc"},
-	{VM_DONTEXPAND, "de"},	{VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
-	{VM_NORESERVE, "nr"},	{VM_HUGETLB, "ht"},    {VM_SYNC, "sf"},
-	{VM_WIPEONFORK, "wf"},	{VM_DONTDUMP, "dd"},   {VM_SOFTDIRTY, "sd"},
-	{VM_MIXEDMAP, "mm"},	{VM_HUGEPAGE, "hg"},   {VM_NOHUGEPAGE, "nh"},
+	{VM_READ, "rd"},       {VM_WRITE, "wr"},       {VM_EXEC, "ex"},
+	{VM_SHARED, "sh"},     {VM_MAYREAD, "mr"},     {VM_MAYWRITE, "mw"},
+	{VM_MAYEXEC, "me"},    {VM_MAYSHARE, "ms"},    {VM_GROWSDOWN, "gd"},
+	{VM_PFNMAP, "pf"},     {VM_LOCKED, "lo"},      {VM_IO, "io"},
+	{VM_SEQ_READ, "sr"},   {VM_RAND_READ, "rr"},   {VM_DONTCOPY, "dc"},
+	{VM_DONTEXPAND, "de"}, {VM_LOCKONFAULT, "lf"}, {VM_ACCOUNT, "ac"},
+	{VM_NORESERVE, "nr"},  {VM_HUGETLB, "ht"},     {VM_SYNC, "sf"},
+	{VM_WIPEONFORK, "wf"}, {VM_DONTDUMP, "dd"},    {VM_SOFTDIRTY, "sd"},
+	{VM_MIXEDMAP, "mm"},   {VM_HUGEPAGE, "hg"},    {VM_NOHUGEPAGE, "nh"},
 	{VM_MERGEABLE, "mg"},
 };
 
@@ -120,8 +120,8 @@ static void smaps_vma(struct text *t, struct vm_area_struct *vma)
 	put_kb(t, "Private_Hugetlb:", 0);
 	put_kb(t, "Swap:", s.swap);
 	put_kb(t, "SwapPss:", 0);
-	put_kb(t, "Locked:", vma->vm_flags & VM_LOCKED ? s.pss >> PSS_SHIFT
-						       : 0);
+	put_kb(t,
+	       "Locked:", vma->vm_flags & VM_LOCKED ? s.pss >> PSS_SHIFT : 0);
 	text_printf(t, "%-16s%8u\n", "THPeligible:", 0u);
 	text_printf(t, "VmFlags: ");
 	for (i = 0; i < ARRAY_LEN(vm_flag_names); i++)

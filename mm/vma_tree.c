@@ -27,9 +27,9 @@
 #include "mm.h"
 
 #define VMA_MAX_HEIGHT 12 /* 8^12 VMAs */
-#define VMA_NODE_LOW 4	  /* at most so many entries: join with a neighbour */
+#define VMA_NODE_LOW   4  /* at most so many entries: join with a neighbour */
 #define VMA_SPARE_KEEP 8  /* emptied nodes kept for the next insertion */
-#define KEY_UNUSED (~(uaddr_t)0)
+#define KEY_UNUSED     (~(uaddr_t)0)
 
 /* The way from the leaf (level 0) to the root, and the slot taken in each. */
 struct vma_path {
@@ -524,8 +524,8 @@ void vma_tree_destroy(struct mm_struct *mm)
 
 /* ----------------------------------------------------------------- lookup */
 
-static __always_inline struct vma_node *
-find_leaf(const struct vma_tree *t, uaddr_t addr)
+static __always_inline struct vma_node *find_leaf(const struct vma_tree *t,
+						  uaddr_t addr)
 {
 	struct vma_node *n = t->root;
 	unsigned l = t->height;

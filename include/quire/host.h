@@ -36,27 +36,27 @@ struct quire_limits {
 
 struct quire_task {
 	struct quire *q;
-	struct mm_struct *mm;     /* user address space, or NULL: kernel thread */
-	struct quire_limits *limits; /* NULL: no limits */
+	struct mm_struct *mm; /* user address space, or NULL: kernel thread */
+	struct quire_limits *limits;	  /* NULL: no limits */
 	struct vm_area_struct *vma_cache; /* Quire's: last VMA that faulted */
-	uint64_t vma_cache_seq;   /* Quire's: mm's seqnum when cached */
-	uint64_t min_flt;         /* faults answered without I/O */
-	uint64_t maj_flt;         /* faults that waited for a device */
-	uint32_t faults_disabled; /* depth of pagefault_disable() */
-	uint32_t id;              /* shown in logs and traces */
-	bool cap_ipc_lock;        /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
-	bool cap_sys_admin;       /* CAP_SYS_ADMIN: 3 % of overcommit reserve */
+	uint64_t vma_cache_seq;		  /* Quire's: mm's seqnum when cached */
+	uint64_t min_flt;		  /* faults answered without I/O */
+	uint64_t maj_flt;		  /* faults that waited for a device */
+	uint32_t faults_disabled;	  /* depth of pagefault_disable() */
+	uint32_t id;			  /* shown in logs and traces */
+	bool cap_ipc_lock;		  /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
+	bool cap_sys_admin; /* CAP_SYS_ADMIN: 3 % of overcommit reserve */
 	/* Of the last faults that ended in a signal (sigcontext: cr2, err). */
 	uint64_t fault_address, fault_error, fault_trapno;
 };
 
 /* A signal that a fault ends in (sigaction(2), siginfo_t). */
 struct quire_signal {
-	int signo;        /* SIGSEGV, SIGBUS or SIGKILL */
-	int code;         /* SEGV_*, BUS_*; 0 for SIGKILL */
-	uaddr_t addr;     /* si_addr: the faulting address, not rounded */
+	int signo;	  /* SIGSEGV, SIGBUS or SIGKILL */
+	int code;	  /* SEGV_*, BUS_*; 0 for SIGKILL */
+	uaddr_t addr;	  /* si_addr: the faulting address, not rounded */
 	uint8_t addr_lsb; /* BUS_MCEERR_AR: log2 of the poisoned size */
-	uint32_t pkey;    /* SEGV_PKUERR */
+	uint32_t pkey;	  /* SEGV_PKUERR */
 };
 
 #ifdef QUIRE_TRACE
@@ -249,7 +249,8 @@ enum quire_lock_class {
  */
 void quire_host_debug_lock(const void *lock, int cls, bool sleeping);
 void quire_host_debug_unlock(const void *lock, int cls);
-/* About to do something that may sleep; a checker complains under a spinlock. */
+/* About to do something that may sleep; a checker complains under a spinlock.
+ */
 void quire_host_debug_might_sleep(const char *where);
 /* A page range was freed (may be poisoned) or handed out (poison verified). */
 void quire_host_debug_pages_freed(void *mem, size_t bytes);

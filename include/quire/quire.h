@@ -24,7 +24,7 @@
 #include <quire/types.h>
 
 #define QUIRE_PAGE_SHIFT 12
-#define QUIRE_PAGE_SIZE 4096u
+#define QUIRE_PAGE_SIZE	 4096u
 
 /* ---------------------------------------------------------------- systems */
 
@@ -50,7 +50,8 @@ struct quire_config {
 	 * with every address space), or 0: Quire makes an empty one.
 	 */
 	paddr_t kernel_table;
-	unsigned overcommit; /* vm.overcommit_memory: 0 guess, 1 always, 2 never */
+	unsigned overcommit; /* vm.overcommit_memory: 0 guess, 1 always, 2 never
+			      */
 	unsigned overcommit_ratio; /* per cent of RAM in mode 2; 0 means 50 */
 	unsigned max_map_count;	   /* 0: Linux's 65530 */
 	uaddr_t mmap_min_addr;	   /* 0: 65536; 1 allows page 0 */
@@ -105,11 +106,12 @@ enum quire_tunable {
 uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which);
 int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v);
 
-/* --------------------------------------------- memory for the host's own use */
+/* --------------------------------------------- memory for the host's own use
+ */
 
 #define QUIRE_GFP_KERNEL 0x1u /* may wait for reclaim */
 #define QUIRE_GFP_ATOMIC 0x2u /* may not sleep; may dip into the reserve */
-#define QUIRE_GFP_ZERO 0x100u
+#define QUIRE_GFP_ZERO	 0x100u
 
 /* Allocate 2^order pages; NULL when there are none.  Contents are undefined
  * without QUIRE_GFP_ZERO.  Sleeps only with QUIRE_GFP_KERNEL. */
@@ -329,8 +331,8 @@ void quire_page_end_write(struct quire *q, struct page *page, int error);
 
 struct quire_mm_stats {
 	uint64_t anon_pages, file_pages, shmem_pages, swap_entries; /* RSS */
-	uint64_t hiwater_rss, hiwater_vm, total_vm, locked_vm, data_vm, stack_vm,
-		exec_vm;
+	uint64_t hiwater_rss, hiwater_vm, total_vm, locked_vm, data_vm,
+		stack_vm, exec_vm;
 	uint64_t table_bytes; /* page-table pages of this mm */
 	uint64_t hiwater_table_bytes;
 	uint32_t vmas, hiwater_vmas;

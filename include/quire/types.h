@@ -33,7 +33,7 @@ typedef int32_t sreg_t;
 typedef uint64_t paddr_t;     /* physical address, bytes */
 typedef uint64_t vm_flags_t;  /* VM_* */
 typedef uint32_t vm_fault_t;  /* VM_FAULT_* */
-typedef uint32_t gfp_t;       /* __GFP_* */
+typedef uint32_t gfp_t;	      /* __GFP_* */
 typedef uint64_t quire_off_t; /* offset in a file, bytes */
 
 /* Most CPUs one system may have; sizes the CPU masks only. */

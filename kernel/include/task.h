@@ -111,7 +111,7 @@ struct process {
 	uint64_t cpu_ns; /* by ticks, for RLIMIT_CPU */
 	int nice;
 	int oom_score_adj; /* -1000 ... 1000; -1000: never the victim */
-	void *tty; /* kernel/dev's: the controlling terminal, or NULL */
+	void *tty;	   /* kernel/dev's: the controlling terminal, or NULL */
 	uint32_t membarrier;
 	unsigned personality;
 };

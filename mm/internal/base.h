@@ -13,7 +13,7 @@
 #include <quire/linux.h>
 #include <quire/types.h>
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #ifndef __always_inline /* a hosted build's C library may have it */
 #define __always_inline inline __attribute__((always_inline))
@@ -25,7 +25,7 @@
 #define container_of(ptr, type, member)                                        \
 	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define ALIGN_UP(x, a) (((x) + ((a)-1)) & ~((a)-1)) /* a: power of two */
+#define ALIGN_UP(x, a)	 (((x) + ((a)-1)) & ~((a)-1)) /* a: power of two */
 #define ALIGN_DOWN(x, a) ((x) & ~((a)-1))
 #define IS_ALIGNED(x, a) (((x) & ((a)-1)) == 0)
 
@@ -39,11 +39,11 @@
 			quire_host_panic(__FILE__, __LINE__, #cond);           \
 	} while (0)
 
-#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
-#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
-#define smp_load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v)	__atomic_store_n(&(x), (v), __ATOMIC_RELAXED)
+#define smp_load_acquire(p)	__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define smp_store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define smp_mb()		__atomic_thread_fence(__ATOMIC_SEQ_CST)
 
 /*
  * Add to a counter that only this CPU writes and others may read: on x86 one
@@ -120,7 +120,7 @@ static inline void list_splice_tail(struct list_head *from,
 	to->prev = from->prev;
 	INIT_LIST_HEAD(from);
 }
-#define list_entry(ptr, type, member) container_of(ptr, type, member)
+#define list_entry(ptr, type, member)	  container_of(ptr, type, member)
 #define list_first_entry(h, type, member) list_entry((h)->next, type, member)
 /*
  * The loops end with pos made from the head, which lies in no `type`: it is
@@ -136,8 +136,7 @@ static inline void list_splice_tail(struct list_head *from,
 #define list_for_each_entry_safe(pos, n, head, type, member)                   \
 	for (pos = list_entry((head)->next, type, member),                     \
 	    n = list_entry(__list_of(pos, type, member)->next, type, member);  \
-	     __list_of(pos, type, member) != (head);                           \
-	     pos = n,                                                          \
+	     __list_of(pos, type, member) != (head); pos = n,                  \
 	    n = list_entry(__list_of(n, type, member)->next, type, member))
 
 void *memcpy(void *dst, const void *src, size_t n);

@@ -28,9 +28,9 @@ struct address_space {
 	void *host;
 	uint64_t size; /* bytes; atomic */
 	bool shmem;
-	bool allocated; /* Quire's own (shared anonymous memory) */
-	uint32_t refs;	/* when allocated: VMAs that hold it; atomic */
-	uint64_t ino;	/* when allocated: its number in maps */
+	bool allocated;	    /* Quire's own (shared anonymous memory) */
+	uint32_t refs;	    /* when allocated: VMAs that hold it; atomic */
+	uint64_t ino;	    /* when allocated: its number in maps */
 	uint64_t accounted; /* when allocated: pages promised (overcommit) */
 	spinlock_t tree_lock;
 	struct page_tree pages;

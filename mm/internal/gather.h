@@ -23,7 +23,7 @@ struct mmu_gather {
 	uaddr_t start, end; /* range whose entries were cleared */
 	bool fullmm;	    /* exit: the whole address space goes */
 	bool freed_tables;
-	bool cleared;	    /* some entry was present */
+	bool cleared; /* some entry was present */
 	uint32_t batch_count;
 	struct mmu_gather_batch *active;
 	struct page *tables[16]; /* table pages, freed after the flush */

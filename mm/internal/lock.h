@@ -18,12 +18,12 @@
 
 #ifdef QUIRE_DEBUG
 #define quire_debug_lock(l, c, s) quire_host_debug_lock(l, c, s)
-#define quire_debug_unlock(l, c) quire_host_debug_unlock(l, c)
-#define might_sleep() quire_host_debug_might_sleep(__func__)
+#define quire_debug_unlock(l, c)  quire_host_debug_unlock(l, c)
+#define might_sleep()		  quire_host_debug_might_sleep(__func__)
 #else
 #define quire_debug_lock(l, c, s) ((void)(l))
-#define quire_debug_unlock(l, c) ((void)(l))
-#define might_sleep() ((void)0)
+#define quire_debug_unlock(l, c)  ((void)(l))
+#define might_sleep()		  ((void)0)
 #endif
 
 typedef struct {
@@ -35,10 +35,10 @@ typedef struct {
 
 #ifdef QUIRE_DEBUG
 #define spin_lock_init(l, c) (*(l) = (spinlock_t){0, QUIRE_LOCK_##c})
-#define QUIRE_SPIN_CLASS(l) ((l)->cls)
+#define QUIRE_SPIN_CLASS(l)  ((l)->cls)
 #else
 #define spin_lock_init(l, c) (*(l) = (spinlock_t){0})
-#define QUIRE_SPIN_CLASS(l) 0
+#define QUIRE_SPIN_CLASS(l)  0
 #endif
 
 static __always_inline bool spin_trylock(spinlock_t *l)
@@ -80,7 +80,7 @@ static inline bool spin_is_locked(spinlock_t *l)
  * empty (which holds everyone else off), low bits count the readers.  The
  * queue is first come, first served; mm/lock.c has the whole story.
  */
-#define RWSEM_WRITER 0x80000000u
+#define RWSEM_WRITER  0x80000000u
 #define RWSEM_WAITERS 0x40000000u
 struct rwsem_waiter;
 struct rwsem {
@@ -139,10 +139,9 @@ static __always_inline void down_write(struct rwsem *s)
 	uint32_t zero = 0;
 
 	might_sleep();
-	if (unlikely(!__atomic_compare_exchange_n(&s->state, &zero,
-						  RWSEM_WRITER, false,
-						  __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED))) {
+	if (unlikely(!__atomic_compare_exchange_n(
+		    &s->state, &zero, RWSEM_WRITER, false, __ATOMIC_ACQUIRE,
+		    __ATOMIC_RELAXED))) {
 		(void)rwsem_down_write_slow(s, false);
 		return; /* the slow path told the checker */
 	}
@@ -154,10 +153,9 @@ static __always_inline int down_write_killable(struct rwsem *s)
 	uint32_t zero = 0;
 
 	might_sleep();
-	if (unlikely(!__atomic_compare_exchange_n(&s->state, &zero,
-						  RWSEM_WRITER, false,
-						  __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED)))
+	if (unlikely(!__atomic_compare_exchange_n(
+		    &s->state, &zero, RWSEM_WRITER, false, __ATOMIC_ACQUIRE,
+		    __ATOMIC_RELAXED)))
 		return rwsem_down_write_slow(s, true);
 	quire_debug_lock(s, s->cls, true);
 	return 0;
@@ -166,8 +164,8 @@ static __always_inline int down_write_killable(struct rwsem *s)
 static __always_inline void up_write(struct rwsem *s)
 {
 	quire_debug_unlock(s, s->cls);
-	uint32_t v = __atomic_and_fetch(&s->state, ~RWSEM_WRITER,
-					__ATOMIC_RELEASE);
+	uint32_t v =
+		__atomic_and_fetch(&s->state, ~RWSEM_WRITER, __ATOMIC_RELEASE);
 
 	if (unlikely(v & RWSEM_WAITERS))
 		rwsem_wake_slow(s);

@@ -16,39 +16,45 @@
 #include "system.h"
 
 /* vm_flags: Linux's values where they are known from smaps and maps */
-#define VM_NONE 0ull
-#define VM_READ 0x1ull
-#define VM_WRITE 0x2ull
-#define VM_EXEC 0x4ull
-#define VM_SHARED 0x8ull
-#define VM_MAYREAD 0x10ull
-#define VM_MAYWRITE 0x20ull
-#define VM_MAYEXEC 0x40ull
-#define VM_MAYSHARE 0x80ull
-#define VM_GROWSDOWN 0x100ull
-#define VM_PFNMAP 0x400ull
-#define VM_LOCKED 0x2000ull
-#define VM_IO 0x4000ull
-#define VM_SEQ_READ 0x8000ull
-#define VM_RAND_READ 0x10000ull
-#define VM_DONTCOPY 0x20000ull
-#define VM_DONTEXPAND 0x40000ull
-#define VM_LOCKONFAULT 0x80000ull
-#define VM_ACCOUNT 0x100000ull
-#define VM_NORESERVE 0x200000ull
-#define VM_HUGETLB 0x400000ull
-#define VM_SYNC 0x800000ull
-#define VM_WIPEONFORK 0x2000000ull
-#define VM_DONTDUMP 0x4000000ull
-#define VM_SOFTDIRTY 0x8000000ull
-#define VM_MIXEDMAP 0x10000000ull
-#define VM_HUGEPAGE 0x20000000ull
-#define VM_NOHUGEPAGE 0x40000000ull
-#define VM_MERGEABLE 0x80000000ull
-#define VM_SPECIAL (VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
+#define VM_NONE		0ull
+#define VM_READ		0x1ull
+#define VM_WRITE	0x2ull
+#define VM_EXEC		0x4ull
+#define VM_SHARED	0x8ull
+#define VM_MAYREAD	0x10ull
+#define VM_MAYWRITE	0x20ull
+#define VM_MAYEXEC	0x40ull
+#define VM_MAYSHARE	0x80ull
+#define VM_GROWSDOWN	0x100ull
+#define VM_PFNMAP	0x400ull
+#define VM_LOCKED	0x2000ull
+#define VM_IO		0x4000ull
+#define VM_SEQ_READ	0x8000ull
+#define VM_RAND_READ	0x10000ull
+#define VM_DONTCOPY	0x20000ull
+#define VM_DONTEXPAND	0x40000ull
+#define VM_LOCKONFAULT	0x80000ull
+#define VM_ACCOUNT	0x100000ull
+#define VM_NORESERVE	0x200000ull
+#define VM_HUGETLB	0x400000ull
+#define VM_SYNC		0x800000ull
+#define VM_WIPEONFORK	0x2000000ull
+#define VM_DONTDUMP	0x4000000ull
+#define VM_SOFTDIRTY	0x8000000ull
+#define VM_MIXEDMAP	0x10000000ull
+#define VM_HUGEPAGE	0x20000000ull
+#define VM_NOHUGEPAGE	0x40000000ull
+#define VM_MERGEABLE	0x80000000ull
+#define VM_SPECIAL	(VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
-enum rss_type { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES, NR_MM_COUNTERS };
+enum rss_type {
+	MM_FILEPAGES,
+	MM_ANONPAGES,
+	MM_SWAPENTS,
+	MM_SHMEMPAGES,
+	NR_MM_COUNTERS
+};
 
 struct vm_operations_struct {
 	/*
@@ -78,12 +84,12 @@ struct vm_area_struct {
 	const struct vm_operations_struct *vm_ops; /* NULL: anonymous */
 	uint64_t vm_pgoff; /* pages: offset in file; anonymous: start >> 12 */
 
-	struct quire_file *vm_file; /* a reference, or NULL */
+	struct quire_file *vm_file;	  /* a reference, or NULL */
 	struct address_space *vm_mapping; /* vm_file's, or shmem's; or NULL */
 	void *vm_private_data;
 	struct list_head anon_vma_chain; /* of struct anon_vma_chain.same_vma */
-	struct list_head i_mmap_node;    /* in the mapping's list of VMAs */
-	uint32_t vm_lock_seq; /* laid out for per-VMA locks */
+	struct list_head i_mmap_node;	 /* in the mapping's list of VMAs */
+	uint32_t vm_lock_seq;		 /* laid out for per-VMA locks */
 	uint32_t vm_refcnt;
 };
 
@@ -133,13 +139,13 @@ struct mm_struct {
 	uint64_t seqnum; /* moves with every change of the VMAs: caches check */
 	struct rwsem mmap_lock __attribute__((aligned(64)));
 	spinlock_t page_table_lock; /* PTL: upper levels */
-	mm_context_t context; /* arch: asid, tlb generation */
-	cpumask_t cpumask;    /* CPUs whose TLB may hold entries of it; atomic */
+	mm_context_t context;	    /* arch: asid, tlb generation */
+	cpumask_t cpumask; /* CPUs whose TLB may hold entries of it; atomic */
 
 	uint32_t mm_users; /* threads; atomic */
 	uint32_t mm_count; /* 1 for all users + lazy holders; atomic */
 	uint32_t id;
-	uint32_t map_count; /* VMAs */
+	uint32_t map_count;	  /* VMAs */
 	struct list_head mm_list; /* in q->mm_list */
 
 	struct quire_mm_layout layout; /* exec's placement */
@@ -149,7 +155,7 @@ struct mm_struct {
 	/* pages; under mmap_lock for write */
 	uint64_t total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
 	uint64_t hiwater_rss, hiwater_vm;
-	int64_t pgtables_bytes; /* atomic */
+	int64_t pgtables_bytes;		/* atomic */
 	int64_t hiwater_pgtables_bytes; /* atomic; may miss a racing peak */
 	uint32_t hiwater_map_count;
 	bool oom_reaped; /* check_stable_address_space: contents are unsound */
@@ -213,7 +219,8 @@ unsigned vma_tree_check(struct mm_struct *mm); /* violations, logged */
 void vma_tree_destroy(struct mm_struct *mm);   /* frees nodes, not VMAs */
 
 /* ---------------------------------------------------------------- mm/vma.c */
-struct vm_area_struct *vm_area_alloc(struct mm_struct *mm); /* zeroed, or NULL */
+struct vm_area_struct *
+vm_area_alloc(struct mm_struct *mm); /* zeroed, or NULL */
 /* Copy of orig (anon_vma pointer too) with empty chain and i_mmap node; the
  * file's (or shmem mapping's) reference is taken.  NULL: out of memory. */
 struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig);
@@ -226,7 +233,8 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma);
 /* Take vma out of / into its file's list of mappings (i_mmap). */
 void vma_unlink_file(struct vm_area_struct *vma);
 void vma_link_file(struct vm_area_struct *vma);
-/* Split at addr: 0 or -ENOMEM. *vmap stays the part that has addr when !below */
+/* Split at addr: 0 or -ENOMEM. *vmap stays the part that has addr when !below
+ */
 int split_vma(struct mm_struct *mm, struct vm_area_struct *vma, uaddr_t addr,
 	      bool new_below);
 void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, int64_t pages);

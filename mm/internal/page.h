@@ -19,18 +19,18 @@
 #include "base.h"
 #include "lock.h"
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE ((size_t)1 << PAGE_SHIFT)
-#define PAGE_MASK (~(uaddr_t)(PAGE_SIZE - 1))
+#define PAGE_SHIFT    12
+#define PAGE_SIZE     ((size_t)1 << PAGE_SHIFT)
+#define PAGE_MASK     (~(uaddr_t)(PAGE_SIZE - 1))
 #define PAGE_ALIGN(x) (((uaddr_t)(x) + (uaddr_t)(PAGE_SIZE - 1)) & PAGE_MASK)
 
 #define MAX_ORDER 11 /* orders 0 ... 10, as Linux 6.1 */
 
 enum pageflags {
-	PG_locked,     /* page lock: I/O and truncation are held off */
-	PG_waiters,    /* someone waits on flags for the lock */
-	PG_uptodate,   /* contents valid */
-	PG_dirty,      /* contents newer than the device's */
+	PG_locked,   /* page lock: I/O and truncation are held off */
+	PG_waiters,  /* someone waits on flags for the lock */
+	PG_uptodate, /* contents valid */
+	PG_dirty,    /* contents newer than the device's */
 	PG_writeback,
 	PG_error,
 	PG_referenced,
@@ -42,21 +42,21 @@ enum pageflags {
 	PG_readahead,
 	PG_unevictable,
 	PG_mlocked,
-	PG_buddy,      /* free, first page of a buddy block */
+	PG_buddy, /* free, first page of a buddy block */
 	PG_slab,
-	PG_table,      /* page-table page */
-	PG_reserved,   /* never freed: Quire's own tables, the zero page */
+	PG_table,    /* page-table page */
+	PG_reserved, /* never freed: Quire's own tables, the zero page */
 	PG_hwpoison,
-	PG_head,       /* first page of a compound (or high-order) block */
+	PG_head, /* first page of a compound (or high-order) block */
 	PG_tail,
 	PG_anon_exclusive, /* anonymous, never shared by fork since it was
 			    * made or last reused: mprotect may make its
 			    * entry writable */
-	PG_host,       /* the host's own, by quire_alloc_pages (head only) */
+	PG_host, /* the host's own, by quire_alloc_pages (head only) */
 };
 
 #define PAGE_MAPPING_ANON 1u
-#define NODE_HOLE 0xff
+#define NODE_HOLE	  0xff
 
 struct page {
 	uint32_t flags; /* enum pageflags, atomic bit operations only */
@@ -68,9 +68,9 @@ struct page {
 	union {
 		struct {
 			struct list_head lru;
-			void *mapping; /* address_space, or anon_vma | 1 */
+			void *mapping;	/* address_space, or anon_vma | 1 */
 			uint64_t index; /* in pages: file offset / linear */
-			uint64_t priv; /* swap entry, shmem state ... */
+			uint64_t priv;	/* swap entry, shmem state ... */
 		};
 		struct { /* page-table page */
 			spinlock_t ptl;
@@ -115,7 +115,8 @@ static inline bool TestSetPageFlag(struct page *p, enum pageflags f)
 static inline bool TestClearPageFlag(struct page *p, enum pageflags f)
 {
 	return (__atomic_fetch_and(&p->flags, ~(1u << f), __ATOMIC_ACQ_REL) >>
-		f) & 1u;
+		f) &
+	       1u;
 }
 /* Who sees the flag sees the contents: they were written before it was set. */
 static inline bool PageUptodate(const struct page *p)
@@ -161,14 +162,14 @@ static inline bool put_page_testzero(struct page *p)
 
 /* ------------------------------------------------- mm/page_alloc.c (buddy) */
 
-#define __GFP_RECLAIM 0x1u  /* may wait for reclaim (GFP_KERNEL) */
-#define __GFP_RESERVE 0x2u  /* may go below the min watermark */
-#define __GFP_ZERO 0x100u
-#define __GFP_MOVABLE 0x200u
-#define __GFP_NOWARN 0x400u
-#define __GFP_TABLE 0x800u  /* a page table: injection kind 2 */
-#define GFP_KERNEL __GFP_RECLAIM
-#define GFP_ATOMIC __GFP_RESERVE
+#define __GFP_RECLAIM	     0x1u /* may wait for reclaim (GFP_KERNEL) */
+#define __GFP_RESERVE	     0x2u /* may go below the min watermark */
+#define __GFP_ZERO	     0x100u
+#define __GFP_MOVABLE	     0x200u
+#define __GFP_NOWARN	     0x400u
+#define __GFP_TABLE	     0x800u /* a page table: injection kind 2 */
+#define GFP_KERNEL	     __GFP_RECLAIM
+#define GFP_ATOMIC	     __GFP_RESERVE
 #define GFP_HIGHUSER_MOVABLE (__GFP_RECLAIM | __GFP_MOVABLE)
 
 /*

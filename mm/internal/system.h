@@ -23,32 +23,37 @@
  * VM_name and the text "name".  First the page counts (NR_*: they go up and
  * down, summed over CPUs), then the events.
  */
-#define QUIRE_VMSTAT(V)                                                        \
-	V(nr_free_pages) V(nr_inactive_anon) V(nr_active_anon)                 \
-	V(nr_inactive_file) V(nr_active_file) V(nr_unevictable) V(nr_mlock)    \
-	V(nr_anon_pages) V(nr_mapped) V(nr_file_pages) V(nr_dirty)             \
-	V(nr_writeback) V(nr_shmem) V(nr_page_table_pages) V(nr_slab)          \
-	V(nr_dirtied) V(nr_written)                                            \
-	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) V(pgfree)         \
-	V(pgactivate) V(pgdeactivate) V(pglazyfree) V(pgfault) V(pgmajfault)   \
-	V(pgrefill) V(pgsteal_kswapd) V(pgsteal_direct) V(pgscan_kswapd)       \
-	V(pgscan_direct) V(allocstall) V(drop_pagecache) V(oom_kill)           \
-	V(unevictable_pgs_culled) V(unevictable_pgs_mlocked)                   \
-	V(quire_anon_write) V(quire_zero_read) V(quire_file_read)              \
-	V(quire_file_cow) V(quire_cow_copy) V(quire_cow_reuse)                 \
-	V(quire_spurious) V(quire_stack_growth) V(quire_tlb_flush_page)        \
-	V(quire_tlb_flush_all) V(quire_tlb_shootdown) V(quire_fault_retry)
+#define QUIRE_VMSTAT(V)                                                                                 \
+	V(nr_free_pages)                                                                                \
+	V(nr_inactive_anon) V(nr_active_anon) V(nr_inactive_file) V(nr_active_file) V(                  \
+		nr_unevictable) V(nr_mlock) V(nr_anon_pages) V(nr_mapped) V(nr_file_pages)              \
+		V(nr_dirty) V(nr_writeback) V(nr_shmem) V(nr_page_table_pages) V(                       \
+			nr_slab) V(nr_dirtied) V(nr_written) V(pgpgin) V(pgpgout)                       \
+			V(pswpin) V(pswpout) V(pgalloc) V(pgfree) V(pgactivate) V(                      \
+				pgdeactivate) V(pglazyfree) V(pgfault) V(pgmajfault)                    \
+				V(pgrefill) V(pgsteal_kswapd) V(pgsteal_direct) V(                      \
+					pgscan_kswapd) V(pgscan_direct) V(allocstall) V(drop_pagecache) \
+					V(oom_kill) V(unevictable_pgs_culled) V(                        \
+						unevictable_pgs_mlocked) V(quire_anon_write)            \
+						V(quire_zero_read) V(quire_file_read) V(                \
+							quire_file_cow) V(quire_cow_copy)               \
+							V(quire_cow_reuse) V(                           \
+								quire_spurious) V(quire_stack_growth)   \
+								V(quire_tlb_flush_page) V(              \
+									quire_tlb_flush_all)            \
+									V(quire_tlb_shootdown)          \
+										V(quire_fault_retry)
 
 enum vmstat_item {
 #define V(name) VM_##name,
 	QUIRE_VMSTAT(V)
 #undef V
-	VM_COUNT
+		VM_COUNT
 };
 
-#define PCP_BATCH 32
-#define PCP_HIGH 192
-#define LRU_BATCH 31
+#define PCP_BATCH	 32
+#define PCP_HIGH	 192
+#define LRU_BATCH	 31
 #define QUIRE_MAX_CACHES 32
 
 struct pcp_list { /* order-0 free pages of one CPU, a stack */
@@ -56,7 +61,7 @@ struct pcp_list { /* order-0 free pages of one CPU, a stack */
 	struct page *pages[PCP_HIGH];
 };
 
-struct slab_cpu { /* free objects of one cache on one CPU */
+struct slab_cpu {	/* free objects of one cache on one CPU */
 	void *freelist; /* linked through their first words */
 	uint32_t count;
 };
@@ -109,8 +114,8 @@ struct quire_node {
 struct quire {
 	/* read-mostly */
 	char *direct_map;
-	struct page *mem_map; /* struct page of frame min_pfn */
-	uintptr_t page_base;  /* where that of frame 0 would be */
+	struct page *mem_map;	   /* struct page of frame min_pfn */
+	uintptr_t page_base;	   /* where that of frame 0 would be */
 	uint64_t min_pfn, max_pfn; /* [min, max) */
 	unsigned cpus, nodes, levels;
 	struct quire_cpu *cpu[QUIRE_MAX_CPUS];
@@ -119,24 +124,23 @@ struct quire {
 		*vtree_cache, *mapping_cache, *ptree_cache, *file_cache;
 	struct slab_system *slabs;
 	struct arch_system arch;
-	struct quire_config config; /* regions pointer is not kept */
-	uint64_t fault_around_bytes; /* seam: filemap_map_pages, next issue */
+	struct quire_config config;    /* regions pointer is not kept */
+	uint64_t fault_around_bytes;   /* seam: filemap_map_pages, next issue */
 	uint64_t boot_start, boot_end; /* frames of Quire's own tables, [) */
-	uint64_t stat_boot_pages;    /* pages Quire's own tables took */
-	uint32_t pcp_high, pcp_batch; /* PCP_*, less on a small machine */
+	uint64_t stat_boot_pages;      /* pages Quire's own tables took */
+	uint32_t pcp_high, pcp_batch;  /* PCP_*, less on a small machine */
 
 	struct check_count *check_scratch; /* debug: one a frame (mm/check.c) */
 
 	/* E4's seam: first look at every kernel-space fault; NULL: none */
-	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs,
-			   uaddr_t addr);
+	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs, uaddr_t addr);
 
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
 	int64_t vm_committed __attribute__((aligned(64))); /* pages, atomic */
 	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
 	uint32_t next_mm_id;
-	spinlock_t mm_lock; /* LEAF: mm_list */
-	struct list_head mm_list; /* every mm_struct, for quire_check() */
+	spinlock_t mm_lock;	       /* LEAF: mm_list */
+	struct list_head mm_list;      /* every mm_struct, for quire_check() */
 	struct list_head mapping_list; /* every address_space, likewise */
 };
 
@@ -155,8 +159,7 @@ static __always_inline void mod_vmstat(struct quire *q, enum vmstat_item i,
 {
 	local_add(&this_cpu(q)->stat[i], d);
 }
-static __always_inline void count_vm_event(struct quire *q,
-					   enum vmstat_item i)
+static __always_inline void count_vm_event(struct quire *q, enum vmstat_item i)
 {
 	mod_vmstat(q, i, 1);
 }
@@ -196,13 +199,11 @@ static __always_inline bool pfn_valid(struct quire *q, uint64_t pfn)
 {
 	return pfn >= q->min_pfn && pfn < q->max_pfn;
 }
-static __always_inline void *page_address(struct quire *q,
-					  const struct page *p)
+static __always_inline void *page_address(struct quire *q, const struct page *p)
 {
 	return phys_to_virt(q, (paddr_t)page_to_pfn(q, p) << PAGE_SHIFT);
 }
-static __always_inline struct page *virt_to_page(struct quire *q,
-						 const void *v)
+static __always_inline struct page *virt_to_page(struct quire *q, const void *v)
 {
 	return pfn_to_page(q, virt_to_phys(q, v) >> PAGE_SHIFT);
 }
@@ -237,9 +238,8 @@ static __always_inline struct page *alloc_page(struct quire *q, gfp_t gfp)
  * lru_cache_add for a page that nobody else can see yet, on this CPU's part c,
  * preemption off.
  */
-static __always_inline void lru_cache_add_new(struct quire *q,
-					      struct quire_cpu *c,
-					      struct page *page)
+static __always_inline void
+lru_cache_add_new(struct quire *q, struct quire_cpu *c, struct page *page)
 {
 	struct lru_batch *b = &c->lru_add;
 

@@ -58,7 +58,7 @@ struct vm_area_struct *vma_modify(struct vm_area_struct *vma, uaddr_t start,
 struct unmap_plan {
 	struct mm_struct *mm;
 	uaddr_t start, end;
-	struct vm_area_struct *first; /* NULL: nothing mapped */
+	struct vm_area_struct *first;	    /* NULL: nothing mapped */
 	struct vm_area_struct *prev, *next; /* what stays on either side */
 	uint64_t pages, accounted;
 };

@@ -300,7 +300,8 @@ TEST(mmap_refuses_as_linux_does)
 	CHECK_EQ(sim_mmap(t, 0, PG, RW, MAP_PRIVATE | MAP_GROWSDOWN, f, 0),
 		 -EINVAL);
 	CHECK_EQ(sim_mmap(t, 0, PG, RW, 3 | 0x800000, f, 0), -EOPNOTSUPP);
-	CHECK_EQ(sim_mmap(t, 0, PG, RW, MAP_SHARED, f, ~0ull << 12), -EOVERFLOW);
+	CHECK_EQ(sim_mmap(t, 0, PG, RW, MAP_SHARED, f, ~0ull << 12),
+		 -EOVERFLOW);
 	sim_file_set_perm(f, true, true, true);
 	CHECK_EQ(sim_mmap(t, 0, PG, PROT_EXEC, MAP_PRIVATE, f, 0), -EPERM);
 	CHECK_SYSTEM(m);
@@ -424,7 +425,7 @@ TEST(munmap_cuts_exactly)
 static sreg_t remap(struct sim_task *t, uaddr_t page, uaddr_t old, uaddr_t new,
 		    unsigned flags, uaddr_t to)
 {
-	sreg_t r = sim_mremap(t, A + page * PG, old * PG, new * PG, flags,
+	sreg_t r = sim_mremap(t, A + page * PG, old * PG, new *PG, flags,
 			      A + to * PG);
 
 	return r < 0 ? r : (sreg_t)((uaddr_t)r - A) / (sreg_t)PG;

@@ -179,7 +179,7 @@ static void run(struct sim_machine *m, unsigned max, unsigned steps,
 		}
 	}
 	i = 0;
-	for_each_vma(t.mm, vma)
+	for_each_vma (t.mm, vma)
 		CHECK(vma == at(&t, i++));
 	CHECK_EQ(i, t.n);
 	while (t.n)

@@ -21,7 +21,7 @@ typedef struct {
 } mm_context_t;
 
 struct arch_system {
-	paddr_t kernel_root; /* reference table: the kernel half */
+	paddr_t kernel_root;  /* reference table: the kernel half */
 	uint64_t last_ctx_id; /* atomic */
 	uint32_t nr_asids;    /* ids in use, 0: none */
 };
