@@ -256,7 +256,9 @@ static void send_locked(struct process *p, struct task *t,
 	    signal_ignored(p->leader, signo) &&
 	    !(p->leader->blocked & SIGBIT(signo)))
 		return;
+	/* One that is stopped dies when it goes on, but SIGKILL is at once. */
 	if (who && kills_at_once(who, signo) &&
+	    (signo == SIGKILL || !p->stopped) &&
 	    (signo == SIGKILL || !(who->blocked & SIGBIT(signo)))) {
 		group_exit_locked(p, signo);
 		return;

@@ -183,6 +183,28 @@ static void stop_and_go(void)
 	      WIFCONTINUED(status));
 	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
 	      WEXITSTATUS(status) == 0);
+	/* SIGTERM waits until the stopped one goes on; SIGKILL does not */
+	child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	kill(child, SIGSTOP);
+	waitpid(child, &status, WUNTRACED);
+	kill(child, SIGTERM);
+	usleep(20000);
+	CHECK(waitpid(child, &status, WNOHANG) == 0);
+	kill(child, SIGCONT);
+	CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+	      WTERMSIG(status) == SIGTERM);
+	child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	kill(child, SIGSTOP);
+	waitpid(child, &status, WUNTRACED);
+	kill(child, SIGKILL);
+	CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) &&
+	      WTERMSIG(status) == SIGKILL);
 	clock_gettime(CLOCK_MONOTONIC, &t0);
 	usleep(100000);
 	clock_gettime(CLOCK_MONOTONIC, &t1);
