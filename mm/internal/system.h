@@ -23,26 +23,26 @@
  * VM_name and the text "name".  First the page counts (NR_*: they go up and
  * down, summed over CPUs), then the events.
  */
-#define QUIRE_VMSTAT(V)                                                                                 \
-	V(nr_free_pages)                                                                                \
-	V(nr_inactive_anon) V(nr_active_anon) V(nr_inactive_file) V(nr_active_file) V(                  \
-		nr_unevictable) V(nr_mlock) V(nr_anon_pages) V(nr_mapped) V(nr_file_pages)              \
-		V(nr_dirty) V(nr_writeback) V(nr_shmem) V(nr_page_table_pages) V(                       \
-			nr_slab) V(nr_dirtied) V(nr_written) V(pgpgin) V(pgpgout)                       \
-			V(pswpin) V(pswpout) V(pgalloc) V(pgfree) V(pgactivate) V(                      \
-				pgdeactivate) V(pglazyfree) V(pgfault) V(pgmajfault)                    \
-				V(pgrefill) V(pgsteal_kswapd) V(pgsteal_direct) V(                      \
-					pgscan_kswapd) V(pgscan_direct) V(allocstall) V(drop_pagecache) \
-					V(oom_kill) V(unevictable_pgs_culled) V(                        \
-						unevictable_pgs_mlocked) V(quire_anon_write)            \
-						V(quire_zero_read) V(quire_file_read) V(                \
-							quire_file_cow) V(quire_cow_copy)               \
-							V(quire_cow_reuse) V(                           \
-								quire_spurious) V(quire_stack_growth)   \
-								V(quire_tlb_flush_page) V(              \
-									quire_tlb_flush_all)            \
-									V(quire_tlb_shootdown)          \
-										V(quire_fault_retry)
+/* A list that clang-format would pull apart. */
+/* clang-format off */
+#define QUIRE_VMSTAT(V) \
+	V(nr_free_pages) V(nr_inactive_anon) V(nr_active_anon) \
+	V(nr_inactive_file) V(nr_active_file) V(nr_unevictable) \
+	V(nr_mlock) V(nr_anon_pages) V(nr_mapped) V(nr_file_pages) \
+	V(nr_dirty) V(nr_writeback) V(nr_shmem) \
+	V(nr_page_table_pages) V(nr_slab) V(nr_dirtied) V(nr_written) \
+	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) \
+	V(pgfree) V(pgactivate) V(pgdeactivate) V(pglazyfree) \
+	V(pgfault) V(pgmajfault) V(pgrefill) V(pgsteal_kswapd) \
+	V(pgsteal_direct) V(pgscan_kswapd) V(pgscan_direct) \
+	V(allocstall) V(drop_pagecache) V(oom_kill) \
+	V(unevictable_pgs_culled) V(unevictable_pgs_mlocked) \
+	V(quire_anon_write) V(quire_zero_read) V(quire_file_read) \
+	V(quire_file_cow) V(quire_cow_copy) V(quire_cow_reuse) \
+	V(quire_spurious) V(quire_stack_growth) \
+	V(quire_tlb_flush_page) V(quire_tlb_flush_all) \
+	V(quire_tlb_shootdown) V(quire_fault_retry)
+/* clang-format on */
 
 enum vmstat_item {
 #define V(name) VM_##name,
