@@ -94,6 +94,11 @@ static void give_page(struct rx_buf *b)
 	(void)vq_add(&rxq, &seg, 0, 1, NULL, b);
 }
 
+static unsigned small16(unsigned at)
+{
+	return parser.small[at] | (unsigned)parser.small[at + 1] << 8;
+}
+
 static void frame_done(void)
 {
 	switch (parser.header[0]) {
@@ -104,8 +109,7 @@ static void frame_done(void)
 		tty_host_signal(parser.small[0]);
 		break;
 	case FRAME_WINSIZE:
-		tty_host_winsize(parser.small[0] | parser.small[1] << 8u,
-				 parser.small[2] | parser.small[3] << 8u);
+		tty_host_winsize(small16(0), small16(2));
 		break;
 	default:
 		break;
