@@ -21,7 +21,7 @@ $(foreach v,sim asan,$(eval $(call diff_variant,$(v))))
 $(B)/diff/replay_linux: $(DIFF_SRC) tests/diff/replay_linux.c \
 		tests/diff/ops.h tests/diff/replay.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -static -no-pie -o $@ \
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -static -o $@ \
 		$(DIFF_SRC) tests/diff/replay_linux.c
 
 DIFF_BINS := $(B)/diff/replay_linux $(B)/sim/tests/diff/replay_sim
