@@ -121,8 +121,6 @@ static void exit_vma(struct mm_struct *mm, struct vm_area_struct *vma)
 		vm_unacct_memory(mm->q, (int64_t)vma_pages(vma));
 	if (vma->vm_ops && vma->vm_ops->close)
 		vma->vm_ops->close(vma);
-	unlink_anon_vmas(vma);
-	vma_unlink_file(vma);
 	vm_area_free(vma);
 }
 
@@ -137,6 +135,11 @@ void exit_mmap(struct mm_struct *mm)
 	tlb_gather_mmu_fullmm(&tlb, mm);
 	if (vma) {
 		unmap_vmas(&tlb, vma, 0, mm->task_size);
+		/* a truncation must find no table that is being freed */
+		for_each_vma(mm, next) {
+			unlink_anon_vmas(next);
+			vma_unlink_file(next);
+		}
 		/* by the VMAs, not by all 512 entries of each table */
 		free_pgtables(&tlb, vma, 0, 0);
 	}

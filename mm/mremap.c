@@ -236,7 +236,7 @@ static int move_vma(struct remap *r, struct vm_area_struct *vma)
 	vma = find_vma(mm, r->addr);
 	if (!keep)
 		unmap_moved(mm, r->addr, r->old_len);
-	else if (r->old_len && vma != new)
+	else if (r->old_len)
 		leave_empty(vma, r);
 	mm->hiwater_vm = MAX(hiwater, mm->total_vm);
 	if ((flags & VM_LOCKED) && r->new_len > r->old_len) {
