@@ -136,7 +136,7 @@ void exit_mmap(struct mm_struct *mm)
 	if (vma) {
 		unmap_vmas(&tlb, vma, 0, mm->task_size);
 		/* a truncation must find no table that is being freed */
-		for_each_vma(mm, next) {
+		for_each_vma (mm, next) {
 			unlink_anon_vmas(next);
 			vma_unlink_file(next);
 		}
