@@ -10,6 +10,10 @@
 #   fast     hosted, release: benchmarks
 #   kernel   the reference kernel's copy, with its inlined host functions
 #
+# The core is compiled for one page-table format at a time.  x86_64 is the
+# format of the variants above; the others' are named VARIANT-FORMAT, with
+# folders of that name (build/sim-arm, build/asan-i386_pae ...).
+#
 # `make run` and `make test` first install what is missing (scripts/setup.sh)
 # and then call make again, so that nothing here may need a compiler before.
 
@@ -19,7 +23,6 @@ SHELL := /bin/bash
 
 B      := build
 VERSION := $(shell cat VERSION)
-FORMAT ?= x86_64
 CC     ?= gcc
 ifeq ($(origin CC),default)
 CC     := gcc
@@ -31,11 +34,24 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wconversion -Werror
 # What mm/ and arch/ are compiled with, wherever they run.
 CORE_CFLAGS := -std=c17 $(WARN) -O2 -g -ffreestanding -fno-strict-aliasing \
 	-fno-common -ffunction-sections -MMD -MP
-CORE_INC := -Iinclude -Imm/internal -Iarch/x86/include
+CORE_INC := -Iinclude -Imm/internal -Iarch/generic
 HOSTED_CFLAGS := -std=gnu17 $(WARN) -O2 -g -fno-strict-aliasing -pthread -MMD -MP \
-	-Iinclude -Imm/internal -Iarch/x86/include -I.
+	-Iinclude -Imm/internal -Iarch/generic -I.
 
-CORE_SRC := $(wildcard mm/*.c) $(wildcard arch/x86/*.c)
+# Page-table formats: where <asm/...> is found, and the architecture's files.
+FORMATS := x86_64 i386 i386_pae arm
+FORMAT_FLAGS_x86_64   := -Iarch/x86/format/x86_64 -Iarch/x86/include
+FORMAT_FLAGS_i386     := -DQUIRE_UADDR_BITS=32 -Iarch/x86/format/i386 \
+	-Iarch/x86/include
+FORMAT_FLAGS_i386_pae := -DQUIRE_UADDR_BITS=32 -Iarch/x86/format/i386_pae \
+	-Iarch/x86/include
+FORMAT_FLAGS_arm      := -DQUIRE_UADDR_BITS=32 -Iarch/arm/include
+FORMAT_SRC_x86_64   := $(wildcard arch/x86/*.c)
+FORMAT_SRC_i386     := $(FORMAT_SRC_x86_64)
+FORMAT_SRC_i386_pae := $(FORMAT_SRC_x86_64)
+FORMAT_SRC_arm      := $(wildcard arch/arm/*.c)
+
+MM_SRC := $(wildcard mm/*.c)
 
 VARIANT_CC_lib      := $(CC)
 # For kernels as well as processes: any address, no FP registers, no red zone.
@@ -51,15 +67,20 @@ VARIANT_CFLAGS_tsan := $(VARIANT_CFLAGS_sim) -fsanitize=thread -O1
 VARIANT_CC_fast     := $(CC)
 VARIANT_CFLAGS_fast :=
 
-# $(call core_variant,NAME): objects and an archive of the core.
+# $(call core_variant,NAME[,FORMAT]): objects and an archive of the core.
+# VARIANT_FLAGS_NAME is what else is compiled for it needs: $(VARIANT_CFLAGS)
+# and the format's include paths.
 define core_variant
-CORE_OBJ_$(1) := $$(CORE_SRC:%.c=$(B)/$(1)/%.o)
+VARIANT_FORMAT_$(1) := $(or $(2),x86_64)
+VARIANT_FLAGS_$(1) := $$(VARIANT_CFLAGS_$(1)) $$(FORMAT_FLAGS_$(or $(2),x86_64))
+CORE_OBJ_$(1) := $$(patsubst %.c,$(B)/$(1)/%.o,$$(MM_SRC) \
+	$$(FORMAT_SRC_$(or $(2),x86_64)))
 $(B)/$(1)/mm/%.o: mm/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_CFLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/arch/%.o: arch/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_CFLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/libcore.a: $$(CORE_OBJ_$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 -include $$(CORE_OBJ_$(1):.o=.d)
@@ -69,7 +90,21 @@ ifeq ($(V),1)
 Q :=
 endif
 Q ?= @
-$(foreach v,lib sim asan tsan fast,$(eval $(call core_variant,$(v))))
+CORE_VARIANTS := lib sim asan tsan fast
+$(foreach v,$(CORE_VARIANTS),$(eval $(call core_variant,$(v))))
+
+# The same for the other formats: $(call variant_formats,sim asan) gives
+# sim-i386 sim-i386_pae ... asan-arm.
+OTHER_FORMATS := $(filter-out x86_64,$(FORMATS))
+variant_formats = $(foreach v,$(1),$(OTHER_FORMATS:%=$(v)-%))
+# $(call format_variant,VARIANT,FORMAT)
+define format_variant
+VARIANT_CC_$(1)-$(2) := $$(VARIANT_CC_$(1))
+VARIANT_CFLAGS_$(1)-$(2) := $$(VARIANT_CFLAGS_$(1))
+$(call core_variant,$(1)-$(2),$(2))
+endef
+$(foreach v,$(CORE_VARIANTS),$(foreach f,$(OTHER_FORMATS),\
+	$(eval $(call format_variant,$(v),$(f)))))
 
 # What the modules add to:
 #   ALL_TARGETS      files that `make` alone builds

@@ -19,7 +19,7 @@ $(BENCH_OUT)/linux-off.txt: bench/linux.sh $(BENCH_OUT)/pfbench
 BENCH_LIBS := $(B)/fast/libsim.a $(B)/fast/libcore.a
 $(BENCH_OUT)/hosted: bench/hosted.c $(BENCH_LIBS)
 	@mkdir -p $(@D)
-	$(Q)$(VARIANT_CC_fast) $(HOSTED_CFLAGS) -MF $@.d -o $@ $< \
+	$(Q)$(VARIANT_CC_fast) $(HOSTED_CFLAGS) $(VARIANT_FLAGS_fast) -MF $@.d -o $@ $< \
 		-Wl,--start-group $(BENCH_LIBS) -Wl,--end-group
 -include $(BENCH_OUT)/hosted.d
 
@@ -45,7 +45,7 @@ VARIANT_CFLAGS_path := -mgeneral-regs-only -fno-pic -fno-pie \
 $(eval $(call core_variant,path))
 $(BENCH_OUT)/path: bench/path.c bench/path_host.h $(B)/path/libcore.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(HOSTED_CFLAGS) $(VARIANT_CFLAGS_path) -no-pie -MF $@.d \
+	$(Q)$(CC) $(HOSTED_CFLAGS) $(VARIANT_FLAGS_path) -no-pie -MF $@.d \
 		-o $@ $< $(B)/path/libcore.a
 -include $(BENCH_OUT)/path.d
 BENCHES += bench-path

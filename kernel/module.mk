@@ -18,7 +18,7 @@ KERNEL_OBJ := $(KERNEL_SRC:%.c=$(B)/kernel/%.o) $(KERNEL_ASM:%.S=$(B)/kernel/%.S
 KERNEL_CFLAGS := -std=gnu17 $(WARN) -O2 -g -ffreestanding -fno-strict-aliasing \
 	-fno-common -ffunction-sections -MMD -MP $(KERNEL_FLAGS) -DQUIRE_TRACE \
 	-DQUIRE_HOST_INLINE='<quire_host_inline.h>' \
-	-Iinclude -Iarch/x86/include -Ikernel/include -Ikernel -I$(B)/kernel
+	-Iinclude $(FORMAT_FLAGS_x86_64) -Ikernel/include -Ikernel -I$(B)/kernel
 
 $(B)/kernel/kernel/%.o: kernel/%.c
 	@mkdir -p $(@D)
@@ -33,7 +33,7 @@ $(B)/kernel/task_offsets.h: kernel/x86/offsets.c
 
 $(B)/kernel/%.S.o: %.S $(B)/kernel/task_offsets.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) -Iarch/x86/include -I$(B)/kernel -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(FORMAT_FLAGS_x86_64) -I$(B)/kernel -MMD -MP -c $< -o $@
 
 # The core as one object whose only global names are the public ones.
 $(B)/kernel/core.o: $(CORE_OBJ_kernel)

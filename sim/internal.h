@@ -126,7 +126,8 @@ struct sim_bucket {
 	struct sim_sleeper *first;
 };
 
-/* A page-table format: one file each (mmu_x86_64.c). */
+/* A page-table format: one file each (mmu_x86_64.c ...); the one of the format
+ * that the core is compiled for is linked in. */
 struct sim_mmu_format {
 	const char *name;
 	/*
@@ -145,7 +146,7 @@ struct sim_mmu_format {
 	void (*fault)(struct sim_cpu *cpu, unsigned mode, uaddr_t addr,
 		      uint32_t error, uint64_t *ip);
 };
-extern const struct sim_mmu_format sim_mmu_x86_64;
+extern const struct sim_mmu_format sim_mmu;
 
 enum { FRAME_UNUSED, FRAME_TAKEN, FRAME_FREE };
 

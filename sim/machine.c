@@ -291,7 +291,7 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	if (config)
 		m->config = *config;
 	config_defaults(&m->config);
-	m->mmu = &sim_mmu_x86_64;
+	m->mmu = &sim_mmu;
 	m->levels = m->config.levels;
 	m->has_nx = !m->config.no_nx;
 	m->nr_cpus = m->config.cpus;

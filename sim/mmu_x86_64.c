@@ -290,7 +290,7 @@ bool quire_host_fixup_exception(struct pt_regs *regs)
 	return true;
 }
 
-const struct sim_mmu_format sim_mmu_x86_64 = {
+const struct sim_mmu_format sim_mmu = {
 	.name = "x86_64",
 	.walk = x86_walk,
 	.check = x86_check,

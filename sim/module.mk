@@ -3,17 +3,27 @@
 # build/VARIANT/libsim.a.  A program on it links, in this order,
 # $(call sim_libs,VARIANT), with $(SIM_LDFLAGS_VARIANT) and -pthread.
 
-SIM_SRC := $(wildcard sim/*.c)
+# Of the MMUs, only the variant's own page-table format is built in.
+SIM_SRC := $(filter-out sim/mmu_%.c,$(wildcard sim/*.c))
+SIM_MMU_x86_64   := sim/mmu_x86_64.c
+SIM_MMU_i386     := sim/mmu_i386.c
+SIM_MMU_i386_pae := sim/mmu_i386_pae.c
+SIM_MMU_arm      := sim/mmu_arm.c
 SIM_VARIANTS := sim asan tsan fast
+SIM_VARIANTS += $(call variant_formats,$(SIM_VARIANTS))
 SIM_LDFLAGS_asan := -fsanitize=address,undefined
 SIM_LDFLAGS_tsan := -fsanitize=thread
+$(foreach f,$(OTHER_FORMATS),\
+	$(eval SIM_LDFLAGS_asan-$(f) := $(SIM_LDFLAGS_asan)) \
+	$(eval SIM_LDFLAGS_tsan-$(f) := $(SIM_LDFLAGS_tsan)))
 sim_libs = $(B)/$(1)/libsim.a $(B)/$(1)/libcore.a
 
 define sim_variant
-SIM_OBJ_$(1) := $$(SIM_SRC:%.c=$(B)/$(1)/%.o)
+SIM_OBJ_$(1) := $$(patsubst %.c,$(B)/$(1)/%.o,$$(SIM_SRC) \
+	$$(SIM_MMU_$$(VARIANT_FORMAT_$(1))))
 $(B)/$(1)/sim/%.o: sim/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_CFLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/libsim.a: $$(SIM_OBJ_$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 -include $$(SIM_OBJ_$(1):.o=.d)

@@ -12,7 +12,7 @@ define unit_variant
 UNIT_OBJ_$(1) := $$(UNIT_SRC:%.c=$(B)/$(1)/%.o)
 $(B)/$(1)/tests/%.o: tests/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_CFLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/tests/unit.bin: $$(UNIT_OBJ_$(1)) $$(call sim_libs,$(1))
 	$$(Q)$$(VARIANT_CC_$(1)) $$(SIM_LDFLAGS_$(1)) -pthread -o $$@ \
 		$$(UNIT_OBJ_$(1)) $$(call sim_libs,$(1))
