@@ -71,7 +71,7 @@ struct binprm {
 };
 
 void random_bytes(void *buf, size_t n); /* sys_misc.c */
-uint64_t exec_hwcap(void);		/* sys_misc.c */
+uint64_t exec_hwcap(void);		/* the processor's cpu.c */
 
 /* ------------------------------------------------- arguments, gathered */
 

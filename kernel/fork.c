@@ -9,7 +9,7 @@
  *	pt_regs          the parent's, with ax = 0 and maybe another stack
  *	arg, fn          child_start and the task
  *	ret_from_fork    return address of switch_stacks
- *	six zeros        the registers that it pops
+ *	zeros            the SWITCH_REGS registers that it pops
  */
 #include "cpu.h"
 #include "proc.h"
@@ -18,18 +18,18 @@
 static void prepare_stack(struct task *t, const struct pt_regs *regs,
 			  void (*fn)(void *), void *arg)
 {
-	uint64_t *sp = (uint64_t *)(t->kstack_top - sizeof(struct pt_regs));
+	uintptr_t *sp = (uintptr_t *)(t->kstack_top - PT_REGS_BYTES);
 
 	if (regs)
 		memcpy(sp, regs, sizeof(*regs));
 	else
 		memset(sp, 0, sizeof(*regs));
-	*--sp = (uint64_t)arg;
-	*--sp = (uint64_t)fn;
-	*--sp = (uint64_t)ret_from_fork;
-	sp -= 6;
-	memset(sp, 0, 48);
-	t->ksp = (uint64_t)sp;
+	*--sp = (uintptr_t)arg;
+	*--sp = (uintptr_t)fn;
+	*--sp = (uintptr_t)ret_from_fork;
+	sp -= SWITCH_REGS;
+	memset(sp, 0, SWITCH_REGS * sizeof(*sp));
+	t->ksp = (uintptr_t)sp;
 }
 
 /* ------------------------------------------------------- kernel threads */
@@ -220,8 +220,7 @@ static void copy_task(struct task *t, const struct kclone *a)
 	t->affinity = me->affinity;
 	t->policy = me->policy;
 	t->priority = me->priority;
-	t->fsbase = a->flags & CLONE_SETTLS ? a->tls : me->fsbase;
-	t->gsbase = me->gsbase;
+	user_state_fork(t, me, a->flags & CLONE_SETTLS, a->tls);
 	memcpy(t->comm, me->comm, sizeof(t->comm));
 	t->blocked = me->blocked;
 	if (!(a->flags & CLONE_VM) || (a->flags & CLONE_VFORK)) {

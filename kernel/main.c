@@ -15,14 +15,14 @@
 #include "vfs.h"
 
 struct quire *the_quire;
+struct cpu cpus[MAX_CPUS];
+unsigned cpu_count = 1;
 
-void log_init(void);
 void report_init(void);
 void report_dump(void);
 void syscall_init(void);
 void uaccess_init(void);
 void wait_init(void);
-unsigned fw_cfg_cpus(void);
 
 static char *init_blob;
 static long init_size;
@@ -247,15 +247,10 @@ static void start_quire(void)
 	struct quire_region regions[32];
 	struct quire_config config = {
 		.regions = regions,
-		.direct_map = (void *)DIRECT_MAP,
 		.cpus = cpu_count,
-		.levels = paging_levels,
-		.kernel_table = kernel_root,
-		.asids = cpu_features.pcid ? 6 : 0,
-		.nx = cpu_features.nx,
-		.smap = cpu_features.smap,
 	};
 
+	machine_config(&config);
 	config.nr_regions = free_regions(regions, ARRAY_SIZE(regions));
 	the_quire = quire_create(&config);
 	if (!the_quire)
@@ -278,26 +273,20 @@ static void make_idle(unsigned id)
 	t->proc = NULL;
 	cpus[id].idle = t;
 	cpus[id].curr = t;
-	cpus[id].kstack_top = t->kstack_top;
-	cpus[id].tss.rsp[0] = t->kstack_top;
+	machine_set_stack(&cpus[id], t);
 }
 
-_Noreturn void kernel_main(uint32_t start_info)
+_Noreturn void kernel_main(uintptr_t start_info)
 {
 	static struct task boot_task; /* until there is memory for a real one */
 	unsigned i;
 
-	cpu_detect();
-	idt_init();
 	cpus[0].curr = &boot_task;
+	cpu_load_current(&boot_task);
 	sched_init_cpu(0);
-	cpu_init(0);
-	setup_memory(start_info);
+	machine_init(start_info);
 	log_init();
-	smap_patch();
-	cpu_count = fw_cfg_cpus();
-	cpu_count = K_MIN(K_MAX(cpu_count, 1u), MAX_CPUS);
-	apic_init(true);
+	machine_start();
 	wait_init();
 	futex_init();
 	syscall_init();
@@ -305,14 +294,15 @@ _Noreturn void kernel_main(uint32_t start_info)
 	uaccess_init();
 	for (i = 0; i < cpu_count; i++)
 		make_idle(i);
-	init_size = fw_cfg_file("opt/quire/init", (void **)&init_blob);
+	cpu_load_current(cpus[0].curr);
+	init_size = machine_init_blob((void **)&init_blob);
 	time_init();
-	apic_timer_calibrate();
+	machine_ready();
 	cpus[0].online = true;
 	cpus[0].idle_since = ktime_ns();
 	printk("%u CPU(s), %llu MiB, %u levels, %s", cpu_count,
 	       (unsigned long long)(ram_bytes >> 20), paging_levels,
-	       cpu_features.brand);
+	       machine_name());
 	for (i = 1; i < cpu_count; i++)
 		sched_init_cpu(i);
 	smp_start(cpu_count);
@@ -323,9 +313,7 @@ _Noreturn void kernel_main(uint32_t start_info)
 
 _Noreturn void ap_main(unsigned id)
 {
-	cpu_init(id);
-	write_cr3(kernel_root);
-	apic_init(false);
+	machine_cpu(id);
 	quire_cpu_init(the_quire);
 	cpus[id].idle_since = ktime_ns();
 	__atomic_store_n(&cpus[id].online, true, __ATOMIC_RELEASE);

@@ -8,7 +8,8 @@ KERNEL_FLAGS := -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic \
 VARIANT_CC_kernel := $(CC)
 VARIANT_CFLAGS_kernel := $(KERNEL_FLAGS) -DQUIRE_TRACE \
 	-DQUIRE_DIRECT_MAP_BASE=0xffff888000000000UL \
-	-DQUIRE_HOST_INLINE='<quire_host_inline.h>' -idirafter kernel/include
+	-DQUIRE_HOST_INLINE='<quire_host_inline.h>' -idirafter kernel/x86/include \
+	-idirafter kernel/include
 $(eval $(call core_variant,kernel))
 
 KERNEL_SRC := $(wildcard kernel/*.c kernel/fs/*.c kernel/dev/*.c kernel/x86/*.c)
@@ -18,7 +19,8 @@ KERNEL_OBJ := $(KERNEL_SRC:%.c=$(B)/kernel/%.o) $(KERNEL_ASM:%.S=$(B)/kernel/%.S
 KERNEL_CFLAGS := -std=gnu17 $(WARN) -O2 -g -ffreestanding -fno-strict-aliasing \
 	-fno-common -ffunction-sections -MMD -MP $(KERNEL_FLAGS) -DQUIRE_TRACE \
 	-DQUIRE_HOST_INLINE='<quire_host_inline.h>' \
-	-Iinclude $(FORMAT_FLAGS_x86_64) -Ikernel/include -Ikernel -I$(B)/kernel
+	-Iinclude $(FORMAT_FLAGS_x86_64) -Ikernel/include -Ikernel/x86/include -Ikernel \
+	-I$(B)/kernel
 
 $(B)/kernel/kernel/%.o: kernel/%.c
 	@mkdir -p $(@D)

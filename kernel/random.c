@@ -8,6 +8,7 @@
  *
  * Lock: random_lock, interrupts off.
  */
+#include "cpu.h"
 #include "task.h"
 
 static struct spinlock random_lock;
@@ -55,18 +56,10 @@ static void block(uint32_t out[16])
 	state[12]++;
 }
 
-static uint64_t stamp(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
-}
-
 void random_bytes(void *buf, size_t n)
 {
 	unsigned long flags = spin_lock_irqsave(&random_lock);
-	uint64_t t = stamp();
+	uint64_t t = cycles_read();
 	uint8_t *p = buf;
 	uint32_t out[16];
 	size_t k;

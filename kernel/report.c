@@ -18,7 +18,7 @@ uint32_t kernel_trace_on;
 
 struct kind_stats {
 	uint64_t count, major, kernel;
-	uint64_t total, max; /* TSC ticks */
+	uint64_t total, max; /* of cycles_read() */
 };
 static struct kind_stats stats[MAX_CPUS][QF_COUNT];
 static uint64_t peak_rss, peak_table, peak_vmas;
@@ -94,9 +94,9 @@ void kernel_trace(const struct quire_event *e)
 	uint64_t ticks;
 
 	if (e->type == QE_FAULT_BEGIN) {
-		t->fault_start = rdtsc();
+		t->fault_start = cycles_read();
 	} else if (e->type == QE_FAULT_END && e->kind < QF_COUNT) {
-		ticks = rdtsc() - t->fault_start;
+		ticks = cycles_read() - t->fault_start;
 		s = &stats[this_cpu()->id][e->kind];
 		s->count++;
 		if (e->bits & QUIRE_EVENT_MAJOR)
@@ -163,8 +163,8 @@ static void report_kind(unsigned kind)
 			    quire_fault_kind_name(kind), ULL(sum.count),
 			    ULL(sum.count - sum.major), ULL(sum.major),
 			    ULL(sum.kernel),
-			    ULL(mul_div(sum.total, NSEC_PER_SEC, tsc_hz)),
-			    ULL(mul_div(sum.max, NSEC_PER_SEC, tsc_hz)));
+			    ULL(mul_div(sum.total, NSEC_PER_SEC, cycles_hz())),
+			    ULL(mul_div(sum.max, NSEC_PER_SEC, cycles_hz())));
 }
 
 static unsigned unknown_calls;

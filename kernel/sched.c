@@ -89,7 +89,7 @@ static void enqueue(struct task *t)
 	if (c->curr == c->idle) {
 		set_work(c->curr, TIF_RESCHED);
 		if (c != me)
-			apic_ipi(c->id, VEC_RESCHED);
+			ipi_resched(c->id);
 	}
 }
 
@@ -166,18 +166,6 @@ static void account(struct cpu *c, struct task *prev, struct task *next)
 	all_switches++;
 }
 
-static void load_bases(struct cpu *c, struct task *next)
-{
-	if (next->fsbase != c->fsbase) {
-		wrmsr(MSR_FS_BASE, next->fsbase);
-		c->fsbase = next->fsbase;
-	}
-	if (next->gsbase != c->gsbase) {
-		wrmsr(MSR_KERNEL_GS_BASE, next->gsbase);
-		c->gsbase = next->gsbase;
-	}
-}
-
 /* What the next task does first, in its own context. */
 static void finish_switch(struct task *prev)
 {
@@ -201,12 +189,12 @@ static void switch_to(struct cpu *c, struct task *prev, struct task *next)
 	next->on_cpu = true;
 	fpu_save(prev);
 	c->curr = next;
-	c->kstack_top = next->kstack_top;
-	c->tss.rsp[0] = next->kstack_top;
+	cpu_load_current(next);
+	machine_set_stack(c, next);
 	if (next->qt.mm != prev->qt.mm)
 		quire_switch_mm(the_quire, next->qt.mm);
 	if (next->fpu) {
-		load_bases(c, next);
+		user_state_switch(c, next);
 		fpu_restore(next);
 		timer_rearm();
 		if (next->rseq)
@@ -310,7 +298,7 @@ void sched_affinity_changed(struct task *t)
 	} else if (t->on_cpu && !(t->affinity & (1ull << t->cpu))) {
 		set_work(t, TIF_RESCHED);
 		if (t->cpu != this_cpu()->id)
-			apic_ipi(t->cpu, VEC_RESCHED);
+			ipi_resched(t->cpu);
 	}
 	spin_unlock_irqrestore(&sched_lock, flags);
 }
@@ -322,7 +310,7 @@ void sched_kick(struct task *t)
 	unsigned long flags = spin_lock_irqsave(&sched_lock);
 
 	if (t->on_cpu && t->cpu != this_cpu()->id)
-		apic_ipi(t->cpu, VEC_RESCHED);
+		ipi_resched(t->cpu);
 	spin_unlock_irqrestore(&sched_lock, flags);
 }
 
@@ -344,7 +332,7 @@ _Noreturn void idle_loop(void)
 		}
 		irq_disable();
 		if (!(K_READ(c->curr->work) & TIF_RESCHED))
-			__asm__ volatile("sti; hlt" ::: "memory");
+			cpu_wait_interrupt();
 		irq_enable();
 	}
 }

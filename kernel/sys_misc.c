@@ -12,12 +12,6 @@
 #include "proc.h"
 #include "task.h"
 
-uint64_t exec_hwcap(void);
-uint64_t exec_hwcap(void)
-{
-	return cpu_features.hwcap;
-}
-
 /* ------------------------------------------------------------- the system */
 
 struct kutsname {

@@ -1,54 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sys_task.c - what a thread says about itself: TLS registers, thread-id
- * addresses, robust list, restartable sequences; and what exec resets of it.
+ * sys_task.c - what a thread says about itself: thread-id addresses, robust
+ * list; and what exec resets of it.
  */
 #include "cpu.h"
 #include "exec.h"
 #include "kerrno.h"
 #include "proc.h"
 #include "vfs.h"
-
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
-#define ARCH_GET_FS 0x1003
-#define ARCH_GET_GS 0x1004
-
-/* Bases other than the registers' reach them here and at each switch. */
-static void set_bases(struct task *t, uint64_t fs, uint64_t gs)
-{
-	unsigned long flags = irq_save();
-	struct cpu *c = this_cpu();
-
-	t->fsbase = c->fsbase = fs;
-	t->gsbase = c->gsbase = gs;
-	wrmsr(MSR_FS_BASE, fs);
-	wrmsr(MSR_KERNEL_GS_BASE, gs);
-	irq_restore(flags);
-}
-
-long sys_arch_prctl(int op, uint64_t arg);
-long sys_arch_prctl(int op, uint64_t arg)
-{
-	struct task *t = current;
-
-	switch (op) {
-	case ARCH_SET_FS:
-	case ARCH_SET_GS:
-		if (arg >= quire_task_size(the_quire))
-			return -EPERM;
-		if (op == ARCH_SET_FS)
-			set_bases(t, arg, t->gsbase);
-		else
-			set_bases(t, t->fsbase, arg);
-		return 0;
-	case ARCH_GET_FS:
-		return put_user(t->fsbase, arg);
-	case ARCH_GET_GS:
-		return put_user(t->gsbase, arg);
-	}
-	return -EINVAL;
-}
 
 long sys_set_tid_address(uaddr_t addr);
 long sys_set_tid_address(uaddr_t addr)
@@ -98,7 +57,7 @@ void exec_reset_task(const char *comm, struct file *exe)
 	t->clear_child_tid = 0;
 	t->rseq = 0;
 	t->restart.fn = NULL;
-	set_bases(t, 0, 0);
+	user_state_reset(t);
 	fpu_reset(t);
 	vfork_done(t);
 	/* Out through IRET: all registers are new. */

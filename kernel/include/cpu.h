@@ -1,41 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cpu.h - one processor: its private data behind %gs, and the instructions
- * that C has no word for.  Register and bit numbers: Intel SDM vol. 3A 2.5
- * (control registers), vol. 4 (MSRs); AMD APM vol. 2 for EFER and STAR.
+ * cpu.h - one processor as the portable kernel sees it, and what each kind of
+ * processor (kernel/x86, kernel/arm) supplies to it.
+ *
+ * arch_cpu.h is the processor's own part, found by the -I order as arch_task.h
+ * (included by task.h), arch_lib.h (by klib.h) and quire_host_inline.h are.
  */
 #ifndef KERNEL_CPU_H
 #define KERNEL_CPU_H
 
 #include "task.h"
-
-#define KERNEL_CS 0x10
-#define KERNEL_DS 0x18
-#define USER_DS	  0x2b
-#define USER_CS	  0x33
-
-struct tss {
-	uint32_t reserved0;
-	uint64_t rsp[3];
-	uint64_t reserved1;
-	uint64_t ist[7];
-	uint64_t reserved2;
-	uint16_t reserved3, iomap;
-} __attribute__((packed));
+#include <arch_cpu.h>
 
 /*
- * The first members are known to entry.S by offset (checked in cpu.c).
+ * The first members are known to x86's entry.S by offset (x86/offsets.c).
  */
 struct cpu {
-	struct task *curr;   /* %gs:0: current */
-	uint64_t kstack_top; /* %gs:8: of current, for the syscall entry */
-	uint64_t user_sp;    /* %gs:16: scratch of the syscall entry */
-	uint32_t id;	     /* %gs:24 */
-	uint32_t apic_id;
+	struct task *curr;    /* current */
+	uintptr_t kstack_top; /* of current, for the entry from user mode */
+	uintptr_t user_sp;    /* scratch of x86's system-call entry */
+	uint32_t id;
 	struct task *idle;
-	struct task *fpu_owner;	 /* whose state the FPU registers hold */
-	uint64_t fsbase, gsbase; /* what the MSRs hold */
-	struct list_head queue;	 /* runnable tasks, sched_lock */
+	struct task *fpu_owner; /* whose state the FPU registers hold */
+	struct list_head queue; /* runnable tasks, sched_lock */
 	unsigned nr_queued;
 	bool online, tick_on;
 	uint64_t idle_ns, idle_since;
@@ -43,232 +30,103 @@ struct cpu {
 	/* timers, timer lock */
 	struct spinlock timer_lock;
 	struct list_head timers;
-	uint64_t timer_armed; /* ktime the local APIC will fire; 0: not */
+	uint64_t timer_armed; /* ktime the hardware timer fires; 0: not */
 	uint64_t next_tick;
 	/* quire_host_cpu_call */
-	uint64_t call_pending; /* bit n: CPU n waits for us to run its call */
+	cpumask_t call_pending; /* bit n: CPU n waits for us to run its call */
 	void (*call_fn)(void *arg);
 	void *call_arg;
-	uint64_t call_left; /* CPUs that have not answered our call yet */
-	struct tss tss;
-	uint64_t gdt[10];
-	uint64_t df_stack[512], nmi_stack[512];
+	cpumask_t call_left; /* CPUs that have not answered our call yet */
+	struct cpu_arch arch;
 };
 extern struct cpu cpus[MAX_CPUS];
 extern unsigned cpu_count;
 
 static inline struct cpu *this_cpu(void)
 {
-	uint32_t id;
-
-	__asm__("movl %%gs:24, %0" : "=r"(id));
-	return &cpus[id];
+	return &cpus[this_cpu_id()];
 }
 
-/* Features found at boot; the same on all CPUs. */
-struct cpu_features {
-	bool nx, smep, smap, umip, la57, pcid, pge, xsave, avx, rdrand;
-	bool rdtscp;
-	uint32_t xsave_size;
-	uint64_t xcr0;
-	uint32_t hwcap; /* CPUID 1 EDX, AT_HWCAP */
-	uint32_t phys_bits;
-	char vendor[13], brand[49];
-	uint32_t family, model, stepping;
-};
-extern struct cpu_features cpu_features;
+/* ----------------------------------------- what the processor supplies */
 
-static inline uint64_t rdmsr(uint32_t msr)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return (uint64_t)hi << 32 | lo;
-}
-static inline void wrmsr(uint32_t msr, uint64_t v)
-{
-	__asm__ volatile("wrmsr" ::"c"(msr), "a"((uint32_t)v),
-			 "d"((uint32_t)(v >> 32))
-			 : "memory");
-}
-#define MSR_EFER	   0xc0000080u
-#define MSR_STAR	   0xc0000081u
-#define MSR_LSTAR	   0xc0000082u
-#define MSR_CSTAR	   0xc0000083u
-#define MSR_SFMASK	   0xc0000084u
-#define MSR_FS_BASE	   0xc0000100u
-#define MSR_GS_BASE	   0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
-#define MSR_TSC_AUX	   0xc0000103u
-#define MSR_APIC_BASE	   0x1bu
-
-static inline uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
-}
-static inline uint64_t read_cr0(void)
-{
-	uint64_t v;
-
-	__asm__ volatile("movq %%cr0, %0" : "=r"(v));
-	return v;
-}
-static inline void write_cr0(uint64_t v)
-{
-	__asm__ volatile("movq %0, %%cr0" ::"r"(v) : "memory");
-}
-static inline uint64_t read_cr3(void)
-{
-	uint64_t v;
-
-	__asm__ volatile("movq %%cr3, %0" : "=r"(v));
-	return v;
-}
-static inline void write_cr3(uint64_t v)
-{
-	__asm__ volatile("movq %0, %%cr3" ::"r"(v) : "memory");
-}
-static inline uint64_t read_cr4(void)
-{
-	uint64_t v;
-
-	__asm__ volatile("movq %%cr4, %0" : "=r"(v));
-	return v;
-}
-static inline void write_cr4(uint64_t v)
-{
-	__asm__ volatile("movq %0, %%cr4" ::"r"(v) : "memory");
-}
-#define CR0_MP	       0x2ull
-#define CR0_EM	       0x4ull
-#define CR0_TS	       0x8ull
-#define CR0_NE	       0x20ull
-#define CR0_WP	       0x10000ull
-#define CR0_AM	       0x40000ull
-#define CR4_PGE	       (1ull << 7)
-#define CR4_OSFXSR     (1ull << 9)
-#define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP       (1ull << 11)
-#define CR4_LA57       (1ull << 12)
-#define CR4_PCIDE      (1ull << 17)
-#define CR4_OSXSAVE    (1ull << 18)
-#define CR4_SMEP       (1ull << 20)
-#define CR4_SMAP       (1ull << 21)
-
-static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
-{
-	__asm__ volatile("cpuid"
-			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]),
-			   "=d"(out[3])
-			 : "a"(leaf), "c"(sub));
-}
-static inline void outb(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-static inline void outw(uint16_t port, uint16_t v)
-{
-	__asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void outl(uint16_t port, uint32_t v)
-{
-	__asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port));
-}
-static inline void outsb(uint16_t port, const void *p, size_t n)
-{
-	__asm__ volatile("rep outsb" : "+S"(p), "+c"(n) : "d"(port) : "memory");
-}
-
-/* --------------------------------------------------------- address map */
-/*
- * Both with four and with five levels the kernel keeps to the top 2^47 bytes:
- *   DIRECT_MAP    all RAM, physical address p at DIRECT_MAP + p
- *   KERNEL_BASE   the image: physical 0 ... 1 GiB
- *   MMIO_BASE     physical 3 ... 4 GiB, uncached: APICs and devices
- */
-#define DIRECT_MAP  0xffff888000000000ull
-#define KERNEL_BASE 0xffffffff80000000ull
-#define MMIO_BASE   0xffffffffc0000000ull
-#define MMIO_PHYS   0xc0000000ull
-
-static inline void *phys_to_virt(paddr_t p)
-{
-	return (void *)(DIRECT_MAP + p);
-}
-static inline paddr_t virt_to_phys(const void *v)
-{
-	uint64_t a = (uint64_t)(uintptr_t)v;
-
-	return a >= KERNEL_BASE ? a - KERNEL_BASE : a - DIRECT_MAP;
-}
-
-/* ------------------------------------------------- between kernel/x86 files */
-
-/* boot.S, setup.c */
 extern char kernel_start[], kernel_text_end[], kernel_rodata_end[],
 	kernel_end[];
-/* Read the start information, build the page tables, list free memory. */
-void setup_memory(uint32_t start_info);
-extern paddr_t kernel_root; /* top-level table with the kernel half */
-extern paddr_t boot_root;   /* the same, and an identity map below */
+
+/*
+ * The start, on CPU 0, interrupts off, in this order; start_info is what the
+ * boot loader left.
+ *   machine_init   exceptions, page tables, the command line, free memory;
+ *                  the log works after it
+ *   machine_start  cpu_count, the interrupt controller
+ *   machine_config fills in what quire_create() must know of the tables
+ *   machine_ready  what needs memory or the clock; before the other CPUs
+ *   machine_cpu    the same for each other CPU, on it, from ap_main()
+ */
+void machine_init(uintptr_t start_info);
+void machine_start(void);
+void machine_config(struct quire_config *config);
+void machine_ready(void);
+void machine_cpu(unsigned id);
+/* The INIT records (protocol.h): their size, or -1; *data stays, and a NUL
+ * byte follows it. */
+long machine_init_blob(void **data);
+/* The kernel is about to run `t` on c: its kernel stack, where the processor
+ * has a place to be told (also for the first task, from main.c). */
+void machine_set_stack(struct cpu *c, struct task *t);
+/* End the machine: `code` is what protocol.h says. */
+_Noreturn void machine_exit(unsigned code);
+/* One line of text to a channel, whole or not at all; any context. */
+void machine_log(const char *text, size_t len);
+void machine_report(const char *text, size_t len);
+/* A model name for the log. */
+const char *machine_name(void);
 extern unsigned paging_levels;
 extern uint64_t ram_bytes;
 unsigned free_regions(struct quire_region *out, unsigned max);
-/* Switch from the boot tables to `root` with LA57 on (boot.S). */
-void enter_la57(paddr_t root);
-extern char ap_trampoline[], ap_trampoline_end[];
 
-/* cpu.c: what each CPU does first; detect runs once, before. */
-void cpu_detect(void);
-void cpu_init(unsigned id);
-/* The kernel's private copy of %gs points to cpus[id]. */
-void cpu_load_gs(unsigned id);
+/* Start CPUs 1 ... count - 1, each to run ap_main(id) on its idle task's
+ * stack; returns when all are online. */
+void smp_start(unsigned count);
+/* Interrupt another CPU: so that it looks at its work; so that it answers
+ * calls (cpu_call_answer()). */
+void ipi_resched(unsigned cpu);
+void ipi_call(unsigned cpu);
+/* Sleep until an interrupt comes; entered with interrupts off, so that none is
+ * missed; left with them on. */
+void cpu_wait_interrupt(void);
+
+/* struct cpu_arch, struct task_arch: user registers that are not in pt_regs
+ * (thread pointers), at a switch to `next`. */
+void user_state_switch(struct cpu *c, struct task *next);
+/* fork: the child's, with CLONE_SETTLS `tls` as thread pointer; exec: fresh */
+void user_state_fork(struct task *t, const struct task *from, bool settls,
+		     uaddr_t tls);
+void user_state_reset(struct task *t);
+
+/* Floating point and SIMD: fpu_area_bytes() is the size of task.fpu's. */
+size_t fpu_area_bytes(void);
 void fpu_init_task(void *area);
 void fpu_save(struct task *t);
 void fpu_restore(struct task *t);
 /* Forget that any CPU's registers hold t's state (memory was changed). */
 void fpu_invalidate(struct task *t);
 
-/* trap.c */
-void idt_init(void);
-void idt_load(void);
-void smap_patch(void);
+/* The clock behind ktime_ns(): clock_init() starts it; timer_hw_arm: one
+ * interrupt on this CPU in about ns, which ends in timer_interrupt().
+ * rtc_seconds: seconds since 1970, 0: there is no such clock. */
+void clock_init(void);
+void timer_hw_arm(uint64_t ns);
+uint64_t rtc_seconds(void);
 
-/* apic.c */
-#define VEC_TIMER    0xf0
-#define VEC_RESCHED  0xf1
-#define VEC_CALL     0xf2
-#define VEC_HALT     0xf3
-#define VEC_SPURIOUS 0xff
-#define VEC_DEVICE   0x30 /* and up: I/O APIC pins */
-void apic_init(bool first);
-void apic_eoi(void);
-void apic_ipi(unsigned cpu, unsigned vector);
-void apic_ipi_others(unsigned vector);
-void apic_timer_calibrate(void);
-void apic_timer_arm(uint64_t ns_from_now); /* one shot on this CPU */
-void apic_start_others(paddr_t trampoline);
-void device_interrupt(unsigned vector);
+/* ------------------------------------------ between the portable files */
 
-/* smp.c */
-void smp_start(unsigned count);
+/* call.c */
 void cpu_call_answer(void); /* run what other CPUs want of this one */
 
-/* time.c */
+/* timer.c */
 void time_init(void);
 void timer_interrupt(struct pt_regs *regs);
 void timer_rearm(void);
-extern uint64_t tsc_hz;
 
 /* sched.c */
 void sched_init(void);
@@ -279,9 +137,13 @@ void schedule_tail(struct task *prev);
 void exit_to_user_work(struct pt_regs *regs);
 void syscall_exit_work(struct pt_regs *regs);
 
+/* log.c */
+void log_init(void);
+/* Frames of the kernel's stack from `sp` up that look like return addresses */
+void show_calls(const uintptr_t *sp, unsigned words);
+
 /* main.c */
-_Noreturn void kernel_main(uint32_t start_info);
+_Noreturn void kernel_main(uintptr_t start_info);
 _Noreturn void ap_main(unsigned id);
-_Noreturn void machine_exit(unsigned code);
 
 #endif

@@ -21,10 +21,8 @@ void *mmio_map(paddr_t phys, size_t bytes);
 /* The kernel command line, and the value of a key in it ("key=value"): bytes
  * copied (cut at cap - 1, NUL-ended), or -1 when it is not there.  n-th one,
  * from 0, for keys that come several times. */
+void cmdline_set(const char *text); /* at boot */
 const char *kernel_cmdline(void);
 int cmdline_get(const char *key, unsigned n, char *buf, size_t cap);
-
-/* QEMU's fw_cfg file: size, or -1; *data is kernel memory that stays. */
-long fw_cfg_file(const char *name, void **data);
 
 #endif

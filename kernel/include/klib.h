@@ -7,6 +7,7 @@
 #define KERNEL_KLIB_H
 
 #include <quire/types.h>
+#include <arch_lib.h>
 
 #define container_of(p, type, member)                                          \
 	((type *)(void *)((char *)(p)-offsetof(type, member)))
@@ -22,17 +23,8 @@
 #define K_READ(x)     (*(const volatile __typeof__(x) *)&(x))
 #define K_WRITE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
 
-/* a * b / c with a product of 128 bits; the quotient must fit in 64. */
-static inline uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
-{
-	uint64_t q, hi;
-
-	__asm__("mulq %3; divq %4"
-		: "=&a"(q), "=&d"(hi)
-		: "0"(a), "r"(b), "r"(c)
-		: "cc");
-	return q;
-}
+/* mul_div(a, b, c): a * b / c with a product of 128 bits; the quotient must
+ * fit in 64.  (arch_lib.h) */
 
 /* klib.c: the C library's, under its names and with its meanings */
 void *memcpy(void *to, const void *from, size_t n);

@@ -21,32 +21,11 @@
 
 struct task;
 
-/* ---------------------------------------------------------- interrupts */
-
-static inline unsigned long irq_save(void)
-{
-	unsigned long flags;
-
-	__asm__ volatile("pushfq; popq %0; cli" : "=r"(flags)::"memory");
-	return flags;
-}
-static inline void irq_restore(unsigned long flags)
-{
-	if (flags & 0x200)
-		__asm__ volatile("sti" ::: "memory");
-}
-static inline void irq_enable(void)
-{
-	__asm__ volatile("sti" ::: "memory");
-}
-static inline void irq_disable(void)
-{
-	__asm__ volatile("cli" ::: "memory");
-}
-static inline void cpu_relax(void)
-{
-	__asm__ volatile("pause" ::: "memory");
-}
+/*
+ * Interrupts of this CPU: irq_save() turns them off and tells how they were;
+ * irq_restore() turns them on again if they had been; irq_enable(),
+ * irq_disable(); cpu_relax() is for the body of a spin.  (arch_lib.h)
+ */
 
 /* ----------------------------------------------------------- spinlocks */
 

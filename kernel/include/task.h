@@ -15,6 +15,7 @@
 #define KERNEL_TASK_H
 
 #include <quire/quire.h>
+#include <arch_task.h>
 #include "klib.h"
 #include "ksignal.h"
 #include "ktime.h"
@@ -122,13 +123,13 @@ struct process {
  */
 struct task {
 	struct quire_task qt;
-	uint64_t kstack_top;	 /* also where its user pt_regs end */
-	uint64_t ksp;		 /* saved stack pointer while not running */
-	uint32_t work;		 /* TIF_*: something to do before user mode */
-	uint32_t state;		 /* TASK_* */
-	uint64_t fsbase, gsbase; /* user's */
-	void *fpu;		 /* save area, or NULL for a kernel thread */
-	uint32_t fpu_cpu;	 /* CPU whose registers hold it, if any */
+	uintptr_t kstack_top;  /* also where its user pt_regs end */
+	uintptr_t ksp;	       /* saved stack pointer while not running */
+	uint32_t work;	       /* TIF_*: something to do before user mode */
+	uint32_t state;	       /* TASK_* */
+	struct task_arch arch; /* the processor's part */
+	void *fpu;	       /* save area, or NULL for a kernel thread */
+	uint32_t fpu_cpu;      /* CPU whose registers hold it, if any */
 	uint32_t cpu;
 	struct list_head run_node;
 	bool on_rq, on_cpu;
@@ -182,20 +183,12 @@ struct task {
 #define TIF_RESCHED 2u /* someone else is to run */
 #define TIF_NOTIFY  4u /* rseq, trace flush */
 
-/* The task that runs here: one load. */
-static inline struct task *current_task(void)
-{
-	struct task *t;
-
-	__asm__("movq %%gs:0, %0" : "=r"(t));
-	return t;
-}
 #define current current_task()
 
 /* The caller's user registers, at the top of its kernel stack. */
 static inline struct pt_regs *task_regs(struct task *t)
 {
-	return (struct pt_regs *)(t->kstack_top - 168);
+	return (struct pt_regs *)(t->kstack_top - PT_REGS_BYTES);
 }
 
 static inline uint64_t task_rlimit(int which)

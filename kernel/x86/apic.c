@@ -79,7 +79,7 @@ void apic_init(bool first)
 	apic_write(APIC_TDCR, 0xb); /* divide by 1 */
 	apic_write(APIC_LVT_TIMER, VEC_TIMER);
 	apic_write(APIC_SVR, 0x100 | VEC_SPURIOUS);
-	this_cpu()->apic_id = apic_read(APIC_ID) >> 24;
+	this_cpu()->arch.apic_id = apic_read(APIC_ID) >> 24;
 }
 
 static void icr(uint32_t dest, uint32_t command)
@@ -95,7 +95,17 @@ static void icr(uint32_t dest, uint32_t command)
 
 void apic_ipi(unsigned cpu, unsigned vector)
 {
-	icr(cpus[cpu].apic_id, vector);
+	icr(cpus[cpu].arch.apic_id, vector);
+}
+
+void ipi_resched(unsigned cpu)
+{
+	apic_ipi(cpu, VEC_RESCHED);
+}
+
+void ipi_call(unsigned cpu)
+{
+	apic_ipi(cpu, VEC_CALL);
 }
 
 void apic_ipi_others(unsigned vector)
@@ -136,7 +146,7 @@ void apic_timer_calibrate(void)
 	apic_hz = mul_div(~0u - left, tsc_hz, t1 - t0);
 }
 
-void apic_timer_arm(uint64_t ns)
+void timer_hw_arm(uint64_t ns)
 {
 	uint64_t n;
 
@@ -159,7 +169,7 @@ int irq_register(unsigned gsi, bool level, void (*fn)(void *), void *arg)
 	}
 	handlers[gsi].arg = arg;
 	handlers[gsi].fn = fn;
-	ioapic_write(0x11 + 2 * gsi, cpus[0].apic_id << 24);
+	ioapic_write(0x11 + 2 * gsi, cpus[0].arch.apic_id << 24);
 	ioapic_write(0x10 + 2 * gsi,
 		     (level ? 0x8000u : 0) | (VEC_DEVICE + gsi));
 	spin_unlock_irqrestore(&ioapic_lock, flags);

@@ -8,10 +8,9 @@
  * (only kernel threads ran in between).  Kernel code never uses it.
  */
 #include "cpu.h"
+#include "kerrno.h"
 #include "proc.h"
 
-struct cpu cpus[MAX_CPUS];
-unsigned cpu_count = 1;
 struct cpu_features cpu_features;
 
 void syscall_entry(void);
@@ -74,7 +73,13 @@ void cpu_detect(void)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x800);
 }
 
-static void load_tables(struct cpu *c)
+uint64_t exec_hwcap(void);
+uint64_t exec_hwcap(void)
+{
+	return cpu_features.hwcap;
+}
+
+static void load_tables(struct cpu_arch *c)
 {
 	struct {
 		uint16_t limit;
@@ -124,7 +129,7 @@ void cpu_init(unsigned id)
 	struct cpu_features *f = &cpu_features;
 	uint64_t cr4 = read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
-	load_tables(&cpus[id]);
+	load_tables(&cpus[id].arch);
 	cpu_load_gs(id);
 	write_cr0((read_cr0() | CR0_WP | CR0_NE | CR0_MP | CR0_AM) &
 		  ~(CR0_EM | CR0_TS));
@@ -153,6 +158,78 @@ void cpu_init(unsigned id)
 	idt_load();
 }
 
+/* ----------------------------------------------------- thread pointers */
+
+void machine_set_stack(struct cpu *c, struct task *t)
+{
+	c->kstack_top = t->kstack_top;
+	c->arch.tss.rsp[0] = t->kstack_top;
+}
+
+void user_state_switch(struct cpu *c, struct task *next)
+{
+	if (next->arch.fsbase != c->arch.fsbase) {
+		wrmsr(MSR_FS_BASE, next->arch.fsbase);
+		c->arch.fsbase = next->arch.fsbase;
+	}
+	if (next->arch.gsbase != c->arch.gsbase) {
+		wrmsr(MSR_KERNEL_GS_BASE, next->arch.gsbase);
+		c->arch.gsbase = next->arch.gsbase;
+	}
+}
+
+void user_state_fork(struct task *t, const struct task *from, bool settls,
+		     uaddr_t tls)
+{
+	t->arch = from->arch;
+	if (settls)
+		t->arch.fsbase = tls;
+}
+
+/* Bases other than the registers' reach them here and at each switch. */
+static void set_bases(struct task *t, uint64_t fs, uint64_t gs)
+{
+	unsigned long flags = irq_save();
+
+	t->arch.fsbase = fs;
+	t->arch.gsbase = gs;
+	user_state_switch(this_cpu(), t);
+	irq_restore(flags);
+}
+
+void user_state_reset(struct task *t)
+{
+	set_bases(t, 0, 0);
+}
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
+long sys_arch_prctl(int op, uint64_t arg);
+long sys_arch_prctl(int op, uint64_t arg)
+{
+	struct task *t = current;
+
+	switch (op) {
+	case ARCH_SET_FS:
+	case ARCH_SET_GS:
+		if (arg >= quire_task_size(the_quire))
+			return -EPERM;
+		if (op == ARCH_SET_FS)
+			set_bases(t, arg, t->arch.gsbase);
+		else
+			set_bases(t, t->arch.fsbase, arg);
+		return 0;
+	case ARCH_GET_FS:
+		return put_user(t->arch.fsbase, arg);
+	case ARCH_GET_GS:
+		return put_user(t->arch.gsbase, arg);
+	}
+	return -EINVAL;
+}
+
 /* ------------------------------------------------------- floating point */
 
 void fpu_init_task(void *area)
@@ -160,6 +237,11 @@ void fpu_init_task(void *area)
 	memset(area, 0, cpu_features.xsave_size);
 	*(uint16_t *)area = 0x37f;		   /* x87 control word */
 	*(uint32_t *)((char *)area + 24) = 0x1f80; /* MXCSR */
+}
+
+size_t fpu_area_bytes(void)
+{
+	return cpu_features.xsave_size;
 }
 
 static void area_save(void *area)

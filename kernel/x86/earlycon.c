@@ -8,60 +8,16 @@
 #include "irq.h"
 #include "protocol.h"
 
-static struct spinlock log_lock;
-static int log_level = 7;
-
-static void port_line(uint16_t port, const char *text, size_t len)
+void machine_log(const char *text, size_t len)
 {
-	unsigned long flags = spin_lock_irqsave(&log_lock);
-
-	outsb(port, text, len);
-	outb(port, '\n');
-	spin_unlock_irqrestore(&log_lock, flags);
+	outsb(PORT_LOG, text, len);
+	outb(PORT_LOG, '\n');
 }
 
-void quire_host_log(int level, const char *text, size_t len)
+void machine_report(const char *text, size_t len)
 {
-	if (level <= log_level)
-		port_line(PORT_LOG, text, len);
-}
-
-void printk(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
-	if (log_level >= 6)
-		port_line(PORT_LOG, line, (size_t)n);
-}
-
-void report_line(const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
-	port_line(PORT_REPORT, line, (size_t)n);
-}
-
-void log_init(void);
-void log_init(void)
-{
-	char text[8];
-
-	if (cmdline_get("quire.log", 0, text, sizeof(text)) > 0)
-		log_level = (int)strtoull(text, NULL, 10);
+	outsb(PORT_REPORT, text, len);
+	outb(PORT_REPORT, '\n');
 }
 
 _Noreturn void machine_exit(unsigned code)
@@ -71,44 +27,6 @@ _Noreturn void machine_exit(unsigned code)
 	/* No such device: stop for good. */
 	for (;;)
 		__asm__ volatile("cli; hlt");
-}
-
-_Noreturn void panic(const char *fmt, ...)
-{
-	static bool once;
-	char line[256], json[300];
-	va_list ap;
-	size_t i, n = 0;
-
-	irq_disable();
-	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	log_lock.locked = 0; /* whoever held it is not to stop us */
-	port_line(PORT_LOG, line, strlen(line));
-	if (!once) {
-		uint64_t *sp = __builtin_frame_address(0);
-
-		once = true;
-		for (i = 0; i < 200 && ((uint64_t)(sp + i) & 0x3fff); i++)
-			if (sp[i] >= (uint64_t)kernel_start &&
-			    sp[i] < (uint64_t)kernel_text_end)
-				printk("  called from %llx",
-				       (unsigned long long)sp[i]);
-		for (i = 0; line[i] && n < sizeof(json) - 3; i++) {
-			if (line[i] == '"' || line[i] == '\\')
-				json[n++] = '\\';
-			json[n++] = line[i] < ' ' ? ' ' : line[i];
-		}
-		json[n] = 0;
-		report_line("{\"panic\":\"%s\"}", json);
-	}
-	machine_exit(0x10);
-}
-
-_Noreturn void quire_host_panic(const char *file, int line, const char *what)
-{
-	panic("%s:%d: invariant broken: %s", file, line, what);
 }
 
 /* --------------------------------------------------------- serial port */
@@ -155,7 +73,6 @@ static void fw_read(void *buf, size_t n)
 			 : "memory");
 }
 
-unsigned fw_cfg_cpus(void);
 unsigned fw_cfg_cpus(void)
 {
 	uint16_t n = 0;
@@ -193,7 +110,7 @@ static long fw_find(const char *name, uint16_t *key)
 	return -1;
 }
 
-long fw_cfg_file(const char *name, void **data)
+static long fw_cfg_file(const char *name, void **data)
 {
 	uint16_t key;
 	long size = fw_find(name, &key);
@@ -209,4 +126,9 @@ long fw_cfg_file(const char *name, void **data)
 	p[size] = 0;
 	*data = p;
 	return size;
+}
+
+long machine_init_blob(void **data)
+{
+	return fw_cfg_file("opt/quire/init", data);
 }

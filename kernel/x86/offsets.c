@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Compiled to assembly only: the build makes task_offsets.h of the lines. */
+#include <asm/ptrace.h>
 #include "cpu.h"
 
 #define OFFSET(name, type, member)                                             \
@@ -16,3 +17,4 @@ _Static_assert(offsetof(struct cpu, curr) == 0, "entry.S");
 _Static_assert(offsetof(struct cpu, kstack_top) == 8, "entry.S");
 _Static_assert(offsetof(struct cpu, user_sp) == 16, "entry.S");
 _Static_assert(offsetof(struct cpu, id) == 24, "cpu.h");
+_Static_assert(sizeof(struct pt_regs) == PT_REGS_BYTES, "arch_task.h");

@@ -43,40 +43,7 @@ unsigned paging_levels = 4;
 uint64_t ram_bytes;
 static struct memmap_entry ram[32];
 static unsigned nr_ram;
-static char cmdline[4096];
 static paddr_t early_next;
-
-const char *kernel_cmdline(void)
-{
-	return cmdline;
-}
-
-int cmdline_get(const char *key, unsigned n, char *buf, size_t cap)
-{
-	size_t klen = strlen(key);
-	const char *p = cmdline;
-
-	while (*p) {
-		size_t len = 0;
-
-		while (*p == ' ')
-			p++;
-		while (p[len] && p[len] != ' ')
-			len++;
-		if (len > klen && !memcmp(p, key, klen) && p[klen] == '=' &&
-		    n-- == 0) {
-			size_t vlen = len - klen - 1;
-
-			if (vlen >= cap)
-				vlen = cap - 1;
-			memcpy(buf, p + klen + 1, vlen);
-			buf[vlen] = 0;
-			return (int)vlen;
-		}
-		p += len;
-	}
-	return -1;
-}
 
 /* A zeroed page for tables, in the first 4 GiB (the boot tables reach it). */
 static paddr_t early_page(void)
@@ -202,7 +169,7 @@ void setup_memory(uint32_t start_info)
 	if (si->magic != START_MAGIC || si->version < 1)
 		panic("no PVH start information (version 1) at %x", start_info);
 	if (si->cmdline)
-		strlcpy(cmdline, phys_to_virt(si->cmdline), sizeof(cmdline));
+		cmdline_set(phys_to_virt(si->cmdline));
 	read_memmap(si);
 	if (!nr_ram)
 		panic("no memory");
@@ -250,4 +217,54 @@ void *mmio_map(paddr_t phys, size_t bytes)
 	if (phys < MMIO_PHYS || phys + bytes > 0x100000000ull)
 		return NULL;
 	return (void *)(MMIO_BASE + (phys - MMIO_PHYS));
+}
+
+/* ------------------------------------------------------ order of the start */
+
+void machine_init(uintptr_t start_info)
+{
+	cpu_detect();
+	idt_init();
+	cpu_init(0);
+	setup_memory((uint32_t)start_info);
+}
+
+void machine_start(void)
+{
+	smap_patch();
+	cpu_count = fw_cfg_cpus();
+	cpu_count = K_MIN(K_MAX(cpu_count, 1u), MAX_CPUS);
+	apic_init(true);
+}
+
+void machine_config(struct quire_config *config)
+{
+	config->direct_map = (void *)DIRECT_MAP;
+	config->levels = paging_levels;
+	config->kernel_table = kernel_root;
+	config->asids = cpu_features.pcid ? 6 : 0;
+	config->nx = cpu_features.nx;
+	config->smap = cpu_features.smap;
+}
+
+void machine_ready(void)
+{
+	apic_timer_calibrate();
+}
+
+void machine_cpu(unsigned id)
+{
+	cpu_init(id);
+	write_cr3(kernel_root);
+	apic_init(false);
+}
+
+void cpu_wait_interrupt(void)
+{
+	__asm__ volatile("sti; hlt" ::: "memory");
+}
+
+const char *machine_name(void)
+{
+	return cpu_features.brand;
 }

@@ -105,9 +105,6 @@ bool quire_host_fixup_exception(struct pt_regs *regs)
 
 static void dump_regs(const struct pt_regs *r)
 {
-	const uint64_t *sp = (const uint64_t *)r->sp;
-	unsigned i, shown;
-
 	printk("ip %04llx:%016llx flags %llx sp %llx code %llx cpu %u",
 	       (unsigned long long)r->cs, (unsigned long long)r->ip,
 	       (unsigned long long)r->flags, (unsigned long long)r->sp,
@@ -119,15 +116,7 @@ static void dump_regs(const struct pt_regs *r)
 	       (unsigned long long)r->bp);
 	if (user_mode(r) || r->sp < DIRECT_MAP)
 		return;
-	for (i = 0, shown = 0; i < 400 && shown < 24; i++) {
-		if (((r->sp + i * 8) & (KSTACK_SIZE - 1)) == 0 && i)
-			break;
-		if (sp[i] >= (uint64_t)kernel_start &&
-		    sp[i] < (uint64_t)kernel_text_end) {
-			printk("  called from %llx", (unsigned long long)sp[i]);
-			shown++;
-		}
-	}
+	show_calls((const uintptr_t *)r->sp, 400);
 }
 
 void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)

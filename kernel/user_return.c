@@ -6,7 +6,7 @@
  */
 #include "cpu.h"
 #include "proc.h"
-#include <asm/ptrace.h>
+#include <arch_regs.h>
 
 static void do_work(struct pt_regs *regs, bool syscall)
 {
@@ -39,7 +39,7 @@ void exit_to_user_work(struct pt_regs *regs)
 void syscall_exit_work(struct pt_regs *regs)
 {
 	/* rt_sigreturn and execve have put other registers in place. */
-	do_work(regs, regs->orig_ax != ~0ull);
+	do_work(regs, regs_in_syscall(regs));
 }
 
 static void count_down(struct task *t, uint64_t *left, uint64_t interval,

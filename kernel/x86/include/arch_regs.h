@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * arch_regs.h - what portable code does with a user's registers (struct
+ * pt_regs): where it is, what a system call gives back, how one is repeated.
+ */
+#ifndef KERNEL_ARCH_REGS_H
+#define KERNEL_ARCH_REGS_H
+
+#include <asm/ptrace.h>
+
+static inline uaddr_t regs_ip(const struct pt_regs *r)
+{
+	return r->ip;
+}
+static inline void regs_set_ip(struct pt_regs *r, uaddr_t ip)
+{
+	r->ip = ip;
+}
+static inline uaddr_t regs_sp(const struct pt_regs *r)
+{
+	return r->sp;
+}
+static inline void regs_set_sp(struct pt_regs *r, uaddr_t sp)
+{
+	r->sp = sp;
+}
+/* The result of a system call. */
+static inline long regs_result(const struct pt_regs *r)
+{
+	return (long)r->ax;
+}
+static inline void regs_set_result(struct pt_regs *r, long v)
+{
+	r->ax = (uint64_t)v;
+}
+/* The number of the system call that is being made. */
+static inline uint64_t regs_syscall_nr(const struct pt_regs *r)
+{
+	return r->orig_ax;
+}
+/* Still the system call that came in?  rt_sigreturn and execve have put other
+ * registers in place. */
+static inline bool regs_in_syscall(const struct pt_regs *r)
+{
+	return r->orig_ax != ~0ull;
+}
+/* Make the call again with the same arguments: SYSCALL has two bytes. */
+static inline void regs_repeat_syscall(struct pt_regs *r)
+{
+	r->ax = r->orig_ax;
+	r->ip -= 2;
+}
+/* Make restart_syscall(2) in its place. */
+static inline void regs_restart_syscall(struct pt_regs *r)
+{
+	r->ax = 219;
+	r->ip -= 2;
+}
+
+#endif
