@@ -8,6 +8,7 @@
 #   asan     sim with Address- and UndefinedBehaviorSanitizer
 #   tsan     sim with ThreadSanitizer (clang)
 #   fast     hosted, release: benchmarks
+#   explain  sim with every function of mm/ and arch/ instrumented: `quire explain`
 #   kernel   the reference kernel's copy, with its inlined host functions
 #
 # The core is compiled for one page-table format at a time.  x86_64 is the
@@ -66,6 +67,12 @@ VARIANT_CC_tsan     := $(CLANG)
 VARIANT_CFLAGS_tsan := $(VARIANT_CFLAGS_sim) -fsanitize=thread -O1
 VARIANT_CC_fast     := $(CC)
 VARIANT_CFLAGS_fast :=
+VARIANT_CC_explain     := gcc
+VARIANT_CFLAGS_explain := $(VARIANT_CFLAGS_sim) -DQUIRE_EXPLAIN
+# VARIANT_CORE_CFLAGS: for mm/ and arch/ alone.  Here: all calls are calls,
+# arguments are in memory, where the debug information says.
+VARIANT_CORE_CFLAGS_explain := -O0 -D__always_inline=inline -fno-pie \
+	-finstrument-functions -fno-omit-frame-pointer -fcf-protection=none
 
 # $(call core_variant,NAME[,FORMAT]): objects and an archive of the core.
 # VARIANT_FLAGS_NAME is what else is compiled for it needs: $(VARIANT_CFLAGS)
@@ -77,10 +84,12 @@ CORE_OBJ_$(1) := $$(patsubst %.c,$(B)/$(1)/%.o,$$(MM_SRC) \
 	$$(FORMAT_SRC_$(or $(2),x86_64)))
 $(B)/$(1)/mm/%.o: mm/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) \
+		$$(VARIANT_CORE_CFLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/arch/%.o: arch/%.c
 	@mkdir -p $$(@D)
-	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
+	$$(Q)$$(VARIANT_CC_$(1)) $$(CORE_CFLAGS) $$(CORE_INC) $$(VARIANT_FLAGS_$(1)) \
+		$$(VARIANT_CORE_CFLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/libcore.a: $$(CORE_OBJ_$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
 -include $$(CORE_OBJ_$(1):.o=.d)
@@ -90,7 +99,7 @@ ifeq ($(V),1)
 Q :=
 endif
 Q ?= @
-CORE_VARIANTS := lib sim asan tsan fast
+CORE_VARIANTS := lib sim asan tsan fast explain
 $(foreach v,$(CORE_VARIANTS),$(eval $(call core_variant,$(v))))
 
 # The same for the other formats: $(call variant_formats,sim asan) gives
@@ -101,6 +110,7 @@ variant_formats = $(foreach v,$(1),$(OTHER_FORMATS:%=$(v)-%))
 define format_variant
 VARIANT_CC_$(1)-$(2) := $$(VARIANT_CC_$(1))
 VARIANT_CFLAGS_$(1)-$(2) := $$(VARIANT_CFLAGS_$(1))
+VARIANT_CORE_CFLAGS_$(1)-$(2) := $$(VARIANT_CORE_CFLAGS_$(1))
 $(call core_variant,$(1)-$(2),$(2))
 endef
 $(foreach v,$(CORE_VARIANTS),$(foreach f,$(OTHER_FORMATS),\

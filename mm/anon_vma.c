@@ -105,6 +105,7 @@ int __anon_vma_prepare(struct vm_area_struct *vma)
 		return -ENOMEM;
 	av = find_mergeable_anon_vma(vma);
 	if (!av) {
+		quire_step("the mapping's first own page: a family for it");
 		av = fresh = anon_vma_alloc(q);
 		if (!av) {
 			kmem_cache_free(q->avc_cache, avc);

@@ -11,6 +11,7 @@ vm_fault_t __cold_path anon_make_table(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 
+	quire_step("no last-level table yet: it is made");
 	if (__pte_alloc(mm, vmf->pmd))
 		return VM_FAULT_OOM;
 	vmf->pte = pte_offset_map(mm->q, vmf->pmd, vmf->address);
@@ -22,6 +23,7 @@ vm_fault_t __cold_path anon_give_up(struct vm_fault *vmf, struct page *page)
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	vm_fault_t ret = 0; /* filled by another fault: the access repeats */
 
+	quire_step("the entry was filled meanwhile: the page is given back");
 	if (pte_none(ptep_get(vmf->pte)))
 		ret = check_stable_address_space(mm);
 	spin_unlock(vmf->ptl);

@@ -80,17 +80,23 @@ static __always_inline vm_fault_t handle_present_pte(struct vm_fault *vmf)
 
 	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
-	if (unlikely(!pte_same(ptep_get(vmf->pte), entry)))
-		goto unlock; /* somebody was faster: look again */
+	if (unlikely(!pte_same(ptep_get(vmf->pte), entry))) {
+		quire_step("another fault has changed the entry: look again");
+		goto unlock;
+	}
 	if (write) {
-		if (!pte_write(entry))
+		if (!pte_write(entry)) {
+			quire_step("present, but not writable: copy or reuse");
 			return do_wp_page(vmf);
+		}
 		entry = pte_mkdirty(entry);
 	}
 	entry = pte_mkyoung(entry);
 	if (ptep_set_access_flags(vma, vmf->address, vmf->pte, entry, write)) {
+		quire_step("the access is allowed: marked young, or dirty");
 		update_mmu_cache(vma, vmf->address, vmf->pte);
 	} else {
+		quire_step("the entry allowed it all along: the TLB was old");
 		flush_tlb_fix_spurious_fault(vma, vmf->address);
 		count_vm_event(q, VM_quire_spurious);
 	}
@@ -114,15 +120,23 @@ static __always_inline vm_fault_t handle_pte_fault(struct vm_fault *vmf)
 		entry = ptep_get(vmf->pte);
 	}
 	if (pte_none(entry)) {
-		if (likely(vma_is_anonymous(vma)))
+		if (likely(vma_is_anonymous(vma))) {
+			quire_step("nothing there yet, anonymous memory");
 			return do_anonymous_page(vmf);
+		}
+		quire_step("nothing there yet, memory with an owner");
 		return do_fault(vmf);
 	}
 	vmf->orig_pte = entry;
-	if (unlikely(!pte_present(entry)))
+	if (unlikely(!pte_present(entry))) {
+		quire_step("not present, but not empty: swapped out");
 		return do_swap_page(vmf);
-	if (unlikely(pte_protnone(entry)) && (vma->vm_flags & VM_ACCESS_FLAGS))
+	}
+	if (unlikely(pte_protnone(entry)) &&
+	    (vma->vm_flags & VM_ACCESS_FLAGS)) {
+		quire_step("PROT_NONE where access is allowed: a hint");
 		return do_numa_page(vmf);
+	}
 	return handle_present_pte(vmf);
 }
 
@@ -144,6 +158,7 @@ static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf,
 {
 	vmf->pmd = walk_to_pmd(mm, vmf->address);
 	if (unlikely(!vmf->pmd)) {
+		quire_step("an upper table is absent: it is made");
 		vmf->pmd = fault_alloc_pmd(mm, vmf->address);
 		if (!vmf->pmd)
 			return VM_FAULT_OOM;
@@ -244,6 +259,7 @@ static __cold_path struct vm_area_struct *grow_stack(struct mm_struct *mm,
 {
 	struct vm_area_struct *vma;
 
+	quire_step("below a stack: it may grow, with the lock held for write");
 	up_read(&mm->mmap_lock);
 	if (!(flags & FAULT_FLAG_USER) && !quire_host_has_fixup(regs))
 		return NULL;
@@ -254,9 +270,11 @@ static __cold_path struct vm_area_struct *grow_stack(struct mm_struct *mm,
 	    (!(vma->vm_flags & VM_GROWSDOWN) || expand_stack(vma, address)))
 		vma = NULL;
 	if (!vma) {
+		quire_step("it may not grow there");
 		up_write(&mm->mmap_lock);
 		return NULL;
 	}
+	quire_step("the stack has grown to the address");
 	count_vm_event(mm->q, VM_quire_stack_growth);
 	downgrade_write(&mm->mmap_lock);
 	return vma;
@@ -283,6 +301,7 @@ find_vma_slow(struct quire_task *task, struct mm_struct *mm, uaddr_t address,
 		return grow_stack(mm, address, flags, regs);
 	}
 unlock:
+	quire_step("no mapping holds the address");
 	up_read(&mm->mmap_lock);
 	return NULL;
 }
@@ -307,16 +326,21 @@ retry:
 		vma = find_vma_slow(task, mm, address, flags, regs, &grown);
 		if (unlikely(!vma))
 			goto no_vma;
+	} else {
+		quire_step("the mapping is the one of the task's last fault");
 	}
 	ret = VM_FAULT_BADACCESS;
-	if (unlikely(!(vma->vm_flags & (flags >> FAULT_NEED_SHIFT))))
+	if (unlikely(!(vma->vm_flags & (flags >> FAULT_NEED_SHIFT)))) {
+		quire_step("the mapping does not allow this access");
 		goto unlock;
+	}
 	ret = __fault_in_vma(task, vma, mm, address, flags, &kind);
 	ret |= fault_kind_bits(grown ? grown : kind);
 	if (unlikely(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
 		/* the lock is released already */
 		if (!(ret & VM_FAULT_RETRY))
 			return ret;
+		quire_step("the lock was let go of meanwhile: all over again");
 		count_vm_event(mm->q, VM_quire_fault_retry);
 		if (quire_host_fatal_signal_pending(task))
 			goto failed;

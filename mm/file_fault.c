@@ -91,10 +91,12 @@ vm_fault_t finish_fault(struct vm_fault *vmf)
 	vmf->pte = pte_offset_map(q, vmf->pmd, vmf->address);
 	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
-	if (likely(pte_none(ptep_get(vmf->pte))))
+	if (likely(pte_none(ptep_get(vmf->pte)))) {
 		alloc_set_pte(vmf, cow ? vmf->cow_page : vmf->page);
-	else
+	} else {
+		quire_step("the entry was filled meanwhile");
 		ret = VM_FAULT_NOPAGE;
+	}
 	spin_unlock(vmf->ptl);
 	return ret;
 }
@@ -110,6 +112,7 @@ static vm_fault_t __do_fault(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	if (pmd_none(pmdp_get(vmf->pmd)) && !vmf->prealloc_pte) {
+		quire_step("no last-level table yet: made before any lock");
 		vmf->prealloc_pte = pte_alloc_one(mm);
 		if (!vmf->prealloc_pte)
 			return VM_FAULT_OOM;
@@ -163,8 +166,11 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 	fault_kind(vmf, vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_READ);
 	if (vma->vm_ops->map_pages && q->fault_around_bytes >= 2 * PAGE_SIZE) {
 		ret = do_fault_around(vmf);
-		if (ret)
+		if (ret) {
+			quire_step("it was cached, and so were its neighbours");
 			return ret;
+		}
+		quire_step("not cached: its owner must be asked");
 	}
 	ret = __do_fault(vmf);
 	if (unlikely(ret & FAULT_ENDED))
@@ -193,6 +199,7 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	ret = __do_fault(vmf);
 	if (unlikely(ret & FAULT_ENDED))
 		goto uncharge;
+	quire_step("the owner's page is copied: the copy is private");
 	if (!(ret & VM_FAULT_DONE_COW))
 		copy_page(page_address(q, vmf->cow_page),
 			  page_address(q, vmf->page));
@@ -258,6 +265,7 @@ static vm_fault_t do_shared_fault(struct vm_fault *vmf)
 	if (unlikely(ret & FAULT_ENDED))
 		return ret;
 	if (vma->vm_ops->page_mkwrite) {
+		quire_step("the owner is asked whether it may be written");
 		unlock_page(vmf->page); /* it may block for long */
 		tmp = do_page_mkwrite(vmf);
 		if (unlikely(!(tmp & VM_FAULT_LOCKED))) {
@@ -303,12 +311,16 @@ vm_fault_t do_fault(struct vm_fault *vmf)
 	vmf->pgoff = linear_page_index(vma, vmf->address);
 	if (unlikely(!vma->vm_ops->fault))
 		return fault_without_owner(vmf);
-	if (!(vmf->flags & FAULT_FLAG_WRITE))
+	if (!(vmf->flags & FAULT_FLAG_WRITE)) {
+		quire_step("read: map the owner's page as it is");
 		ret = do_read_fault(vmf);
-	else if (!(vma->vm_flags & VM_SHARED))
+	} else if (!(vma->vm_flags & VM_SHARED)) {
+		quire_step("private and written: map a copy");
 		ret = do_cow_fault(vmf);
-	else
+	} else {
+		quire_step("shared and written: map it writable");
 		ret = do_shared_fault(vmf);
+	}
 	if (unlikely(vmf->prealloc_pte))
 		pte_free(mm, vmf->prealloc_pte);
 	return ret;

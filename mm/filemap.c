@@ -184,6 +184,7 @@ static struct page *get_uptodate_locked(struct address_space *as,
 	for (;;) {
 		page = find_get_page(as, index);
 		if (!page) {
+			quire_step("not in the cache: it is read, with others");
 			*major = true;
 			*err = read_cluster(as, file, index);
 			if (*err)
@@ -204,6 +205,7 @@ static struct page *get_uptodate_locked(struct address_space *as,
 			return page;
 		*major = true;
 		if (tried) { /* our own read failed */
+			quire_step("the read has failed");
 			unlock_page(page);
 			*err = -EIO;
 			break;
@@ -226,8 +228,10 @@ vm_fault_t filemap_fault(struct vm_fault *vmf)
 	int err = 0;
 
 	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	    PAGE_SHIFT)
+	    PAGE_SHIFT) {
+		quire_step("beyond the end of the file");
 		return VM_FAULT_SIGBUS;
+	}
 	page = get_uptodate_locked(as, vma->vm_file, vmf->pgoff, &major, &err);
 	ret = major ? VM_FAULT_MAJOR : 0;
 	if (unlikely(!page)) {
@@ -298,9 +302,10 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
 	for (i = 0; i < n; i++)
 		get_page(pages[i]);
 	spin_unlock(&as->tree_lock);
-	if (!n)
+	if (!n) {
+		quire_step("nothing is cached around the address");
 		return 0;
-
+	}
 	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	table = pte_offset_map(q, vmf->pmd, vmf->address);

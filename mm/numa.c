@@ -22,6 +22,7 @@ vm_fault_t do_numa_page(struct vm_fault *vmf)
 	vmf->ptl = pte_lockptr(mm->q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	if (likely(pte_same(ptep_get(vmf->pte), vmf->orig_pte))) {
+		quire_step("the access is given back");
 		/* the processor does not look at it: no need for an exchange */
 		entry = pte_modify(vmf->orig_pte, vma->vm_page_prot);
 		set_pte_at(mm, vmf->address, vmf->pte, pte_mkyoung(entry));

@@ -26,6 +26,7 @@ struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
 		page = find_lock_page(as, index);
 		if (page)
 			return page;
+		quire_step("never touched yet: a zeroed page for everyone");
 		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
 		if (!page) {
 			*err = -ENOMEM;
@@ -51,8 +52,10 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 
 	fault_kind(vmf, QF_SHMEM);
 	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	    PAGE_SHIFT)
+	    PAGE_SHIFT) {
+		quire_step("beyond the end of the file");
 		return VM_FAULT_SIGBUS;
+	}
 	page = shmem_get_page(as, vmf->pgoff, &err);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;

@@ -78,8 +78,10 @@ int expand_stack(struct vm_area_struct *vma, uaddr_t addr)
 		return 0; /* someone else was faster */
 	if (!(vma->vm_flags & VM_GROWSDOWN) ||
 	    addr < MAX((uaddr_t)PAGE_SIZE, mm->q->config.mmap_min_addr) ||
-	    !guard_gap_ok(vma, addr))
+	    !guard_gap_ok(vma, addr)) {
+		quire_step("too low, or too near to the mapping below");
 		return -ENOMEM;
+	}
 	/* its pages keep their index: what grows must have a family to be in */
 	err = anon_vma_prepare(vma);
 	if (err)
@@ -88,8 +90,10 @@ int expand_stack(struct vm_area_struct *vma, uaddr_t addr)
 	if (pages > vma->vm_pgoff ||
 	    vma->vm_end - addr > rlimit_of(QUIRE_RLIMIT_STACK) ||
 	    !may_expand_vm(mm, vma->vm_flags, pages) ||
-	    !mlock_future_ok(mm, vma->vm_flags, vma->vm_start - addr))
+	    !mlock_future_ok(mm, vma->vm_flags, vma->vm_start - addr)) {
+		quire_step("it would be larger than the task's limits allow");
 		return -ENOMEM;
+	}
 	if ((vma->vm_flags & VM_ACCOUNT) &&
 	    security_vm_enough_memory(mm, (int64_t)pages))
 		return -ENOMEM;

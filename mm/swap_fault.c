@@ -40,6 +40,7 @@ vm_fault_t do_swap_page(struct vm_fault *vmf)
 	spin_unlock(vmf->ptl);
 	if (!same)
 		return 0;
+	quire_step("no swap device wrote this entry: it is bad");
 	print_bad_pte(vma, vmf->address, vmf->orig_pte, NULL);
 	return VM_FAULT_SIGBUS;
 }

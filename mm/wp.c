@@ -47,8 +47,10 @@ static __always_inline void wp_page_reuse(struct vm_fault *vmf)
 /* Is the entry's reference the only one?  The entry's lock is held. */
 static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
 {
-	if (page_mapcount(page) != 1)
+	if (page_mapcount(page) != 1) {
+		quire_step("other entries map the page too");
 		return false;
+	}
 	/* acquire: who let go of it has done copying from it */
 	if (likely(smp_load_acquire(&page->_refcount) == 1))
 		return true;
@@ -70,6 +72,7 @@ static __always_inline bool wp_make_exclusive(struct vm_area_struct *vma,
 
 	if (!reuse_swap_page(vma->vm_mm->q, page))
 		return false;
+	quire_step("the entry's reference is the only one: ours from now on");
 	SetPageFlag(page, PG_anon_exclusive);
 	if (READ_ONCE(page->mapping) != ours && trylock_page(page)) {
 		page_move_anon_rmap(page, vma);
@@ -151,6 +154,8 @@ static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
 	installed = pte_same(ptep_get(vmf->pte), vmf->orig_pte);
 	if (likely(installed))
 		wp_install_copy(vmf, old, page);
+	else
+		quire_step("the entry has changed meanwhile: copy given back");
 	spin_unlock(vmf->ptl);
 	ret = 0;
 	if (unlikely(!installed))
@@ -182,6 +187,7 @@ static vm_fault_t wp_page_shared(struct vm_fault *vmf, struct page *page)
 	vm_fault_t ret;
 
 	fault_kind(vmf, QF_MKWRITE);
+	quire_step("shared memory: its owner is asked, then it is writable");
 	vmf->page = page;
 	vmf->pgoff = linear_page_index(vma, vmf->address);
 	get_page(page);
@@ -217,12 +223,14 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	if (unlikely(!page)) {
 		if (shared)
 			return wp_pfn_shared(vmf);
+		quire_step("the zero page or a device's: a page of its own");
 		spin_unlock(vmf->ptl);
 		return wp_page_copy(vmf, NULL);
 	}
 	if (likely(PageAnon(page))) {
 		if (PageFlag(page, PG_anon_exclusive) ||
 		    wp_make_exclusive(vma, page)) {
+			quire_step("the page is ours alone: reuse it");
 			fault_kind(vmf, QF_COW_REUSE);
 			wp_page_reuse(vmf);
 			return 0;
@@ -230,6 +238,7 @@ vm_fault_t do_wp_page(struct vm_fault *vmf)
 	} else if (shared) {
 		return wp_page_shared(vmf, page);
 	}
+	quire_step("the page is shared: copy it");
 	get_page(page);
 	spin_unlock(vmf->ptl);
 	return wp_page_copy(vmf, page);

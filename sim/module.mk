@@ -9,7 +9,7 @@ SIM_MMU_x86_64   := sim/mmu_x86_64.c
 SIM_MMU_i386     := sim/mmu_i386.c
 SIM_MMU_i386_pae := sim/mmu_i386_pae.c
 SIM_MMU_arm      := sim/mmu_arm.c
-SIM_VARIANTS := sim asan tsan fast
+SIM_VARIANTS := sim asan tsan fast explain
 SIM_VARIANTS += $(call variant_formats,$(SIM_VARIANTS))
 SIM_LDFLAGS_asan := -fsanitize=address,undefined
 SIM_LDFLAGS_tsan := -fsanitize=thread

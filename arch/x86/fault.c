@@ -54,8 +54,11 @@ static __cold_path vm_fault_t kernelmode_fixup_or_oops(struct quire_task *task,
 						       unsigned long error,
 						       uaddr_t address)
 {
-	if (quire_host_fixup_exception(regs))
+	if (quire_host_fixup_exception(regs)) {
+		quire_step("the exception table knows the instruction");
 		return outcome(0, QF_FIXUP);
+	}
+	quire_step("the kernel itself is wrong");
 	page_fault_oops(task, regs, error, address);
 	return outcome(VM_FAULT_SIGSEGV, QF_OOPS);
 }
@@ -82,6 +85,7 @@ static __cold_path vm_fault_t bad_area_nosemaphore(struct quire_task *task,
 
 	if (!(error & X86_PF_USER))
 		return kernelmode_fixup_or_oops(task, regs, error, address);
+	quire_step("user mode: the task gets SIGSEGV");
 	if (code == QUIRE_SEGV_PKUERR)
 		sig.pkey = protection_key(task, address);
 	set_signal_archinfo(task, error, address);
@@ -98,6 +102,7 @@ static vm_fault_t do_sigbus(struct quire_task *task, struct pt_regs *regs,
 
 	if (!(error & X86_PF_USER))
 		return kernelmode_fixup_or_oops(task, regs, error, address);
+	quire_step("user mode: the task gets SIGBUS");
 	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
 		sig.code = QUIRE_BUS_MCEERR_AR;
 		sig.addr_lsb =
@@ -120,6 +125,7 @@ vm_fault_t __cold_path arch_user_fault_failed(struct quire_task *task,
 		if (!(error & X86_PF_USER))
 			return kernelmode_fixup_or_oops(task, regs, error,
 							address);
+		quire_step("no memory: the host picks a victim");
 		count_vm_event(task->q, VM_oom_kill);
 		quire_host_oom(task);
 		return outcome(fault, QF_OOM);
@@ -141,6 +147,7 @@ static __cold_path vm_fault_t reserved_bit_fault(struct quire_task *task,
 {
 	struct quire_signal sig = {.signo = SIGKILL, .addr = address};
 
+	quire_step("a reserved bit is set: nobody here wrote this entry");
 	pgtable_bad(task, regs, error, address);
 	set_signal_archinfo(task, error, address);
 	quire_host_signal(task, &sig);
@@ -158,7 +165,9 @@ static __cold_path vm_fault_t do_kern_addr_fault(struct quire_task *task,
 
 	if (unlikely(error & X86_PF_RSVD))
 		return reserved_bit_fault(task, regs, error, address);
+	quire_step("a kernel address");
 	if (spurious_kernel_fault(q, error, address)) {
+		quire_step("the kernel's table allows it: the TLB was old");
 		quire_host_flush_page(address);
 		count_vm_event(q, VM_quire_spurious);
 		return outcome(0, QF_SPURIOUS);
@@ -207,11 +216,17 @@ static __cold_path vm_fault_t unusual_fault(struct quire_task *task,
 
 	if (error & X86_PF_RSVD)
 		return reserved_bit_fault(task, regs, error, address);
+	if (error & X86_PF_USER)
+		quire_step("user mode, but not a plain access");
+	else
+		quire_step("kernel mode, a user address");
 	if (!(error & X86_PF_USER) && !kernel_access_ok(task->q, regs, error))
 		return kernelmode_fixup_or_oops(task, regs, error, address);
-	if (task->faults_disabled || !task->mm)
+	if (task->faults_disabled || !task->mm) {
+		quire_step("no fault may be answered now");
 		return bad_area_nosemaphore(task, regs, error, address,
 					    QUIRE_SEGV_MAPERR);
+	}
 	if (error & X86_PF_PK)
 		return bad_area_nosemaphore(task, regs, error, address,
 					    QUIRE_SEGV_PKUERR);

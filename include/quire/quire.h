@@ -373,5 +373,26 @@ int quire_clear_refs(struct mm_struct *mm, int what);
  */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code,
 		   uaddr_t address);
+/*
+ * ARM: the two aborts.  addr: DFAR or IFAR (or the pc, where a processor has no
+ * IFAR); fsr, ifsr: DFSR or IFSR as read (ARM ARM DDI 0406C, B3.13.3).
+ */
+void do_DataAbort(uaddr_t addr, uint32_t fsr, struct pt_regs *regs);
+void do_PrefetchAbort(uaddr_t addr, uint32_t ifsr, struct pt_regs *regs);
+/*
+ * hook_fault_code, hook_ifault_code (ARM): replace what system q does about
+ * aborts of status nr (0 ... 31: the FS bits).  fn returns 0 when it has dealt
+ * with the abort (the instruction is repeated), or QUIRE_FAULT_UNHANDLED
+ * (asm/fsr.h): user mode gets signal sig with si_code code, kernel mode is an
+ * oops with `name`.  Called before q takes faults, or with no other CPU inside.
+ */
+void hook_fault_code(struct quire *q, unsigned nr,
+		     vm_fault_t (*fn)(struct quire_task *task, uaddr_t addr,
+				      uint32_t fsr, struct pt_regs *regs),
+		     int sig, int code, const char *name);
+void hook_ifault_code(struct quire *q, unsigned nr,
+		      vm_fault_t (*fn)(struct quire_task *task, uaddr_t addr,
+				       uint32_t fsr, struct pt_regs *regs),
+		      int sig, int code, const char *name);
 
 #endif

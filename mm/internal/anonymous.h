@@ -42,9 +42,11 @@ static __always_inline vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (unlikely(!vmf->pte) && anon_make_table(vmf))
 		return VM_FAULT_OOM;
-	if (unlikely(!(vmf->flags & FAULT_FLAG_WRITE)))
+	if (unlikely(!(vmf->flags & FAULT_FLAG_WRITE))) {
+		quire_step("only read: the zero page will do");
 		return anon_map_zero_page(vmf);
-
+	}
+	quire_step("written: a zeroed page of its own");
 	if (unlikely(anon_vma_prepare(vma)))
 		return VM_FAULT_OOM;
 	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);

@@ -32,6 +32,17 @@
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
+/*
+ * What a step on the fault path has decided, told to `quire explain` (explain/)
+ * by a build with -DQUIRE_EXPLAIN.  In any other there is no code for it.
+ */
+#ifdef QUIRE_EXPLAIN
+void quire_explain_step(const char *what);
+#define quire_step(what) quire_explain_step(what)
+#else
+#define quire_step(what) ((void)0)
+#endif
+
 /* An invariant is broken: never for bad input or lack of memory. */
 #define QUIRE_BUG_ON(cond)                                                     \
 	do {                                                                   \
