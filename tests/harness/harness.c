@@ -16,6 +16,8 @@
 static struct test_case *first, **last = &first;
 static unsigned failures;
 static char context[256];
+static const struct test_shape shapes[] = {TEST_SHAPES};
+static const struct test_shape *shape = shapes;
 
 void test_register(struct test_case *t)
 {
@@ -79,6 +81,17 @@ bool test_str(const char *file, int line, const char *what, const char *got,
 	return false;
 }
 
+const struct test_shape *test_shape(void)
+{
+	return shape;
+}
+
+void test_set_shape(struct sim_config *config)
+{
+	if (shape->config.levels)
+		config->levels = shape->config.levels;
+}
+
 unsigned test_levels(struct sim_machine *m)
 {
 	return sim_get_config(m)->levels;
@@ -87,7 +100,7 @@ unsigned test_levels(struct sim_machine *m)
 /* --------------------------------------------------------------- one test */
 
 /* In the child: 0 passed, 1 failed. */
-static int run_case(struct test_case *t, unsigned levels)
+static int run_case(struct test_case *t)
 {
 	struct sim_config config = t->config;
 	const char *seed = getenv("QUIRE_TEST_SEED");
@@ -97,7 +110,7 @@ static int run_case(struct test_case *t, unsigned levels)
 		config.seed = strtoull(seed, NULL, 10);
 
 	if (!t->plain) {
-		config.levels = levels;
+		test_set_shape(&config);
 		m = sim_machine_create(&config);
 		if (!m) {
 			fprintf(stderr, "  no machine\n");
@@ -139,7 +152,7 @@ static int wait_child(pid_t pid, unsigned seconds, bool *late)
 	return status;
 }
 
-static bool run_one(struct test_case *t, unsigned levels, bool verbose)
+static bool run_one(struct test_case *t, bool verbose)
 {
 	struct timespec a, b;
 	bool late, ok;
@@ -155,7 +168,7 @@ static bool run_one(struct test_case *t, unsigned levels, bool verbose)
 		return false;
 	}
 	if (!pid) {
-		int r = run_case(t, levels);
+		int r = run_case(t);
 
 		fflush(stdout);
 		fflush(stderr);
@@ -167,7 +180,7 @@ static bool run_one(struct test_case *t, unsigned levels, bool verbose)
 	if (!ok) {
 		printf("FAIL %s", t->name);
 		if (!t->plain)
-			printf("/%u", levels);
+			printf("/%s", shape->name);
 		printf(" (%s", t->file);
 		if (late)
 			printf(", time limit");
@@ -175,7 +188,7 @@ static bool run_one(struct test_case *t, unsigned levels, bool verbose)
 			printf(", %s", strsignal(WTERMSIG(status)));
 		printf(")\n");
 	} else if (verbose) {
-		printf("ok   %s/%u  %ld ms\n", t->name, levels,
+		printf("ok   %s/%s  %ld ms\n", t->name, shape->name,
 		       (b.tv_sec - a.tv_sec) * 1000 +
 			       (b.tv_nsec - a.tv_nsec) / 1000000);
 	}
@@ -208,13 +221,32 @@ static bool option(int argc, char **argv, const char *o)
 	return false;
 }
 
+/* Is a shape asked for by -NAME, and not this one? */
+static bool other_shape(int argc, char **argv, const struct test_shape *s)
+{
+	bool asked = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		char o[16];
+
+		snprintf(o, sizeof(o), "-%s", shapes[i].name);
+		if (!option(argc, argv, o))
+			continue;
+		if (&shapes[i] == s)
+			return false;
+		asked = true;
+	}
+	return asked;
+}
+
 int main(int argc, char **argv)
 {
 	bool verbose = option(argc, argv, "-v"),
 	     list = option(argc, argv, "-l");
-	bool only4 = option(argc, argv, "-4"), only5 = option(argc, argv, "-5");
-	unsigned passed = 0, failed = 0, levels;
+	unsigned passed = 0, failed = 0;
 	struct test_case *t;
+	size_t i;
 
 	for (t = first; t; t = t->next) {
 		if (!wanted(t, argc, argv))
@@ -223,11 +255,11 @@ int main(int argc, char **argv)
 			printf("%s  %s\n", t->name, t->file);
 			continue;
 		}
-		for (levels = 4; levels <= 5; levels++) {
-			if ((levels == 5 && (t->plain || only4)) ||
-			    (levels == 4 && only5 && !t->plain))
+		for (i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+			shape = &shapes[i];
+			if (t->plain ? i > 0 : other_shape(argc, argv, shape))
 				continue;
-			if (run_one(t, levels, verbose))
+			if (run_one(t, verbose))
 				passed++;
 			else
 				failed++;
@@ -298,23 +330,23 @@ static uint64_t inject_round(const struct sim_config *config,
 unsigned test_every_failure(const struct sim_config *config,
 			    test_scenario scenario, void *arg)
 {
-	static const struct sim_config small = {.ram_bytes = 16u << 20,
-						.check_ops = true};
+	struct sim_config c = {.ram_bytes = 16u << 20, .check_ops = true};
 	const char *s = getenv("QUIRE_INJECT_STRIDE");
 	uint64_t stride = s ? strtoull(s, NULL, 10) : 1, n, i;
 
-	if (!config)
-		config = &small;
+	if (config)
+		c = *config;
+	test_set_shape(&c);
 	test_context("the round without failures");
-	n = inject_round(config, scenario, arg, 0, false);
+	n = inject_round(&c, scenario, arg, 0, false);
 	CHECK(n > 0);
 	for (i = 1; i <= n && test_failures() < 10; i += stride ? stride : 1) {
 		test_context("allocation %llu of %llu failed alone",
 			     (unsigned long long)i, (unsigned long long)n);
-		inject_round(config, scenario, arg, i, true);
+		inject_round(&c, scenario, arg, i, true);
 		test_context("allocations %llu ... of %llu failed",
 			     (unsigned long long)i, (unsigned long long)n);
-		inject_round(config, scenario, arg, i, false);
+		inject_round(&c, scenario, arg, i, false);
 	}
 	test_context("%s", "");
 	return (unsigned)n;

@@ -10,13 +10,40 @@
  *		sim_exit(t);
  *	}
  *
- * Each test runs in a process of its own, on a fresh machine `m`, once with
- * four and once with five levels of page tables; a crash, a time-out or a
- * failed CHECK fails it, and so do, at its end: a violation of quire_check()
- * or of the host contract, and anything that sim_machine_destroy() finds
- * leaked.  Files in tests/unit/ named test_*.c are found by the Makefile.
+ * Each test runs in a process of its own, on a fresh machine `m`, once in each
+ * of the format's shapes (x86-64: four and five levels of page tables); a
+ * crash, a time-out or a failed CHECK fails it, and so do, at its end: a
+ * violation of quire_check() or of the host contract, and anything that
+ * sim_machine_destroy() finds leaked.
  *
- * usage of the program: unit.bin [-v] [-l] [-4|-5] [PART-OF-NAME...]
+ * Page-table formats.  There is one test program for each, of the files
+ * test_*.c (found by tests/module.mk) in
+ *	tests/unit/		every format
+ *	tests/unit/x86/		x86_64, i386, i386_pae
+ *	tests/unit/x86_32/	i386, i386_pae
+ *	tests/unit/x86_64/ i386/ i386_pae/ arm/		that one
+ * A test of every format names no bit of an entry, register or error code and
+ * no address.  It maps at TEST_PLACE(n), converts by uaddr_t, tells an address
+ * from an error by mapped_at() (an address may be negative as an sreg_t), and
+ * takes from tests/harness/FORMAT/test_format.h, found as <test_format.h>:
+ *	TEST_SHAPES	the machines each test runs on: {name, config}...
+ *	TEST_PLACE(n)	n = 0...15: addresses far from all else, with 48 MiB of
+ *			room, sharing no table but the root where levels allow
+ *	TEST_LARGE	bytes of a mapping that needs many tables of each level
+ *			(one such fits anywhere, or at TEST_PLACE(0))
+ *	TEST_APART	distances so that two pages share a last-level table;
+ *			none of these, but one of the next level; ...
+ *	TEST_KERNEL_RAM	a kernel address with memory, TEST_KERNEL_HOLE without
+ *	TEST_HAS_NX	the format can forbid execution
+ *	TEST_HARDWARE_AD  the processor sets young and dirty by itself
+ *	TEST_ASIDS(n)	n, or 0 where the format knows no ids
+ *	TEST_FAULT_TRAPNO  of the task after a fault
+ *	test_error_is(error, kind, mode, present)  does the error code that came
+ *			with a fault tell of such an access (SIM_READ ... and
+ *			SIM_KERNEL), to a page that was there (protection) or
+ *not
+ *
+ * usage of the program: unit.bin [-v] [-l] [-SHAPE] [PART-OF-NAME...]
  * QUIRE_TEST_SEED=n gives the machines another seed (evictions, yields).
  */
 #ifndef QUIRE_TESTS_HARNESS_H
@@ -29,6 +56,14 @@
 #include <string.h>
 
 #include <sim/sim.h>
+#include <test_format.h>
+
+/* A kind of machine that each test runs on; fields of its config that are not
+ * 0 replace the test's own. */
+struct test_shape {
+	const char *name;
+	struct sim_config config;
+};
 
 struct test_case {
 	const char *name, *file;
@@ -88,14 +123,14 @@ bool test_str(const char *file, int line, const char *what, const char *got,
 
 /*
  * Every allocation failed in turn.  scenario(m, arg) is run on a machine of
- * `config` (NULL: 16 MiB, quire_check() after each map call) without
- * failures, to count the allocations; then, on a fresh machine each, once for
- * every allocation with only that one failing, and once with that and all
- * later ones failing.  The scenario must take any operation's failing for lack
- * of memory, and must end its tasks and close its files.  After each round
- * nothing may be violated and nothing leaked.  Returns how many allocations
- * the scenario makes.
- * Environment: QUIRE_INJECT_STRIDE=n runs only each n-th.
+ * `config` (NULL: 16 MiB, quire_check() after each map call) in this run's
+ * shape without failures, to count the allocations; then, on a fresh machine
+ * each, once for every allocation with only that one failing, and once with
+ * that and all later ones failing.  The scenario must take any operation's
+ * failing for lack of memory, and must end its tasks and close its files. After
+ * each round nothing may be violated and nothing leaked.  Returns how many
+ * allocations the scenario makes. Environment: QUIRE_INJECT_STRIDE=n runs only
+ * each n-th.
  */
 typedef void (*test_scenario)(struct sim_machine *m, void *arg);
 unsigned test_every_failure(const struct sim_config *config,
@@ -108,7 +143,11 @@ unsigned test_every_failure(const struct sim_config *config,
  */
 bool test_dies(struct sim_machine *m, void (*fn)(struct sim_machine *m));
 
-/* Number of levels this run has: 4 or 5. */
+/* The shape of this run; and its configuration added to another one's, for
+ * machines that a test makes itself. */
+const struct test_shape *test_shape(void);
+void test_set_shape(struct sim_config *config);
+/* Number of levels of tables that this run has. */
 unsigned test_levels(struct sim_machine *m);
 
 #endif

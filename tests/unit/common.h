@@ -7,9 +7,11 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include <asm/pgtable_types.h>
+
 #include <tests/harness/harness.h>
 
-#define PG     4096ull
+#define PG     ((uaddr_t)4096)
 #define RW     (PROT_READ | PROT_WRITE)
 #define ANON   (MAP_PRIVATE | MAP_ANONYMOUS)
 #define SHANON (MAP_SHARED | MAP_ANONYMOUS)
@@ -24,13 +26,19 @@
 #define ROUNDS(n) (n)
 #endif
 
+/* Is this a map call's address?  Otherwise it is a negative errno. */
+static inline bool mapped_at(sreg_t r)
+{
+	return (uaddr_t)r < (uaddr_t)-4095;
+}
+
 /* Map, or end the test. */
 static inline uaddr_t must_map(struct sim_task *t, uaddr_t len, unsigned prot,
 			       unsigned flags, struct sim_file *f, uint64_t off)
 {
 	sreg_t r = sim_mmap(t, 0, len, prot, flags, f, off);
 
-	REQUIRE(r > 0);
+	REQUIRE(mapped_at(r));
 	return (uaddr_t)r;
 }
 static inline uaddr_t anon(struct sim_task *t, uaddr_t pages)
@@ -58,6 +66,15 @@ static inline void put64(struct sim_task *t, uaddr_t a, uint64_t v)
 #define CHECK_MAPERR(t, a)                                                     \
 	CHECK_SIGNAL(t, sim_load8(t, a, &(uint8_t){0}), SIGSEGV,               \
 		     QUIRE_SEGV_MAPERR, a)
+
+/* A kernel or user address as logs have it. */
+static inline const char *hex(uaddr_t a)
+{
+	static char text[20];
+
+	snprintf(text, sizeof(text), "%llx", (unsigned long long)a);
+	return text;
+}
 
 /* Frame that the tables have for addr now (0: none), without an access. */
 static inline paddr_t frame_of(struct sim_task *t, uaddr_t a)

@@ -200,34 +200,6 @@ TEST(checker_stale_tlb_entry)
 	sim_exit(t);
 }
 
-static void loop_for_ever(struct sim_task *t, uaddr_t a)
-{
-	uint8_t b;
-
-	CHECK_EQ(sim_load8(t, a, &b), SIM_LOOP);
-}
-
-static int kmmio_claims_all(struct quire *q, struct pt_regs *regs, uaddr_t addr)
-{
-	(void)q;
-	(void)regs;
-	(void)addr;
-	return 1;
-}
-
-/* A fault that is "handled" again and again without the access working. */
-TEST_WITH(checker_endless_fault, .config = {.max_faults = 50})
-{
-	struct sim_task *t = sim_task_create(m);
-
-	sim_quire(m)->kmmio_fault = kmmio_claims_all;
-	sim_quiet(m, true);
-	loop_for_ever(t, 0xffff900000000000);
-	expect_violation(m, "faults for ever");
-	sim_quire(m)->kmmio_fault = NULL;
-	sim_exit(t);
-}
-
 static void do_panic(void *arg)
 {
 	(void)arg;

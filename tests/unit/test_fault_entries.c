@@ -1,94 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table entries: their format, and the faults on entries of every sort,
- * some of which only a hand can write.
+ * The faults on entries of every sort, some of which only a hand can write.
+ * (Their bits: test_*_entries.c of the formats.)
  */
 #include <anonymous.h>
-#include <fault.h>
-#include <asm/ptrace.h>
-#include <asm/trap_pf.h>
 
-#include "common.h"
-
-static struct vm_area_struct *vma_at(struct sim_task *t, uaddr_t a)
-{
-	struct vm_area_struct *vma = find_vma(t->qt.mm, a);
-
-	REQUIRE(vma && vma->vm_start <= a);
-	return vma;
-}
-
-static pte_t *pte_at(struct sim_task *t, uaddr_t a)
-{
-	pmd_t *pmd = mm_find_pmd(t->qt.mm, a);
-
-	REQUIRE(pmd);
-	return pte_offset_map(t->qt.q, pmd, a);
-}
-
-/* Put an entry there by hand; no TLB keeps the old one. */
-static void poke(struct sim_task *t, uaddr_t a, pte_t e)
-{
-	sim_run(t);
-	set_pte(pte_at(t, a), e);
-	flush_tlb_mm(t->qt.mm);
-}
-
-/* behaviours: P2, P3 (format of entries, present or not) */
-TEST_PLAIN(entry_format)
-{
-	static const uint64_t pfns[] = {0, 1, 0x12345, 0xffffffffffull};
-	pgprot_t rw = __pgprot(_PAGE_BASE | _PAGE_RW | _PAGE_NX);
-	unsigned i;
-
-	UNUSED_MACHINE;
-	for (i = 0; i < ARRAY_LEN(pfns); i++) {
-		pte_t e = pfn_pte(pfns[i], rw),
-		      none = pfn_pte(pfns[i], PAGE_NONE);
-
-		CHECK_EQ(e.v, pfns[i] << 12 | 0x8000000000000027);
-		CHECK(pte_present(e) && pte_write(e) && !pte_dirty(e));
-		CHECK(!pte_protnone(e) && !pte_exec(e) && pte_young(e));
-		/* PROT_NONE: present to us, not to the processor; inverted */
-		CHECK(pte_present(none) && pte_protnone(none));
-		CHECK_EQ(none.v & 1, 0);
-		CHECK_EQ(none.v & PTE_PFN_MASK,
-			 ~(pfns[i] << 12) & PTE_PFN_MASK);
-		CHECK_EQ(pte_pfn(e), pfns[i]);
-		CHECK_EQ(pte_pfn(none), pfns[i]);
-		/* there and back, keeping what the processor has set */
-		e = pte_mkspecial(pte_mkuffd_wp(pte_mkdirty(e)));
-		none = pte_modify(e, PAGE_NONE);
-		CHECK(pte_protnone(none) && pte_dirty(none));
-		CHECK(pte_special(none) && pte_uffd_wp(none));
-		CHECK(pte_soft_dirty(none) && !pte_write(none));
-		CHECK_EQ(pte_pfn(none), pfns[i]);
-		CHECK(pte_same(pte_modify(none, rw), e));
-		e = pte_wrprotect(pte_mkclean(pte_mkold(e)));
-		CHECK(!pte_write(e) && !pte_dirty(e) && !pte_young(e));
-		CHECK(pte_soft_dirty(e) &&
-		      !pte_soft_dirty(pte_clear_soft_dirty(e)));
-	}
-	for (i = 0; i < 64; i++) {
-		uint64_t off = 0x155555555555ull >> (i % 44);
-		pte_t e = swp_entry_to_pte(swp_entry(i, off));
-
-		CHECK(!pte_present(e) && !pte_none(e) && is_swap_pte(e));
-		e = pte_swp_mkexclusive(
-			pte_swp_mkuffd_wp(pte_swp_mksoft_dirty(e)));
-		CHECK(!pte_present(e) && pte_swp_exclusive(e));
-		CHECK(pte_swp_soft_dirty(e) && pte_swp_uffd_wp(e));
-		CHECK_EQ(swp_type(pte_to_swp_entry(e)), i);
-		CHECK_EQ(swp_offset(pte_to_swp_entry(e)), off);
-		e = pte_swp_clear_exclusive(
-			pte_swp_clear_soft_dirty(pte_swp_clear_uffd_wp(e)));
-		CHECK(pte_same(e, swp_entry_to_pte(swp_entry(i, off))));
-		/* a processor that reads ahead finds no memory there */
-		CHECK((e.v & PTE_PFN_MASK) > 1ull << 45);
-	}
-	CHECK(!pte_none(swp_entry_to_pte(swp_entry(0, SWP_MAX_OFFSET))));
-	CHECK(!pte_none(swp_entry_to_pte(swp_entry(0, 0))));
-}
+#include "entries.h"
 
 /* behaviour: P1 (what each protection lets the processor do) */
 TEST(protections_in_hardware)
@@ -122,40 +39,6 @@ TEST(protections_in_hardware)
 	sim_exit(t);
 }
 
-/* behaviour: P1 (without no-execute, what can be read can be run) */
-TEST_WITH(no_execute_missing, .config = {.no_nx = true})
-{
-	struct sim_task *t = sim_task_create(m);
-	uaddr_t a = anon(t, 1);
-	uint8_t b;
-
-	put64(t, a, 1);
-	CHECK_EQ(sim_fetch(t, a, &b, 1), 0);
-	CHECK_EQ(pte_at(t, a)->v >> 63, 0);
-	sim_exit(t);
-}
-
-/* behaviours: P1 (four levels or five; absent ones fold away), F2 */
-TEST(levels_of_tables)
-{
-	struct sim_task *t = sim_task_create_bare(m);
-	uaddr_t high = sim_quire(m)->levels == 5 ? 0x00ff000000000000
-						 : 0x00007f0000000000;
-	uint64_t before = mm_stats(t).table_bytes;
-
-	CHECK_EQ(sim_quire(m)->levels, test_levels(m));
-	CHECK_EQ(quire_task_size(sim_quire(m)),
-		 test_levels(m) == 5 ? 0x00fffffffffff000 : 0x00007ffffffff000);
-	CHECK_EQ(sim_mmap(t, high, PG, RW, ANON | MAP_FIXED, NULL, 0), high);
-	put64(t, high, 3);
-	/* pte, pmd, pud; and the p4d of five levels */
-	CHECK_EQ(mm_stats(t).table_bytes - before, (test_levels(m) - 1) * PG);
-	CHECK_EQ(get64(t, high), 3);
-	CHECK_EQ(sim_munmap(t, high, PG), 0);
-	CHECK_EQ(mm_stats(t).table_bytes, before);
-	sim_exit(t);
-}
-
 /*
  * behaviour: P5 (tables: counted, given back between neighbours too; those
  * that a neighbour needs stay)
@@ -163,8 +46,7 @@ TEST(levels_of_tables)
 TEST(tables_are_freed_exactly)
 {
 	/* distances that share a pte, pmd, pud table, and none below the top */
-	static const uint64_t apart[] = {1ull << 14, 1ull << 22, 1ull << 31,
-					 1ull << 40};
+	static const uaddr_t apart[] = {TEST_APART};
 	unsigned i, order;
 
 	for (i = 0; i < ARRAY_LEN(apart); i++)
@@ -176,7 +58,8 @@ TEST(tables_are_freed_exactly)
 
 			test_context("distance %u, order %u", i, order);
 			for (k = 0; k < 3; k++) {
-				a[k] = 0x10000000000 + 0x1ff000 + k * apart[i];
+				a[k] = TEST_PLACE(0) + PMD_SIZE - PG +
+				       k * apart[i];
 				CHECK_EQ(sim_mmap(t, a[k], PG, RW,
 						  ANON | MAP_FIXED, NULL, 0),
 					 a[k]);
@@ -194,28 +77,6 @@ TEST(tables_are_freed_exactly)
 			CHECK_EQ(mm_stats(t).table_bytes, before);
 			sim_exit(t);
 		}
-}
-
-/* behaviour: P5 (the kernel half is the reference table's, in every mm) */
-TEST(kernel_half_is_shared)
-{
-	struct quire *q = sim_quire(m);
-	uint64_t *ref = phys_to_virt(q, q->arch.kernel_root);
-	struct sim_task *t, *c;
-	unsigned i;
-
-	for (i = 256; i < 512; i += 17)
-		ref[i] = 0x1000u * i | 0x63;
-	t = sim_task_create(m);
-	c = sim_fork(t);
-	CHECK_EQ(memcmp((uint64_t *)t->qt.mm->pgd + 256, ref + 256, PG / 2), 0);
-	CHECK_EQ(memcmp((uint64_t *)c->qt.mm->pgd + 256, ref + 256, PG / 2), 0);
-	CHECK_SYSTEM(m);
-	sim_exit(c);
-	sim_exit(t);
-	/* the tables below are the kernel's: still there */
-	CHECK_EQ(ref[256], 0x1000u * 256 | 0x63);
-	memset(ref + 256, 0, PG / 2);
 }
 
 /* behaviours: F3, F13 (a hint fault gives the access back) */
@@ -513,95 +374,6 @@ TEST(young_and_dirty)
 	sim_exit(t);
 }
 
-static unsigned kmmio_calls;
-static uaddr_t kmmio_addr;
-static int kmmio_probe(struct quire *q, struct pt_regs *regs, uaddr_t addr)
-{
-	pmd_t *pmd = mm_find_pmd(quire_host_current()->mm, addr);
-	pte_t *ptep = pte_offset_map(q, pmd, addr);
-
-	(void)regs;
-	kmmio_calls++;
-	if (addr != kmmio_addr)
-		return 0;
-	/* disarm: the page is there again */
-	set_pte(ptep, pte_modify(ptep_get(ptep), __pgprot(_PAGE_BASE)));
-	return 1;
-}
-
-/* behaviour: E2 (kmmio_fault looks first, and what it takes is done) */
-TEST(kmmio_looks_first)
-{
-	struct sim_task *t = sim_task_create(m);
-	struct quire *q = sim_quire(m);
-	uaddr_t a = anon(t, 2);
-	uint64_t min;
-
-	put64(t, a, 5);
-	poke(t, a, pte_modify(ptep_get(pte_at(t, a)), PAGE_NONE));
-	q->kmmio_fault = kmmio_probe;
-	kmmio_addr = a;
-	min = t->qt.min_flt;
-	CHECK_EQ(get64(t, a), 5);
-	CHECK_EQ(kmmio_calls, 1);
-	CHECK_EQ(t->qt.min_flt, min);
-	/* not its page: goes on as ever */
-	put64(t, a + PG, 6);
-	CHECK_EQ(kmmio_calls, 2);
-	CHECK_EQ(t->qt.min_flt, min + 1);
-	q->kmmio_fault = NULL;
-	CHECK_EQ(sim_mprotect(t, a, PG, PROT_READ), 0);
-	sim_exit(t);
-}
-
-/* behaviour: E5 (interrupts off: nothing may sleep, so nothing is answered) */
-TEST(kernel_access_with_interrupts_off)
-{
-	struct sim_task *t = sim_task_create(m);
-	uaddr_t a = anon(t, 2);
-	uint64_t v = 4;
-
-	put64(t, a, 3);
-	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL | SIM_FIXUP | SIM_NOIRQ, a,
-			    &v, 8),
-		 0);
-	CHECK_EQ(v, 3);
-	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL | SIM_FIXUP | SIM_NOIRQ,
-			    a + PG, &v, 8),
-		 SIM_EFAULT);
-	CHECK_EQ(frame_of(t, a + PG), 0);
-	sim_exit(t);
-}
-
-/*
- * behaviour: E7 (SEGV_PKUERR with the page's key; the simulated processor has
- * no keys, so the exception is made by hand)
- */
-TEST(protection_key_fault)
-{
-	struct sim_task *t = sim_task_create(m);
-	struct pt_regs regs = {.cs = 0x33, .flags = X86_EFLAGS_IF};
-	uaddr_t a = anon(t, 1);
-	pte_t e;
-
-	put64(t, a, 1);
-	e = ptep_get(pte_at(t, a));
-	poke(t, a, (pte_t){e.v | 5ull << 59});
-	do_page_fault(&regs,
-		      X86_PF_PK | X86_PF_USER | X86_PF_PROT | X86_PF_WRITE,
-		      a + 8);
-	CHECK_EQ(t->nr_queued, 1);
-	CHECK_EQ(t->queue[0].signo, SIGSEGV);
-	CHECK_EQ(t->queue[0].code, QUIRE_SEGV_PKUERR);
-	CHECK_EQ(t->queue[0].addr, a + 8);
-	CHECK_EQ(t->queue[0].pkey, 5);
-	t->nr_queued = 0;
-	poke(t, a, e);
-	CHECK_EQ(get64(t, a), 1);
-	CHECK_SYSTEM(m);
-	sim_exit(t);
-}
-
 /*
  * behaviour: E5 (a stray kernel access while the mmap_lock is taken, perhaps by
  * this very task: reported at once, not waited for)
@@ -628,28 +400,6 @@ TEST(kernel_bug_with_the_lock_held)
 		 0);
 	sim_violations_clear(m);
 	sim_quiet(m, false);
-	sim_exit(t);
-}
-
-/* behaviour: E3 (the report says what, where, by whom, and the tables) */
-TEST(oops_report)
-{
-	static const char *const want[] = {
-		"unable to handle page fault for address: 1000",
-		"supervisor write access in kernel mode",
-		"error_code(0x2) - not-present page", "RIP: ", "R15: "};
-	struct sim_task *t = sim_task_create(m);
-	uint64_t v = 0;
-	unsigned i;
-
-	sim_quiet(m, true);
-	CHECK_EQ(sim_access(t, SIM_WRITE, SIM_KERNEL, 0x1000, &v, 8), SIM_OOPS);
-	for (i = 0; i < ARRAY_LEN(want); i++)
-		CHECK(sim_log_contains(m, want[i]));
-	CHECK(sim_log_contains(m, test_levels(m) == 5 ? "PGD " : "P4D "));
-	sim_log_clear(m);
-	CHECK_EQ(sim_access(t, SIM_READ, SIM_KERNEL, 0x10, &v, 8), SIM_OOPS);
-	CHECK(sim_log_contains(m, "NULL pointer dereference, address: 10"));
 	sim_exit(t);
 }
 

@@ -129,8 +129,10 @@ TEST(fault_errors_become_signals)
 				     want[i].signo, want[i].code, at);
 			CHECK_EQ(t->sig.addr_lsb, want[i].lsb);
 			CHECK_EQ(t->qt.fault_address, at);
-			CHECK_EQ(t->qt.fault_error, write ? 6 : 4);
-			CHECK_EQ(t->qt.fault_trapno, 14);
+			CHECK(test_error_is(t->qt.fault_error,
+					    write ? SIM_WRITE : SIM_READ, 0,
+					    false));
+			CHECK_EQ(t->qt.fault_trapno, TEST_FAULT_TRAPNO);
 			/* not handled, so not counted */
 			CHECK_EQ(t->qt.min_flt, min);
 			CHECK_EQ(t->qt.maj_flt, maj);
@@ -229,7 +231,7 @@ TEST(fault_overtaken)
 	for (i = 0; i < 3; i++) {
 		/* an address of its own, so that the table is absent too */
 		unsigned share = i == 2 ? MAP_SHARED : MAP_PRIVATE;
-		uaddr_t a = 0x200000000000ull + i * 0x40000000ull;
+		uaddr_t a = TEST_PLACE(i);
 		struct quire_mm_stats before, after;
 		struct vm_area_struct *vma;
 		uint64_t v = 0;
@@ -353,7 +355,8 @@ TEST(page_mkwrite_decides)
 
 	w.ops.page_mkwrite = wrapped_mkwrite;
 	/* dirty tracking: the first write faults */
-	vma->vm_page_prot.v &= ~_PAGE_RW;
+	vma->vm_page_prot = vm_get_page_prot(
+		sim_quire(m), vma->vm_flags & ~(vm_flags_t)VM_WRITE);
 	for (step = 0; step < 2; step++) {
 		/* 0: do_shared_fault, 1: wp_page_shared after a read */
 		uaddr_t at = a + step * PG;
@@ -400,11 +403,11 @@ static void absent_table(struct sim_machine *m, void *arg)
 	if (!t)
 		return;
 	f = kind == 3 ? NULL : sim_file_create(m, "f", 8 * PG, 3);
-	a = sim_mmap(t, 0x300000000000ull, 8 * PG, RW,
+	a = sim_mmap(t, TEST_PLACE(1), 8 * PG, RW,
 		     (kind == 2 ? MAP_SHARED : MAP_PRIVATE) |
 			     (f ? 0 : MAP_ANONYMOUS),
 		     f, 0);
-	if (a > 0) {
+	if (mapped_at(a)) {
 		int r = kind ? sim_store64(t, (uaddr_t)a, 4)
 			     : sim_load64(t, (uaddr_t)a, &v);
 
@@ -450,7 +453,7 @@ TEST(fault_around)
 {
 	struct sim_task *t = sim_task_create(m);
 	struct sim_file *f = sim_file_create(m, "f", 64 * PG, 3);
-	const uaddr_t edge = 0x200040000000ull; /* a table ends here */
+	const uaddr_t edge = TEST_PLACE(1); /* a table ends here */
 	unsigned first = 0, last = 0;
 	uint64_t min, v;
 	uint8_t byte;

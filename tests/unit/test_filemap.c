@@ -334,7 +334,7 @@ TEST_PLAIN(filemap_every_allocation_fails)
  */
 static struct sim_file *raced;
 static struct sim_task *mapper;
-static uaddr_t mapped_at;
+static uaddr_t file_map_at;
 
 #define RECORDS 64u
 
@@ -389,7 +389,7 @@ static void race(unsigned cpu, void *arg)
 				sim_file_truncate(raced, RECORDS * 1024);
 			break;
 		case 3:
-			if (!sim_load64(mapper, mapped_at + at * 1024ull, &v))
+			if (!sim_load64(mapper, file_map_at + at * 1024u, &v))
 				CHECK(v == 0 || v == at + 1);
 			break;
 		default:
@@ -407,7 +407,7 @@ static void race_on(struct sim_machine *m, struct sim_file *f)
 	raced = f;
 	mapper = sim_task_create(m);
 	REQUIRE(mapper);
-	mapped_at =
+	file_map_at =
 		must_map(mapper, RECORDS * 1024, PROT_READ, MAP_SHARED, f, 0);
 	sim_run(NULL);
 	sim_parallel(m, 5, race, m);

@@ -423,7 +423,7 @@ static void press(unsigned cpu, void *arg)
 		pos = rnd(&s) % (FILE_PAGES - 32) * PAGE_SIZE;
 		r = sim_mmap(t, 0, 32 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE, pressed, pos);
-		if (r < 0)
+		if ((uaddr_t)r > (uaddr_t)-4096)
 			continue;
 		a = (uaddr_t)r;
 		for (i = 0; i < 32; i++) {

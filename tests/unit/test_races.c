@@ -17,7 +17,9 @@
 		race_##id(m);                                                  \
 	}                                                                      \
 	TEST_WITH(id##_pcid,                                                   \
-		  .config = {.cpus = n, .asids = 6, .tlb_evict = 50},          \
+		  .config = {.cpus = n,                                        \
+			     .asids = TEST_ASIDS(6),                           \
+			     .tlb_evict = 50},                                 \
 		  .seconds = 240)                                              \
 	{                                                                      \
 		race_##id(m);                                                  \
@@ -70,8 +72,10 @@ static void stop(struct race *r)
 /* Addresses that need new tables at every level now and then. */
 static uaddr_t spread(uaddr_t a, unsigned k)
 {
-	return a + (k % 7) * PG + ((uint64_t)k << 21) * (k & 1) +
-	       ((uint64_t)(k / 16) << 30);
+	uint64_t far = (k & 1) * (uint64_t)k * PMD_SIZE +
+		       (uint64_t)(k / 16) * (1ull << 30);
+
+	return a + (k % 7) * PG + (uaddr_t)(far % TEST_LARGE);
 }
 
 static void same_pages(unsigned i, void *arg)
@@ -94,7 +98,7 @@ RACE(faults_on_the_same_pages, 4)
 	struct race r = race_of(m, 4);
 	unsigned k, i;
 
-	r.a = must_map(r.t[0], 64ull << 30, RW, ANON | MAP_NORESERVE, NULL, 0);
+	r.a = must_map(r.t[0], TEST_LARGE, RW, ANON | MAP_NORESERVE, NULL, 0);
 	sim_run(NULL);
 	sim_parallel(m, 4, same_pages, &r);
 	for (k = 0; k < ROUNDS(SAME_PAGES); k++)
@@ -153,6 +157,7 @@ RACE(faults_against_munmap, 3)
 }
 
 /* Whole tables come and go under the walkers. */
+#define TABLES (TEST_LARGE < 4ull << 30 ? TEST_LARGE : 4ull << 30)
 static void table_unmapper(unsigned i, void *arg)
 {
 	struct race *r = arg;
@@ -162,19 +167,20 @@ static void table_unmapper(unsigned i, void *arg)
 
 	if (i == 0) {
 		for (k = 0; k < ROUNDS(400); k++) {
-			CHECK_EQ(sim_munmap(t, r->a, 4ull << 30), 0);
-			CHECK_EQ(sim_mmap(t, r->a, 4ull << 30, RW,
+			CHECK_EQ(sim_munmap(t, r->a, TABLES), 0);
+			CHECK_EQ(sim_mmap(t, r->a, TABLES, RW,
 					  ANON | MAP_FIXED | MAP_NORESERVE,
 					  NULL, 0),
 				 (sreg_t)r->a);
-			sim_touch_write(t, r->a + (k % 7 << 21), PG, 1);
+			sim_touch_write(t, r->a + k % 7 * PMD_SIZE, PG, 1);
 		}
 		stop(r);
 		return;
 	}
 	while (!stopped(r)) {
 		uint64_t k2 = r->count[i]++;
-		uaddr_t a = r->a + ((k2 % 2) << 30) + ((k2 % 7) << 21) + 8 * i;
+		uaddr_t a = r->a + (uaddr_t)(k2 % 2) * (TABLES / 2) +
+			    (uaddr_t)(k2 % 7) * PMD_SIZE + 8 * i;
 
 		e = sim_store64(t, a, a);
 		CHECK(!e || e == SIGSEGV);
@@ -186,8 +192,8 @@ RACE(faults_against_freed_tables, 3)
 {
 	struct race r = race_of(m, 3);
 
-	r.a = 0x100000000000;
-	CHECK_EQ(sim_mmap(r.t[0], r.a, 4ull << 30, RW,
+	r.a = TEST_PLACE(0);
+	CHECK_EQ(sim_mmap(r.t[0], r.a, TABLES, RW,
 			  ANON | MAP_FIXED | MAP_NORESERVE, NULL, 0),
 		 (sreg_t)r.a);
 	sim_run(NULL);
@@ -467,7 +473,7 @@ RACE(faults_against_mremap, 2)
 	uint64_t sum = 0;
 	unsigned p;
 
-	r.a = 0x100000000000;
+	r.a = TEST_PLACE(0);
 	CHECK_EQ(sim_mmap(r.t[0], r.a, 4 * PG, RW, ANON | MAP_FIXED, NULL, 0),
 		 (sreg_t)r.a);
 	sim_run(NULL);

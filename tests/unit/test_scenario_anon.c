@@ -235,7 +235,7 @@ TEST(mremap_moves_the_contents)
 		put64(t, a + i * PG, i + 1);
 	anon(t, 1); /* below it: room to grow is taken upwards anyway */
 	r = sim_mremap(t, a, 700 * PG, 900 * PG, MREMAP_MAYMOVE, 0);
-	REQUIRE(r > 0);
+	REQUIRE(mapped_at(r));
 	b = (uaddr_t)r;
 	for (i = 0; i < 700; i++)
 		CHECK_EQ(get64(t, b + i * PG), i % 3 ? 0 : i + 1);
@@ -246,9 +246,9 @@ TEST(mremap_moves_the_contents)
 	CHECK_EQ(sim_mremap(t, b, 900 * PG, 10 * PG, 0, 0), (sreg_t)b);
 	CHECK_MAPERR(t, b + 10 * PG);
 	r = sim_mremap(t, b, 10 * PG, 10 * PG, MREMAP_MAYMOVE | MREMAP_FIXED,
-		       0x200000000);
-	CHECK_EQ(r, 0x200000000);
-	CHECK_EQ(get64(t, 0x200000000 + 9 * PG), 10);
+		       TEST_PLACE(0));
+	CHECK_EQ(r, TEST_PLACE(0));
+	CHECK_EQ(get64(t, TEST_PLACE(0) + 9 * PG), 10);
 	CHECK_MAPERR(t, b);
 	CHECK_SYSTEM(m);
 	sim_exit(t);
@@ -301,7 +301,8 @@ TEST_WITH(memory_runs_out, .config = {.ram_bytes = 12 << 20, .overcommit = 1})
 }
 
 /* behaviours: Z3, Z1 */
-TEST_WITH(pcids_keep_translations_across_switches, .config = {.asids = 6})
+TEST_WITH(pcids_keep_translations_across_switches,
+	  .config = {.asids = TEST_ASIDS(6)})
 {
 	struct sim_task *t = sim_task_create(m), *u = sim_task_create(m);
 	uaddr_t a = anon(t, 1), b = anon(u, 1);
@@ -326,7 +327,7 @@ TEST_WITH(pcids_keep_translations_across_switches, .config = {.asids = 6})
 }
 
 /* behaviour: Z3 (more address spaces than ids) */
-TEST_WITH(more_address_spaces_than_pcids, .config = {.asids = 6})
+TEST_WITH(more_address_spaces_than_pcids, .config = {.asids = TEST_ASIDS(6)})
 {
 	struct sim_task *t[12];
 	unsigned i, round;

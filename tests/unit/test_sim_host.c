@@ -74,7 +74,7 @@ TEST_WITH(host_calls_between_cpus, .config = {.cpus = 4})
 
 TEST(several_machines_in_one_process)
 {
-	struct sim_config c = {.ram_bytes = 16 << 20, .levels = 4};
+	struct sim_config c = {.ram_bytes = 16 << 20};
 	struct sim_machine *n = sim_machine_create(&c);
 	struct sim_task *t, *u;
 	uaddr_t a, b;

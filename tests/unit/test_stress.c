@@ -172,7 +172,7 @@ static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
 	for (i = 0; i < n; i++) {
 		s->r[i].t = i ? sim_thread(s->r[0].t) : sim_task_create(m);
 		/* neighbours share tables of every level but the last */
-		s->r[i].base = 0x200000000000ull + i * (2ull << 20);
+		s->r[i].base = TEST_PLACE(0) + i * PMD_SIZE;
 		s->r[i].rng = i + 17;
 	}
 	sim_run(NULL);
@@ -192,7 +192,10 @@ TEST_WITH(stress_four_threads, .config = {.cpus = 4, .jitter = 60},
 
 /* behaviours: M1, M2, M3, P6, Z3, Z4 */
 TEST_WITH(stress_four_threads_pcid,
-	  .config = {.cpus = 4, .asids = 6, .tlb_evict = 100, .smap = true},
+	  .config = {.cpus = 4,
+		     .asids = TEST_ASIDS(6),
+		     .tlb_evict = 100,
+		     .smap = true},
 	  .seconds = 300)
 {
 	stress(m, 4, ROUNDS(8000));
@@ -200,7 +203,9 @@ TEST_WITH(stress_four_threads_pcid,
 
 /* Alone, with the whole system checked after each change of the map. */
 TEST_WITH(stress_checked,
-	  .config = {.check_ops = true, .asids = 3, .ram_bytes = 16 << 20},
+	  .config = {.check_ops = true,
+		     .asids = TEST_ASIDS(3),
+		     .ram_bytes = 16 << 20},
 	  .seconds = 300)
 {
 	stress(m, 1, ROUNDS(6000));
@@ -267,7 +272,7 @@ TEST_WITH(stress_while_memory_fails, .config = {.cpus = 4, .jitter = 50},
 	s->rounds = ROUNDS(6000);
 	for (i = 0; i < 4; i++) {
 		s->r[i].t = i ? sim_thread(s->r[0].t) : sim_task_create(m);
-		s->r[i].base = 0x200000000000ull + i * (2ull << 20);
+		s->r[i].base = TEST_PLACE(0) + i * PMD_SIZE;
 		s->r[i].rng = i + 1;
 	}
 	sim_run(NULL);

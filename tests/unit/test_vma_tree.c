@@ -9,22 +9,22 @@
 #include <mm/internal/mm.h>
 
 #define MAX_VMAS 3000
-#define LOW_PAGE 16ull
+#define LOW_PAGE 16u
 
 struct model {
 	struct mm_struct *mm;
 	struct vm_area_struct *vma[MAX_VMAS];
 	unsigned n, max;
-	uint64_t pages; /* of the addresses in use */
+	uaddr_t pages; /* of the addresses in use */
 	uint64_t seed;
 };
 
-static uint64_t rnd(struct model *t, uint64_t below)
+static uaddr_t rnd(struct model *t, uint64_t below)
 {
 	t->seed ^= t->seed << 13;
 	t->seed ^= t->seed >> 7;
 	t->seed ^= t->seed << 17;
-	return (t->seed >> 11) % below;
+	return (uaddr_t)((t->seed >> 11) % below);
 }
 
 /* Index of the first VMA that ends above addr. */
