@@ -223,6 +223,73 @@ size_t quire_host_maps_name(struct quire_file *file, char *buf, size_t cap);
 void quire_host_file_id(struct quire_file *file, uint32_t *major,
 			uint32_t *minor, uint64_t *inode);
 
+/* -------------------------------------------------------------------- ARM
+ *
+ * Only a port of the arm format supplies these, and Quire calls them in no
+ * other.  None sleeps; page-table locks may be held and preemption may be on,
+ * unless it says otherwise.  "All CPUs": where config.tlb_broadcast is set the
+ * operation must be one that reaches every CPU of the system (the Inner
+ * Shareable forms of ARMv7 MP); where it is not, only this CPU, and Quire
+ * reaches the others by quire_host_cpu_call().
+ *
+ * What the functions of tier one mean here:
+ *   quire_host_load_table  TTBR0 and CONTEXTIDR in the order that lets no walk
+ *       of the new table be tagged with the old ASID nor the other way round
+ *       (ARM DDI 0406C B3.10.4), an ISB, and with noflush false TLBIASID of
+ *       `asid` first.  Branch predictors that are not tagged with an ASID are
+ *       invalidated (ARMv6).  root is 16 KiB aligned.  The CPU's `asid` is 0
+ *       until the first call; 0 is the kernel's own table.
+ *   quire_host_flush_page  TLBIMVA of addr with the current ASID, this CPU;
+ *       complete on return (DSB, ISB).
+ *   quire_host_flush_all   TLBIASID of the current ASID, this CPU; with
+ *       `global` everything, of all ASIDs (TLBIALL), and the branch predictor;
+ *       complete on return.
+ */
+
+/*
+ * quire_host_table_written: words in [entries, entries + bytes) of a
+ * translation table have been stored to; make walks by the processors see
+ * them.  ARMv7 (walks are coherent): DSB ISHST.  ARMv6: clean the D-cache lines
+ * of the range to memory, then DSB.  No ISB: the walk that matters comes after
+ * a return from exception or a flush.  [inline]
+ */
+#ifndef quire_host_table_written
+void quire_host_table_written(const void *entries, size_t bytes);
+#endif
+
+/*
+ * quire_host_flush_asid_range: no CPU (see above) uses a translation made for
+ * `asid` of a page in [start, end) after this returns, nor what its branch
+ * predictor remembers of them.  quire_host_flush_asid: of any page.  Entries
+ * were changed and quire_host_table_written() before.
+ * DSB; TLBIMVA(IS) each page, or TLBIASID(IS); BPIALL(IS); DSB; ISB.  [inline]
+ */
+#ifndef quire_host_flush_asid_range
+void quire_host_flush_asid_range(unsigned asid, uaddr_t start, uaddr_t end);
+#endif
+#ifndef quire_host_flush_asid
+void quire_host_flush_asid(unsigned asid);
+#endif
+
+/*
+ * quire_host_sync_icache: memory at kernel address kva (direct map; whole
+ * pages) is about to be executed at some user address: clean its D-cache lines
+ * to the point of unification, DSB, invalidate the instruction caches (all
+ * CPUs; all of them where they may alias: ICIALLU, on ARMv6 with the erratum
+ * that needs it repeated) and branch predictors, DSB, ISB.
+ */
+void quire_host_sync_icache(void *kva, size_t bytes);
+
+/*
+ * Only called where config.dcache_colours says that the D-cache has aliases.
+ * quire_host_flush_dcache: clean and invalidate the lines of whole pages at a
+ * kernel address.  quire_host_flush_dcache_alias: the lines of the page with
+ * that physical address at the colour of user address `uaddr` (a window of
+ * the kernel's, or the whole cache).  Complete on return (DSB).
+ */
+void quire_host_flush_dcache(void *kva, size_t bytes);
+void quire_host_flush_dcache_alias(paddr_t page, uaddr_t uaddr);
+
 /* ------------------------------------------------------------- debug tier */
 
 /* The lock order, outermost first (mm/fault.c draws it). */

@@ -62,6 +62,13 @@ struct quire_config {
 	/* x86: CR4.SMAP is set, so kernel mode may touch user pages only
 	 * with EFLAGS.AC set; another touch is a bug and never answered */
 	bool smap;
+	/*
+	 * arm: TLB operations of one CPU reach all (ARMv7 multiprocessing
+	 * extensions, SMP bit set); and how many colours (pages in a way)
+	 * the D-cache has where it is virtually indexed with aliases, else 0.
+	 */
+	bool tlb_broadcast;
+	unsigned dcache_colours;
 };
 
 /*

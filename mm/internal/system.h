@@ -41,7 +41,8 @@
 	V(quire_file_cow) V(quire_cow_copy) V(quire_cow_reuse) \
 	V(quire_spurious) V(quire_stack_growth) \
 	V(quire_tlb_flush_page) V(quire_tlb_flush_all) \
-	V(quire_tlb_shootdown) V(quire_fault_retry)
+	V(quire_tlb_shootdown) V(quire_asid_rollover) \
+	V(quire_fault_retry)
 /* clang-format on */
 
 enum vmstat_item {
