@@ -231,9 +231,10 @@ install-lib: $(B)/lib/libquire.a
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 		scripts/quire.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/quire.pc
 	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
-install: install-lib $(B)/bin/quire $(KERNEL_IMAGE)
+install: install-lib $(B)/bin/quire $(KERNEL_IMAGE) $(EXPLAIN_PROGRAMS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/quire \
 		$(MANDIR)/man1)
 	$(INSTALL) -m 755 $(B)/bin/quire $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(KERNEL_IMAGE) $(DESTDIR)$(LIBDIR)/quire
+	$(INSTALL) -m 755 $(EXPLAIN_PROGRAMS) $(DESTDIR)$(LIBDIR)/quire
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1

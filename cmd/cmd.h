@@ -28,4 +28,11 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *xmalloc(size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/*
+ * own_file: a file that belongs to this command, at the first of n places
+ * (relative to the folder that the running command is in) where one can be
+ * read: malloc'ed, or NULL.
+ */
+char *own_file(const char *const *places, size_t n);
+
 #endif

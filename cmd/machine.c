@@ -311,8 +311,7 @@ char *machine_find_kernel(const struct run_options *o)
 	static const char *const places[] = {"../kernel/quire.elf",
 					     "../lib/quire/quire.elf"};
 	const char *named = o->kernel ? o->kernel : getenv("QUIRE_KERNEL");
-	char self[4096], *slash;
-	ssize_t n;
+	char *path;
 
 	if (named && *named) {
 		if (access(named, R_OK) == 0)
@@ -320,19 +319,9 @@ char *machine_find_kernel(const struct run_options *o)
 		complain("kernel %s: %s", named, strerror(errno));
 		return NULL;
 	}
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	self[n > 0 ? n : 0] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char *path = xasprintf("%s/%s", self, places[i]);
-
-		if (access(path, R_OK) == 0)
-			return path;
-		free(path);
-	}
-	complain("the kernel's image is not there (%s/%s); make builds it",
-		 self, places[0]);
-	return NULL;
+	path = own_file(places, sizeof(places) / sizeof(places[0]));
+	if (!path)
+		complain("the kernel's image is not there (%s); make builds it",
+			 places[0]);
+	return path;
 }

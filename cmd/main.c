@@ -2,7 +2,8 @@
 /*
  * The `quire` command: picks a subcommand.
  *
- *	quire run     boot the kernel in QEMU, run a program on it   run.c
+ *	quire run      boot the kernel in QEMU, run a program on it   run.c
+ *	quire explain  a fault's call graph                           explain.c
  *
  *	options.c  the words of the command line
  *	program.c  which file, and can it run          elf.c  its headers
@@ -15,14 +16,16 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/explain.h"
 #include "cmd/run.h"
 
 static const char help[] =
 	"usage: quire COMMAND [ARG...]\n"
 	"\n"
 	"  run        run a Linux program on Quire's kernel in QEMU\n"
+	"  explain    show how a page fault is answered, by its call graph\n"
 	"\n"
-	"  --help     this text; quire run --help tells about run\n"
+	"  --help     this text; quire COMMAND --help tells about COMMAND\n"
 	"  --version  the version\n"
 	"\n"
 	"Manual pages: quire(1), quire-run(1), libquire(3).\n";
@@ -42,6 +45,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "run") == 0)
 		return command_run(argc - 1, argv + 1);
+	if (strcmp(argv[1], "explain") == 0)
+		return command_explain(argv + 1);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0)
 		return print(help);

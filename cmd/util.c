@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 int complain(const char *format, ...)
 {
@@ -44,4 +46,23 @@ char *xasprintf(const char *format, ...)
 	if (n < 0)
 		exit(complain("out of memory"));
 	return s;
+}
+
+char *own_file(const char *const *places, size_t n)
+{
+	char self[4096], *slash;
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[len > 0 ? len : 0] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	for (size_t i = 0; i < n; i++) {
+		char *path = xasprintf("%s/%s", self, places[i]);
+
+		if (access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
 }

@@ -56,6 +56,7 @@ need libclang-rt-14-dev fuzzer_runtime
 need llvm have llvm-symbolizer
 need clang-format have clang-format
 need pkgconf have pkg-config
+need libdw-dev test -e /usr/include/elfutils/libdwfl.h
 # The machine, and the programs that are run in it.
 need qemu-system-x86 have qemu-system-x86_64
 need busybox-static static_busybox

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+# What `quire explain` runs: build/bin/../lib/quire/explain-FORMAT, one program
+# for each page-table format, on the instrumented variant of the core.
+
+EXPLAIN_SRC := $(filter-out explain/tables_%.c,$(wildcard explain/*.c))
+EXPLAIN_TABLES_x86_64   := explain/tables_x86.c
+EXPLAIN_TABLES_i386     := explain/tables_x86.c
+EXPLAIN_TABLES_i386_pae := explain/tables_x86.c
+EXPLAIN_TABLES_arm      := explain/tables_arm.c
+EXPLAIN_FORMATS := x86_64
+explain_program = $(B)/explain/explain-$(1)
+
+# $(call explain_format,FORMAT,VARIANT)
+define explain_format
+EXPLAIN_OBJ_$(1) := $$(patsubst %.c,$(B)/$(2)/%.o,$$(EXPLAIN_SRC) \
+	$$(EXPLAIN_TABLES_$(1))) $(B)/$(2)/explain/return.o
+$(B)/$(2)/explain/%.o: explain/%.c
+	@mkdir -p $$(@D)
+	$$(Q)$$(VARIANT_CC_$(2)) $$(HOSTED_CFLAGS) -D_GNU_SOURCE -fno-pie \
+		$$(VARIANT_FLAGS_$(2)) -c $$< -o $$@
+$(B)/$(2)/explain/return.o: explain/return.S
+	@mkdir -p $$(@D)
+	$$(Q)$$(VARIANT_CC_$(2)) -c $$< -o $$@
+$(call explain_program,$(1)): $$(EXPLAIN_OBJ_$(1)) $(B)/$(2)/libsim.a \
+		$(B)/$(2)/libcore.a $(B)/cmd/libcmd.a
+	@mkdir -p $$(@D)
+	$$(Q)$$(VARIANT_CC_$(2)) -no-pie -pthread -o $$@ \
+		-Wl,--start-group $$^ -Wl,--end-group -ldw -lelf
+-include $$(EXPLAIN_OBJ_$(1):.o=.d)
+endef
+$(foreach f,$(EXPLAIN_FORMATS),$(eval $(call explain_format,$(f),$(if \
+	$(filter x86_64,$(f)),explain,explain-$(f)))))
+
+EXPLAIN_PROGRAMS := $(foreach f,$(EXPLAIN_FORMATS),$(call explain_program,$(f)))
+ALL_TARGETS += $(EXPLAIN_PROGRAMS)

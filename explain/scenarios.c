@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenarios.c - what provokes each kind of fault: the stage is set, then one
+ * access is made, and that one is explained.
+ */
+#include <sys/mman.h>
+
+#include <fault.h>
+
+#include "explain.h"
+
+#define PG     ((uaddr_t)4096)
+#define RW     (PROT_READ | PROT_WRITE)
+#define ANON   (MAP_PRIVATE | MAP_ANONYMOUS)
+#define SHANON (MAP_SHARED | MAP_ANONYMOUS)
+
+static uaddr_t map(struct stage *s, unsigned prot, unsigned flags,
+		   struct sim_file *file)
+{
+	sreg_t r = sim_mmap(s->t, 0, 16 * PG, prot, flags, file, 0);
+
+	if (r <= 0)
+		die("mmap fails with %lld", (long long)r);
+	return (uaddr_t)r + 4 * PG; /* somewhere in it */
+}
+
+static void must(int r)
+{
+	if (r)
+		die("an access of the preparation ends in %d", r);
+}
+
+static struct sim_file *file_of(struct stage *s)
+{
+	s->file = sim_file_create(s->m, "/example", 64 * PG, 1);
+	if (!s->file)
+		die("out of memory");
+	return s->file;
+}
+
+/* The file's pages are read, so that they are cached. */
+static void cache(struct stage *s)
+{
+	char buf[4096];
+
+	for (uint64_t pos = 0; pos < 16 * PG; pos += PG)
+		if (sim_file_read(s->file, pos, buf, sizeof(buf)) <= 0)
+			die("reading the file fails");
+}
+
+static void fork_it(struct stage *s)
+{
+	s->other = sim_fork(s->t);
+	if (!s->other)
+		die("fork fails");
+	sim_run(s->t);
+}
+
+static void anonymous(struct stage *s)
+{
+	s->addr = map(s, RW, ANON, NULL);
+}
+
+static void anonymous_with_table(struct stage *s)
+{
+	anonymous(s);
+	must(sim_store8(s->t, s->addr - PG, 1));
+}
+
+static void anonymous_read(struct stage *s)
+{
+	uint8_t v;
+
+	anonymous(s);
+	must(sim_load8(s->t, s->addr, &v));
+}
+
+static void anonymous_written(struct stage *s)
+{
+	anonymous(s);
+	must(sim_store8(s->t, s->addr, 1));
+}
+
+static void private_file(struct stage *s)
+{
+	s->addr = map(s, RW, MAP_PRIVATE, file_of(s));
+}
+
+static void private_file_cached(struct stage *s)
+{
+	private_file(s);
+	cache(s);
+}
+
+static void shared_file(struct stage *s)
+{
+	s->addr = map(s, RW, MAP_SHARED, file_of(s));
+}
+
+static void shared_file_read(struct stage *s)
+{
+	uint8_t v;
+
+	shared_file(s);
+	must(sim_load8(s->t, s->addr, &v));
+}
+
+static void shared_anonymous(struct stage *s)
+{
+	s->addr = map(s, RW, SHANON, NULL);
+}
+
+static void forked(struct stage *s)
+{
+	anonymous_written(s);
+	fork_it(s);
+}
+
+static void forked_alone(struct stage *s)
+{
+	forked(s);
+	sim_exit(s->other);
+	s->other = NULL;
+	sim_run(s->t);
+}
+
+static void below_stack(struct stage *s)
+{
+	s->addr = sim_stack_top(s->m) - 160 * 1024;
+}
+
+/* The page by hand: at, and what it becomes. */
+static pte_t *entry_of(struct stage *s)
+{
+	pmd_t *pmd = mm_find_pmd(s->t->qt.mm, s->addr);
+
+	if (!pmd)
+		die("the preparation left no table");
+	return pte_offset_map(s->t->qt.q, pmd, s->addr);
+}
+
+static void hinted(struct stage *s)
+{
+	pte_t *pte;
+
+	anonymous_written(s);
+	pte = entry_of(s);
+	set_pte_at(s->t->qt.mm, s->addr, pte,
+		   pte_modify(ptep_get(pte), PAGE_NONE));
+	flush_tlb_mm(s->t->qt.mm);
+}
+
+/* The TLB has the page read-only, while the entry has it writable. */
+static void stale_tlb(struct stage *s)
+{
+	uint8_t v;
+	pte_t *pte, was;
+
+	anonymous_written(s);
+	pte = entry_of(s);
+	was = ptep_get(pte);
+	set_pte_at(s->t->qt.mm, s->addr, pte, pte_wrprotect(was));
+	flush_tlb_mm(s->t->qt.mm);
+	must(sim_load8(s->t, s->addr, &v));
+	set_pte_at(s->t->qt.mm, s->addr, pte, was);
+}
+
+static void bad_entry(struct stage *s)
+{
+	anonymous_written(s);
+	set_pte_at(s->t->qt.mm, s->addr, entry_of(s),
+		   swp_entry_to_pte(swp_entry(1, 42)));
+	flush_tlb_mm(s->t->qt.mm);
+}
+
+static void nothing_mapped(struct stage *s)
+{
+	s->addr = 0x3000;
+}
+
+static void read_only(struct stage *s)
+{
+	anonymous_written(s);
+	must(sim_mprotect(s->t, s->addr - 4 * PG, 16 * PG, PROT_READ));
+}
+
+static void beyond_end(struct stage *s)
+{
+	private_file(s);
+	sim_file_truncate(s->file, PG);
+}
+
+static void bad_disk(struct stage *s)
+{
+	private_file(s);
+	sim_file_fail_reads(s->file, 0, 64, -EIO);
+}
+
+static void no_memory(struct stage *s)
+{
+	sim_inject_reset(s->m);
+	sim_inject_nth(s->m, 1, false);
+}
+
+static void kernel_address(struct stage *s)
+{
+	s->addr = (uaddr_t)(this_format == ON_X86_64 ? 0xffffc90000000008ull
+						     : 0xf8000008ull);
+}
+
+#define U  0u
+#define K  SIM_KERNEL
+#define KX (SIM_KERNEL | SIM_FIXUP | SIM_AC)
+
+const struct scenario scenarios[] = {
+	{"anon_write", "first write to private anonymous memory", ON_ALL,
+	 QF_ANON_WRITE, SIM_WRITE, U, anonymous, NULL, NULL},
+	{"anon_write_table", "the same where the last-level table exists",
+	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, U, anonymous_with_table, NULL, NULL},
+	{"zero_read", "first read of anonymous memory: the zero page", ON_ALL,
+	 QF_ZERO_READ, SIM_READ, U, anonymous, NULL, NULL},
+	{"file_read", "read of a file's page that must come from its device",
+	 ON_ALL, QF_FILE_READ, SIM_READ, U, private_file, NULL, NULL},
+	{"file_read_cached",
+	 "read of a cached page, mapped with its neighbours", ON_ALL,
+	 QF_FILE_READ, SIM_READ, U, private_file_cached, NULL, NULL},
+	{"file_cow", "write to an absent page of a private file mapping",
+	 ON_ALL, QF_FILE_COW, SIM_WRITE, U, private_file_cached, NULL, NULL},
+	{"file_shared", "write to an absent page of a shared file mapping",
+	 ON_ALL, QF_FILE_SHARED, SIM_WRITE, U, shared_file, NULL, NULL},
+	{"shmem", "first write to shared anonymous memory", ON_ALL, QF_SHMEM,
+	 SIM_WRITE, U, shared_anonymous, NULL, NULL},
+	{"cow_copy", "write after fork, while the child has the page too",
+	 ON_ALL, QF_COW_COPY, SIM_WRITE, U, forked, NULL, NULL},
+	{"cow_reuse", "write after fork, when the child is gone", ON_ALL,
+	 QF_COW_REUSE, SIM_WRITE, U, forked_alone, NULL, NULL},
+	{"cow_zero", "write to memory that was only read: the zero page",
+	 ON_ALL, QF_COW_ZERO, SIM_WRITE, U, anonymous_read, NULL, NULL},
+	{"mkwrite", "write to a shared file page that was only read", ON_ALL,
+	 QF_MKWRITE, SIM_WRITE, U, shared_file_read, NULL, NULL},
+	{"stack_growth", "write below the stack, which grows", ON_ALL,
+	 QF_STACK_GROWTH, SIM_WRITE, U, below_stack, NULL, NULL},
+	{"spurious", "the TLB is older than the entry, which allows it", ON_ALL,
+	 QF_SPURIOUS, SIM_WRITE, U, stale_tlb, NULL, NULL},
+	{"numa", "a hint: PROT_NONE in a mapping that allows access", ON_ALL,
+	 QF_NUMA, SIM_READ, U, hinted, NULL, NULL},
+	{"sigsegv_maperr", "access where nothing is mapped", ON_ALL, QF_SIGSEGV,
+	 SIM_READ, U, nothing_mapped, NULL, NULL},
+	{"sigsegv_accerr", "write to a mapping that is read-only", ON_ALL,
+	 QF_SIGSEGV, SIM_WRITE, U, read_only, NULL, NULL},
+	{"sigsegv_kernel", "a program reads a kernel address", ON_ALL,
+	 QF_SIGSEGV, SIM_READ, U, kernel_address, NULL, NULL},
+	{"sigbus", "access beyond the end of a mapped file", ON_ALL, QF_SIGBUS,
+	 SIM_READ, U, beyond_end, NULL, NULL},
+	{"sigbus_io", "the device cannot read the file's page", ON_ALL,
+	 QF_SIGBUS, SIM_READ, U, bad_disk, NULL, NULL},
+	{"sigbus_entry", "an entry that nobody can have written", ON_ALL,
+	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL, NULL},
+	{"oom", "first write when no memory is left", ON_ALL, QF_OOM, SIM_WRITE,
+	 U, anonymous, no_memory, NULL},
+	{"copy_to_user", "the kernel writes to user memory that is absent",
+	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, KX, anonymous, NULL, NULL},
+	{"fixup", "the kernel copies from a bad user address: -EFAULT", ON_ALL,
+	 QF_FIXUP, SIM_READ, KX, nothing_mapped, NULL, NULL},
+	{"oops", "the kernel follows a bad pointer", ON_ALL, QF_OOPS, SIM_READ,
+	 K, nothing_mapped, NULL, NULL},
+	{"oops_kernel", "the kernel reads an unmapped address of its own",
+	 ON_ALL, QF_OOPS, SIM_READ, K, kernel_address, NULL, NULL},
+};
+const unsigned nr_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);
