@@ -352,7 +352,7 @@ unlock:
 	if (likely(!(ret & (VM_FAULT_ERROR | VM_FAULT_BADACCESS))))
 		return ret;
 failed:
-	return arch_user_fault_failed(task, regs, error, address, ret);
+	return user_fault_failed(task, regs, error, address, flags, ret);
 no_vma:
 	ret = VM_FAULT_BADMAP;
 	goto failed;

@@ -8,7 +8,7 @@
  *
  * Locks: none.  A line is formatted on the stack and given to the host whole.
  */
-#include "system.h"
+#include "report.h"
 
 #define LOG_LINE 256
 
@@ -215,4 +215,29 @@ void quire_printk(int level, const char *fmt, ...)
 	n = quire_vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	quire_host_log(level, line, MIN(n, sizeof(line) - 1));
+}
+
+void report_put(struct report *r, const char *fmt, ...)
+{
+	size_t n;
+	va_list ap;
+
+	if (r->len >= sizeof(r->text))
+		return;
+	va_start(ap, fmt);
+	n = quire_vsnprintf(r->text + r->len, sizeof(r->text) - r->len, fmt,
+			    ap);
+	va_end(ap);
+	r->len = MIN(r->len + n, sizeof(r->text) - 1);
+}
+
+void report_log(const struct report *r)
+{
+	size_t from = 0, i;
+
+	for (i = 0; i < r->len; i++)
+		if (r->text[i] == '\n') {
+			quire_host_log(0, r->text + from, i - from);
+			from = i + 1;
+		}
 }

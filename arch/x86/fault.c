@@ -28,17 +28,17 @@
 #include "fault.h"
 #include <asm/fault.h>
 
-/* How a fault ended, for the tracepoint: its result and its kind. */
-static __always_inline vm_fault_t outcome(vm_fault_t result, unsigned kind)
-{
-	return (result & ~fault_kind_bits(0xff)) | fault_kind_bits(kind);
-}
-
 /* --------------------------------------------------- faults that fail */
 
+/* Whose access it was, as a fault's flags say it. */
+static __always_inline unsigned user_flag(unsigned long error)
+{
+	return error & X86_PF_USER ? FAULT_FLAG_USER : 0;
+}
+
 /* What a signal handler finds in its context (sigcontext: cr2, err, trapno). */
-static void set_signal_archinfo(struct quire_task *task, unsigned long error,
-				uaddr_t address)
+void arch_fault_info(struct quire_task *task, unsigned long error,
+		     uaddr_t address)
 {
 	/* do not tell user mode which kernel addresses are mapped */
 	if (address >= task_size_max(task->q))
@@ -48,95 +48,36 @@ static void set_signal_archinfo(struct quire_task *task, unsigned long error,
 	task->fault_address = address;
 }
 
-/* Kernel mode: the exception table answers, or the kernel is wrong. */
-static __cold_path vm_fault_t kernelmode_fixup_or_oops(struct quire_task *task,
-						       struct pt_regs *regs,
-						       unsigned long error,
-						       uaddr_t address)
+/* The access is not allowed or not mapped; no lock held. */
+static __cold_path vm_fault_t bad_area(struct quire_task *task,
+				       struct pt_regs *regs,
+				       unsigned long error, uaddr_t address,
+				       int code)
 {
-	if (quire_host_fixup_exception(regs)) {
-		quire_step("the exception table knows the instruction");
-		return outcome(0, QF_FIXUP);
-	}
-	quire_step("the kernel itself is wrong");
-	page_fault_oops(task, regs, error, address);
-	return outcome(VM_FAULT_SIGSEGV, QF_OOPS);
+	return bad_area_nosemaphore(task, regs, error, address,
+				    user_flag(error), code);
 }
 
-/* The key of the page at address (SDM vol. 3A, 4.6.2): bits 62..59. */
-static __cold_path uint32_t protection_key(struct quire_task *task,
-					   uaddr_t address)
+/*
+ * The protection key of the page at address refuses the access; the key is in
+ * bits 62..59 of its entry (SDM vol. 3A, 4.6.2).
+ */
+static __cold_path vm_fault_t pkey_fault(struct quire_task *task,
+					 struct pt_regs *regs,
+					 unsigned long error, uaddr_t address)
 {
+	struct quire_signal sig = {
+		.signo = SIGSEGV, .code = QUIRE_SEGV_PKUERR, .addr = address};
 	struct x86_walk w;
 
+	if (!(error & X86_PF_USER))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
+	quire_step("the page's protection key refuses");
 	x86_walk_table(task->q, virt_to_phys(task->q, task->mm->pgd), address,
 		       &w);
-	return w.n ? (uint32_t)(w.entry[w.n - 1] >> 59) & 15 : 0;
-}
-
-/* The access is not allowed or not mapped; no lock held. */
-static __cold_path vm_fault_t bad_area_nosemaphore(struct quire_task *task,
-						   struct pt_regs *regs,
-						   unsigned long error,
-						   uaddr_t address, int code)
-{
-	struct quire_signal sig = {
-		.signo = SIGSEGV, .code = code, .addr = address};
-
-	if (!(error & X86_PF_USER))
-		return kernelmode_fixup_or_oops(task, regs, error, address);
-	quire_step("user mode: the task gets SIGSEGV");
-	if (code == QUIRE_SEGV_PKUERR)
-		sig.pkey = protection_key(task, address);
-	set_signal_archinfo(task, error, address);
-	quire_host_signal(task, &sig);
-	return outcome(VM_FAULT_SIGSEGV, QF_SIGSEGV);
-}
-
-static vm_fault_t do_sigbus(struct quire_task *task, struct pt_regs *regs,
-			    unsigned long error, uaddr_t address,
-			    vm_fault_t fault)
-{
-	struct quire_signal sig = {
-		.signo = SIGBUS, .code = QUIRE_BUS_ADRERR, .addr = address};
-
-	if (!(error & X86_PF_USER))
-		return kernelmode_fixup_or_oops(task, regs, error, address);
-	quire_step("user mode: the task gets SIGBUS");
-	if (fault & (VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE)) {
-		sig.code = QUIRE_BUS_MCEERR_AR;
-		sig.addr_lsb =
-			fault & VM_FAULT_HWPOISON ? PAGE_SHIFT : PMD_SHIFT;
-	}
-	set_signal_archinfo(task, error, address);
-	quire_host_signal(task, &sig);
-	return outcome(fault, QF_SIGBUS);
-}
-
-vm_fault_t __cold_path arch_user_fault_failed(struct quire_task *task,
-					      struct pt_regs *regs,
-					      unsigned long error,
-					      uaddr_t address, vm_fault_t fault)
-{
-	/* to die: user mode does so before it runs again */
-	if ((error & X86_PF_USER) && quire_host_fatal_signal_pending(task))
-		return fault;
-	if (fault & VM_FAULT_OOM) {
-		if (!(error & X86_PF_USER))
-			return kernelmode_fixup_or_oops(task, regs, error,
-							address);
-		quire_step("no memory: the host picks a victim");
-		count_vm_event(task->q, VM_oom_kill);
-		quire_host_oom(task);
-		return outcome(fault, QF_OOM);
-	}
-	if (fault &
-	    (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
-		return do_sigbus(task, regs, error, address, fault);
-	return bad_area_nosemaphore(task, regs, error, address,
-				    fault & VM_FAULT_BADACCESS
-					    ? QUIRE_SEGV_ACCERR
-					    : QUIRE_SEGV_MAPERR);
+	sig.pkey = w.n ? (uint32_t)(w.entry[w.n - 1] >> 59) & 15 : 0;
+	fault_signal(task, error, &sig);
+	return fault_outcome(VM_FAULT_SIGSEGV, QF_SIGSEGV);
 }
 
 /* A reserved bit was set in some entry: the table is not what we wrote. */
@@ -149,9 +90,8 @@ static __cold_path vm_fault_t reserved_bit_fault(struct quire_task *task,
 
 	quire_step("a reserved bit is set: nobody here wrote this entry");
 	pgtable_bad(task, regs, error, address);
-	set_signal_archinfo(task, error, address);
-	quire_host_signal(task, &sig);
-	return outcome(VM_FAULT_SIGBUS, QF_OOPS);
+	fault_signal(task, error, &sig);
+	return fault_outcome(VM_FAULT_SIGBUS, QF_OOPS);
 }
 
 /* ------------------------------------------------------ kernel addresses */
@@ -170,11 +110,10 @@ static __cold_path vm_fault_t do_kern_addr_fault(struct quire_task *task,
 		quire_step("the kernel's table allows it: the TLB was old");
 		quire_host_flush_page(address);
 		count_vm_event(q, VM_quire_spurious);
-		return outcome(0, QF_SPURIOUS);
+		return fault_outcome(0, QF_SPURIOUS);
 	}
 	/* a user-mode access is refused whether something is there or not */
-	return bad_area_nosemaphore(task, regs, error, address,
-				    QUIRE_SEGV_MAPERR);
+	return bad_area(task, regs, error, address, QUIRE_SEGV_MAPERR);
 }
 
 /* -------------------------------------------------------- user addresses */
@@ -224,12 +163,10 @@ static __cold_path vm_fault_t unusual_fault(struct quire_task *task,
 		return kernelmode_fixup_or_oops(task, regs, error, address);
 	if (task->faults_disabled || !task->mm) {
 		quire_step("no fault may be answered now");
-		return bad_area_nosemaphore(task, regs, error, address,
-					    QUIRE_SEGV_MAPERR);
+		return bad_area(task, regs, error, address, QUIRE_SEGV_MAPERR);
 	}
 	if (error & X86_PF_PK)
-		return bad_area_nosemaphore(task, regs, error, address,
-					    QUIRE_SEGV_PKUERR);
+		return pkey_fault(task, regs, error, address);
 	if (error & X86_PF_WRITE)
 		flags |= FAULT_ACCESS_WRITE;
 	else if (error & X86_PF_INSTR)
@@ -237,8 +174,7 @@ static __cold_path vm_fault_t unusual_fault(struct quire_task *task,
 	else if (!(error & X86_PF_PROT))
 		flags |= FAULT_ACCESS_READ;
 	else
-		return bad_area_nosemaphore(task, regs, error, address,
-					    QUIRE_SEGV_ACCERR);
+		return bad_area(task, regs, error, address, QUIRE_SEGV_ACCERR);
 	if (error & X86_PF_USER)
 		flags |= FAULT_FLAG_USER;
 	return handle_user_fault(task, regs, error, address, flags);
@@ -295,29 +231,6 @@ static __always_inline vm_fault_t handle_page_fault(struct quire_task *task,
 }
 
 #ifdef QUIRE_TRACE
-static void trace_fault(struct quire_task *task, int type, unsigned long error,
-			uaddr_t address, vm_fault_t ret)
-{
-	struct quire_event e = {
-		.type = (uint8_t)type,
-		.kind = (uint8_t)(ret >> VM_FAULT_KIND_SHIFT),
-		.cpu = (uint8_t)quire_host_cpu(),
-		.task = task->id,
-		.mm = task->mm ? task->mm->id : 0,
-		.error = (uint32_t)error,
-		.addr = address,
-		.result = ret & ~fault_kind_bits(0xff),
-	};
-
-	if (error & X86_PF_USER)
-		e.bits |= QUIRE_EVENT_USER;
-	if (ret & VM_FAULT_MAJOR)
-		e.bits |= QUIRE_EVENT_MAJOR;
-	if (e.kind == QF_STACK_GROWTH)
-		e.bits |= QUIRE_EVENT_STACK_GROWTH;
-	quire_host_trace(&e);
-}
-
 /* Somebody listens: the same, between a begin and an end. */
 static __cold_path void traced_page_fault(struct quire_task *task,
 					  struct pt_regs *regs,
@@ -325,9 +238,9 @@ static __cold_path void traced_page_fault(struct quire_task *task,
 {
 	vm_fault_t ret;
 
-	trace_fault(task, QE_FAULT_BEGIN, error, address, 0);
+	trace_fault(task, QE_FAULT_BEGIN, error, user_flag(error), address, 0);
 	ret = handle_page_fault(task, regs, error, address);
-	trace_fault(task, QE_FAULT_END, error, address, ret);
+	trace_fault(task, QE_FAULT_END, error, user_flag(error), address, ret);
 }
 #endif
 

@@ -6,27 +6,9 @@
  * Locks: none; the report is built on the stack, since the kernel may be in
  * any state.
  */
+#include "fault.h"
+#include "report.h"
 #include <asm/fault.h>
-
-struct report {
-	char text[1600];
-	size_t len;
-};
-
-static void __attribute__((format(printf, 2, 3)))
-put(struct report *r, const char *fmt, ...)
-{
-	size_t n;
-	va_list ap;
-
-	if (r->len >= sizeof(r->text))
-		return;
-	va_start(ap, fmt);
-	n = quire_vsnprintf(r->text + r->len, sizeof(r->text) - r->len, fmt,
-			    ap);
-	va_end(ap);
-	r->len = MIN(r->len + n, sizeof(r->text) - 1);
-}
 
 static const char *access_name(unsigned long error_code)
 {
@@ -60,8 +42,9 @@ static void put_table(struct report *r, struct quire_task *task,
 		root = virt_to_phys(q, task->mm->pgd);
 	x86_walk_table(q, root, address, &w);
 	for (i = 0; i < w.n; i++)
-		put(r, "%s %llx%s", name[(w.shift[i] - PAGE_SHIFT) / 9],
-		    (unsigned long long)w.entry[i], i + 1 < w.n ? " " : "\n");
+		report_put(r, "%s %llx%s", name[(w.shift[i] - PAGE_SHIFT) / 9],
+			   (unsigned long long)w.entry[i],
+			   i + 1 < w.n ? " " : "\n");
 }
 
 static void put_regs(struct report *r, const struct pt_regs *g)
@@ -80,23 +63,25 @@ static void put_regs(struct report *r, const struct pt_regs *g)
 	unsigned i;
 
 	for (i = 0; i < ARRAY_LEN(all); i++)
-		put(r, "%s: %llx%s", all[i].name, (unsigned long long)all[i].v,
-		    i % 3 == 2 ? "\n" : " ");
-	put(r, "CS: %llx SS: %llx\n", (unsigned long long)g->cs,
-	    (unsigned long long)g->ss);
+		report_put(r, "%s: %llx%s", all[i].name,
+			   (unsigned long long)all[i].v,
+			   i % 3 == 2 ? "\n" : " ");
+	report_put(r, "CS: %llx SS: %llx\n", (unsigned long long)g->cs,
+		   (unsigned long long)g->ss);
 }
 
 static void put_all(struct report *r, struct quire_task *task,
 		    const struct pt_regs *regs, unsigned long error_code,
 		    uaddr_t address)
 {
-	put(r, "#PF: %s %s in %s mode\n",
-	    error_code & X86_PF_USER ? "user" : "supervisor",
-	    access_name(error_code), user_mode(regs) ? "user" : "kernel");
-	put(r, "#PF: error_code(0x%lx) - %s\n", error_code,
-	    reason_name(error_code));
+	report_put(r, "#PF: %s %s in %s mode\n",
+		   error_code & X86_PF_USER ? "user" : "supervisor",
+		   access_name(error_code),
+		   user_mode(regs) ? "user" : "kernel");
+	report_put(r, "#PF: error_code(0x%lx) - %s\n", error_code,
+		   reason_name(error_code));
 	put_table(r, task, address);
-	put(r, "CPU: %u task: %u\n", quire_host_cpu(), task->id);
+	report_put(r, "CPU: %u task: %u\n", quire_host_cpu(), task->id);
 	put_regs(r, regs);
 }
 
@@ -108,14 +93,18 @@ page_fault_oops(struct quire_task *task, struct pt_regs *regs,
 
 	r.len = 0;
 	if (address < PAGE_SIZE)
-		put(&r, "BUG: kernel NULL pointer dereference, address: %llx\n",
-		    (unsigned long long)address);
+		report_put(
+			&r,
+			"BUG: kernel NULL pointer dereference, address: %llx\n",
+			(unsigned long long)address);
 	else
-		put(&r, "BUG: unable to handle page fault for address: %llx\n",
-		    (unsigned long long)address);
+		report_put(
+			&r,
+			"BUG: unable to handle page fault for address: %llx\n",
+			(unsigned long long)address);
 	if ((error_code & (X86_PF_INSTR | X86_PF_USER)) == X86_PF_INSTR &&
 	    address < task_size_max(task->q))
-		put(&r, "kernel tried to execute user code (SMEP)\n");
+		report_put(&r, "kernel tried to execute user code (SMEP)\n");
 	put_all(&r, task, regs, error_code, address);
 	quire_host_oops(regs, address, r.text);
 }
@@ -125,15 +114,10 @@ pgtable_bad(struct quire_task *task, struct pt_regs *regs,
 	    unsigned long error_code, uaddr_t address)
 {
 	struct report r;
-	size_t from = 0, i;
 
 	r.len = 0;
-	put(&r, "BUG: corrupted page table at address %llx\n",
-	    (unsigned long long)address);
+	report_put(&r, "BUG: corrupted page table at address %llx\n",
+		   (unsigned long long)address);
 	put_all(&r, task, regs, error_code, address);
-	for (i = 0; i < r.len; i++)
-		if (r.text[i] == '\n') {
-			quire_host_log(0, r.text + from, i - from);
-			from = i + 1;
-		}
+	report_log(&r);
 }

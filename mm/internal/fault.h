@@ -64,18 +64,59 @@ struct vm_fault {
  * exception's decoding and the signal.  task is current and has a mm; flags:
  * FAULT_FLAG_DEFAULT, one FAULT_ACCESS_*, and USER unless the access was the
  * kernel's.  A failure (an error, one of the two above, or RETRY when the task
- * is to die) is handed to arch_user_fault_failed() with regs and error as they
- * came; no lock is held then.  Sleeps, unless the access was the kernel's,
- * without an exception-table entry, and the mmap_lock is taken.  Returns the
- * result, with the kind of the fault.
+ * is to die) goes on to user_fault_failed().  Sleeps, unless the access was the
+ * kernel's, without an exception-table entry, and the mmap_lock is taken.
+ * Returns the result, with the kind of the fault.
  */
 vm_fault_t handle_user_fault(struct quire_task *task, struct pt_regs *regs,
 			     unsigned long error, uaddr_t address,
 			     unsigned flags);
-/* arch/: make a signal of it, or take the kernel's way out. */
-vm_fault_t arch_user_fault_failed(struct quire_task *task, struct pt_regs *regs,
-				  unsigned long error, uaddr_t address,
-				  vm_fault_t fault);
+/*
+ * mm/fault_signal.c: the ends of a fault that no page answers.  regs and error
+ * as the architecture got them; flags: FAULT_FLAG_USER when the access was user
+ * mode's.  No lock is held; each returns the result with the fault's kind.
+ *
+ * user_fault_failed: what handle_user_fault() could not do (fault: an error,
+ * VM_FAULT_BADMAP or _BADACCESS, or RETRY when the task is to die).  Sleeps
+ * where the host's OOM handling does.
+ * bad_area_nosemaphore: nothing is mapped, or it is not allowed (code: SEGV_*).
+ * kernelmode_fixup_or_oops: the exception table answers, or the kernel is
+ * wrong.
+ * fault_signal: send it, and remember what its handler finds in its context.
+ */
+vm_fault_t user_fault_failed(struct quire_task *task, struct pt_regs *regs,
+			     unsigned long error, uaddr_t address,
+			     unsigned flags, vm_fault_t fault);
+vm_fault_t bad_area_nosemaphore(struct quire_task *task, struct pt_regs *regs,
+				unsigned long error, uaddr_t address,
+				unsigned flags, int code);
+vm_fault_t kernelmode_fixup_or_oops(struct quire_task *task,
+				    struct pt_regs *regs, unsigned long error,
+				    uaddr_t address);
+void fault_signal(struct quire_task *task, unsigned long error,
+		  const struct quire_signal *sig);
+/*
+ * In arch/.  arch_fault_info: set the task's fault_* as the architecture's
+ * signal context has them.  page_fault_oops: kernel mode faulted and nothing
+ * can be done: build the report, hand it to quire_host_oops().  Any context;
+ * neither sleeps.
+ */
+void arch_fault_info(struct quire_task *task, unsigned long error,
+		     uaddr_t address);
+void page_fault_oops(struct quire_task *task, struct pt_regs *regs,
+		     unsigned long error, uaddr_t address);
+
+/* How a fault ended, for the tracepoint: its result and its kind. */
+static __always_inline vm_fault_t fault_outcome(vm_fault_t result,
+						unsigned kind)
+{
+	return (result & ~fault_kind_bits(0xff)) | fault_kind_bits(kind);
+}
+#ifdef QUIRE_TRACE
+/* mm/fault_signal.c: tell the tracepoint; type: QE_FAULT_BEGIN or _END. */
+void trace_fault(struct quire_task *task, int type, unsigned long error,
+		 unsigned flags, uaddr_t address, vm_fault_t ret);
+#endif
 /* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
  * dropped.  kind (may be NULL) tells which path answered. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,

@@ -32,12 +32,9 @@ bool spurious_kernel_fault(struct quire *q, unsigned long error_code,
 			   uaddr_t address);
 
 /*
- * arch/x86/oops.c.  page_fault_oops: kernel mode faulted and nothing can be
- * done: build the report, hand it to quire_host_oops().  pgtable_bad: log a
- * table with reserved bits set.  Any context; neither sleeps.
+ * arch/x86/oops.c: log a table with reserved bits set.  Any context; does not
+ * sleep.
  */
-void page_fault_oops(struct quire_task *task, struct pt_regs *regs,
-		     unsigned long error_code, uaddr_t address);
 void pgtable_bad(struct quire_task *task, struct pt_regs *regs,
 		 unsigned long error_code, uaddr_t address);
 
