@@ -472,7 +472,7 @@ TEST(fault_around)
 	CHECK_EQ(first, 16);
 	CHECK_EQ(last, 31);
 	for (v = 16; v < 32; v++) {
-		CHECK_EQ(sim_load8(t, a + v * PG + 7, &byte), 0);
+		CHECK_EQ(sim_load8(t, a + (uaddr_t)v * PG + 7, &byte), 0);
 		CHECK_EQ(byte, sim_file_byte(3, v * PG + 7));
 	}
 	CHECK_EQ(t->qt.min_flt, min + 1);

@@ -131,11 +131,13 @@ static void exercise(struct sim_machine *m, struct sim_file *f, bool holes,
 			break;
 		case 2: /* a mapping sees the same file */
 			if (x < model_size) {
-				CHECK_EQ(sim_load8(t, a + x, &byte), 0);
+				CHECK_EQ(sim_load8(t, a + (uaddr_t)x, &byte),
+					 0);
 				CHECK_EQ(byte, model[x]);
 			} else if (x >> 12 > (model_size + PG - 1) >> 12) {
-				CHECK_SIGNAL(t, sim_load8(t, a + x, &byte),
-					     SIGBUS, QUIRE_BUS_ADRERR, a + x);
+				CHECK_SIGNAL(
+					t, sim_load8(t, a + (uaddr_t)x, &byte),
+					SIGBUS, QUIRE_BUS_ADRERR, a + x);
 			}
 			break;
 		case 3:

@@ -3,11 +3,10 @@
  * The page allocator: blocks of every order, merging, watermarks, the CPUs'
  * lists, exhaustion, pressure on the page cache, and what it refuses.
  */
-#include <errno.h>
-#include <sys/mman.h>
 
 #include <mm/internal/system.h>
-#include <tests/harness/harness.h>
+
+#include "common.h"
 
 /* A small generator of its own, so that a run can be repeated. */
 static uint64_t rnd(uint64_t *s)
@@ -423,18 +422,15 @@ static void press(unsigned cpu, void *arg)
 		pos = rnd(&s) % (FILE_PAGES - 32) * PAGE_SIZE;
 		r = sim_mmap(t, 0, 32 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE, pressed, pos);
-		if ((uaddr_t)r > (uaddr_t)-4096)
+		if (!mapped_at(r))
 			continue;
 		a = (uaddr_t)r;
 		for (i = 0; i < 32; i++) {
-			if (sim_load8(t, a + i * PAGE_SIZE + 77, &byte))
+			if (sim_load8(t, a + i * PG + 77, &byte))
 				continue; /* no memory just now */
-			CHECK_EQ(byte,
-				 sim_file_byte(9, pos + i * PAGE_SIZE + 77));
-			if (i % 5 == 0 &&
-			    !sim_store8(t, a + i * PAGE_SIZE, 0x5a)) {
-				CHECK_EQ(sim_load8(t, a + i * PAGE_SIZE, &byte),
-					 0);
+			CHECK_EQ(byte, sim_file_byte(9, pos + i * PG + 77));
+			if (i % 5 == 0 && !sim_store8(t, a + i * PG, 0x5a)) {
+				CHECK_EQ(sim_load8(t, a + i * PG, &byte), 0);
 				CHECK_EQ(byte, 0x5a);
 			}
 		}

@@ -130,7 +130,7 @@ static void unmapper(unsigned i, void *arg)
 		return;
 	}
 	while (!stopped(r)) {
-		uaddr_t a = r->a + (r->count[i]++ % 4) * PG + i;
+		uaddr_t a = r->a + (uaddr_t)(r->count[i]++ % 4) * PG + i;
 
 		e = sim_store8(t, a, (uint8_t)(0x10 + i));
 		if (!e)
@@ -157,7 +157,7 @@ RACE(faults_against_munmap, 3)
 }
 
 /* Whole tables come and go under the walkers. */
-#define TABLES (TEST_LARGE < 4ull << 30 ? TEST_LARGE : 4ull << 30)
+#define TABLES ((uaddr_t)(TEST_LARGE < 4ull << 30 ? TEST_LARGE : 4ull << 30))
 static void table_unmapper(unsigned i, void *arg)
 {
 	struct race *r = arg;
@@ -241,8 +241,9 @@ static void fork_racer(unsigned i, void *arg)
 	while (!stopped(r)) {
 		uint64_t k = r->count[i];
 
-		CHECK_EQ(sim_fetch_add64(r->t[i], r->a + k % FORK_PAGES * PG, 1,
-					 NULL),
+		CHECK_EQ(sim_fetch_add64(r->t[i],
+					 r->a + (uaddr_t)(k % FORK_PAGES) * PG,
+					 1, NULL),
 			 0);
 		r->count[i]++;
 	}
@@ -412,7 +413,7 @@ static void discarder(unsigned i, void *arg)
 		return;
 	}
 	while (!stopped(r)) {
-		uaddr_t a = r->a + (r->count[i]++ % 4) * PG + 8 * i;
+		uaddr_t a = r->a + (uaddr_t)(r->count[i]++ % 4) * PG + 8 * i;
 
 		put64(t, a, i);
 		v = get64(t, a);
@@ -432,11 +433,13 @@ RACE(faults_against_dontneed, 3)
 	race_end(&r, 3);
 }
 
+#define FAR ((uaddr_t)32 << 20) /* another table */
+
 static void mover(unsigned i, void *arg)
 {
 	struct race *r = arg;
 	struct sim_task *t = r->t[i];
-	uaddr_t from = r->a, to = r->a + (64ull << 20), x;
+	uaddr_t from = r->a, to = r->a + FAR, x;
 	unsigned k;
 	int e;
 
@@ -455,9 +458,9 @@ static void mover(unsigned i, void *arg)
 	}
 	while (!stopped(r)) {
 		uint64_t k2 = r->count[i + 1];
-		uaddr_t a = r->a + (k2 & 1) * (64ull << 20);
+		uaddr_t a = r->a + (uaddr_t)(k2 & 1) * FAR;
 
-		e = sim_fetch_add64(t, a + (k2 / 2 % 4) * PG, 1, NULL);
+		e = sim_fetch_add64(t, a + (uaddr_t)(k2 / 2 % 4) * PG, 1, NULL);
 		r->count[i + 1]++;
 		if (e)
 			CHECK_EQ(e, SIGSEGV);
@@ -480,7 +483,7 @@ RACE(faults_against_mremap, 2)
 	sim_parallel(m, 2, mover, &r);
 	/* count[0]: where the last move has left it */
 	for (p = 0; p < 4; p++)
-		sum += get64(r.t[0], r.count[0] + p * PG);
+		sum += get64(r.t[0], (uaddr_t)r.count[0] + p * PG);
 	CHECK_EQ(sum, r.count[1]);
 	race_end(&r, 2);
 }
@@ -504,7 +507,7 @@ static void truncater(unsigned i, void *arg)
 	}
 	while (!stopped(r)) {
 		uint64_t k2 = r->count[i]++;
-		uaddr_t a = r->a + k2 % 8 * PG + 3;
+		uaddr_t a = r->a + (uaddr_t)(k2 % 8) * PG + 3;
 
 		e = k2 % 16 < 8 || i == 1 ? sim_load8(t, a, &byte)
 					  : sim_store8(t, a + 64, 7);
@@ -597,7 +600,8 @@ static void slow_racer(unsigned i, void *arg)
 		return;
 	}
 	while (!stopped(r)) {
-		e = sim_load8(t, r->a + r->count[i]++ % 8 * PG, &byte);
+		e = sim_load8(t, r->a + (uaddr_t)(r->count[i]++ % 8) * PG,
+			      &byte);
 		CHECK(!e || e == SIGSEGV || e == SIGBUS);
 	}
 }

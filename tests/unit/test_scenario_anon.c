@@ -171,7 +171,7 @@ TEST_WITH(limits_are_kept, .config = {.max_map_count = 40})
 	uaddr_t a = anon(t, 200), used;
 	unsigned i, ok = 0;
 
-	used = mm_stats(t).total_vm * PG;
+	used = (uaddr_t)mm_stats(t).total_vm * PG;
 	t->limits.cur[QUIRE_RLIMIT_AS] = used + 10 * PG;
 	CHECK_EQ(sim_mmap(t, 0, 11 * PG, RW, ANON, NULL, 0), -ENOMEM);
 	CHECK(sim_mmap(t, 0, 10 * PG, RW, ANON, NULL, 0) > 0);
