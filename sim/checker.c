@@ -301,6 +301,8 @@ void quire_host_debug_pages_freed(void *mem, size_t bytes)
 	if (!m->config.no_poison)
 		for (i = 0; i < bytes / 8; i++)
 			((uint64_t *)mem)[i] = POISON;
+	if (m->mmu->pages_freed)
+		m->mmu->pages_freed(m, mem, bytes);
 	ASAN_FREE(mem, bytes);
 	if (m->config.protect_free)
 		mprotect(mem, bytes, PROT_NONE);

@@ -3,7 +3,7 @@
  * host.c - the rest of host.h: current task and CPU, table loads and flushes,
  * sleeping and waking, signals, out of memory, log, panic, time.
  * (Calls between CPUs are in ipi.c, the debug tier in checker.c and inject.c,
- * the exception table with the registers' format in mmu_x86_64.c.)
+ * the exception table with the registers' format in mmu_FORMAT.c.)
  *
  * Sleeping is a parking lot: a hash of buckets, each with a mutex and a list
  * of sleepers.  The comparison with the expected value happens under the

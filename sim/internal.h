@@ -47,6 +47,7 @@ struct sim_tlb_entry {
 	paddr_t frame; /* of this 4 KiB part */
 	uint8_t flags; /* TLB_* */
 	uint8_t shift; /* size of the page it was cut from */
+	uint16_t attr; /* what else the format's check() wants to know */
 };
 
 /* Paging-structure cache: where the last-level table of 2 MiB is. */
@@ -77,7 +78,11 @@ void tlb_insert(struct sim_cpu *cpu, uaddr_t addr, const struct sim_walk *w);
 /* INVLPG: this page of the current asid, global or not, and the whole
  * paging-structure cache of the asid (SDM vol. 3A 4.10.4.1). */
 void tlb_flush_page(struct sim_tlb *tlb, uaddr_t addr);
-/* All of the current asid; and global entries. */
+/* The same of an asid that need not be current. */
+void tlb_flush_asid_page(struct sim_tlb *tlb, unsigned asid, uaddr_t addr);
+/* All of one asid, not the global entries. */
+void tlb_flush_asid(struct sim_tlb *tlb, unsigned asid);
+/* All of the current asid; global: all of every asid, and global entries. */
 void tlb_flush_all(struct sim_tlb *tlb, unsigned asid, bool global);
 void tlb_evict_random(struct sim_cpu *cpu);
 
@@ -96,6 +101,14 @@ struct sim_held {
 	bool sleeping;
 };
 
+/* The arm format's registers besides the table's: see mmu_arm.c. */
+struct sim_arm_regs {
+	uint32_t dacr;	   /* domain access control */
+	uint32_t ttbcr;	   /* N, PD0, PD1 */
+	paddr_t ttbr1;	   /* table of the addresses above TTBR0's */
+	uint32_t injected; /* status of the abort that the next access takes */
+};
+
 struct sim_cpu {
 	struct sim_machine *m;
 	unsigned index;
@@ -110,6 +123,7 @@ struct sim_cpu {
 	struct sim_held held[SIM_HELD_MAX];
 	uint64_t kernel_ip; /* of the access under way, for the fixup */
 	struct sim_stats stats;
+	struct sim_arm_regs arm;
 	struct sim_tlb tlb;
 
 	pthread_mutex_t lock __attribute__((aligned(64)));
@@ -130,6 +144,9 @@ struct sim_bucket {
  * that the core is compiled for is linked in. */
 struct sim_mmu_format {
 	const char *name;
+	unsigned levels; /* what sim_config.levels == 0 means */
+	/* A fault does not end the TLB entry that it was raised from. */
+	bool fault_keeps_entry;
 	/*
 	 * Walk the tables at cpu->root for one access.  Sets accessed (and
 	 * dirty, for a write) where the access is allowed.  true: *w is the
@@ -137,14 +154,26 @@ struct sim_mmu_format {
 	 */
 	bool (*walk)(struct sim_cpu *cpu, enum sim_access_kind kind,
 		     unsigned mode, uaddr_t addr, struct sim_walk *w);
-	/* Which error a TLB hit with these flags gives: 0 or the code. */
-	uint32_t (*check)(struct sim_machine *m, enum sim_access_kind kind,
-			  unsigned mode, unsigned flags);
+	/* Which error an access through this TLB entry gives: 0 or the code. */
+	uint32_t (*check)(struct sim_cpu *cpu, enum sim_access_kind kind,
+			  unsigned mode, const struct sim_tlb_entry *e);
 	/* Tables for the kernel half, in the machine's own low memory. */
 	paddr_t (*kernel_tables)(struct sim_machine *m);
 	/* Call the architecture's exception entry; *ip is the instruction. */
 	void (*fault)(struct sim_cpu *cpu, unsigned mode, uaddr_t addr,
 		      uint32_t error, uint64_t *ip);
+	/*
+	 * Any of these may be NULL.  init: before the CPUs are made; 0 or
+	 * -ENOMEM.  pages_freed: Quire has freed that memory.  used: an access
+	 * that is no read is about to go to phys.
+	 */
+	int (*init)(struct sim_machine *m);
+	void (*fini)(struct sim_machine *m);
+	void (*cpu_init)(struct sim_cpu *cpu);
+	void (*pages_freed)(struct sim_machine *m, const void *mem,
+			    size_t bytes);
+	void (*used)(struct sim_cpu *cpu, enum sim_access_kind kind,
+		     uaddr_t addr, paddr_t phys);
 };
 extern const struct sim_mmu_format sim_mmu;
 
@@ -154,6 +183,7 @@ struct sim_machine {
 	struct sim_config config;
 	struct quire *q;
 	const struct sim_mmu_format *mmu;
+	void *mmu_state; /* the format's */
 	unsigned levels;
 	char *ram;
 	uint64_t ram_end;
@@ -233,9 +263,15 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 		   struct sim_walk *w);
 
 /* Instruction addresses that a simulated kernel access appears to be at. */
+#if QUIRE_UADDR_BITS == 32
+#define SIM_IP_PLAIN   0xc0100100u
+#define SIM_IP_FIXABLE 0xc0100200u
+#define SIM_IP_FIXUP   0xc0100300u
+#else
 #define SIM_IP_PLAIN   0xffffffff81000100ull
 #define SIM_IP_FIXABLE 0xffffffff81000200ull
 #define SIM_IP_FIXUP   0xffffffff81000300ull
+#endif
 
 /* checker.c */
 void sim_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -163,6 +163,8 @@ static struct sim_cpu *cpu_create(struct sim_machine *m, unsigned n)
 	sim_task_init(m, &cpu->idle);
 	cpu->idle.cpu = cpu;
 	cpu->task = &cpu->idle;
+	if (m->mmu->cpu_init)
+		m->mmu->cpu_init(cpu);
 	return cpu;
 }
 
@@ -173,7 +175,9 @@ static void config_defaults(struct sim_config *c)
 	if (!c->cpus)
 		c->cpus = 1;
 	if (!c->levels)
-		c->levels = 4;
+		c->levels = sim_mmu.levels;
+	if (!c->arm_version)
+		c->arm_version = 7;
 	if (!c->tlb_sets)
 		c->tlb_sets = 256;
 	if (!c->tlb_ways)
@@ -248,6 +252,8 @@ static struct quire *make_system(struct sim_machine *m,
 		.asids = c->asids,
 		.nx = !c->no_nx,
 		.smap = c->smap,
+		.tlb_broadcast = c->arm_version == 7 && !c->arm_no_broadcast,
+		.dcache_colours = c->arm_colours,
 	};
 	struct quire *q;
 
@@ -274,6 +280,8 @@ static void machine_free(struct sim_machine *m)
 		free(cpu);
 	}
 	checker_fini(m);
+	if (m->mmu->fini)
+		m->mmu->fini(m);
 	if (m->ram)
 		munmap(m->ram, m->ram_end);
 	free(m->frame_state);
@@ -319,6 +327,8 @@ struct sim_machine *sim_machine_create(const struct sim_config *config)
 	if (map_ram(m))
 		goto fail;
 	checker_init(m);
+	if (m->mmu->init && m->mmu->init(m))
+		goto fail;
 	for (i = 0; i < cpus; i++) {
 		m->cpu[i] = cpu_create(m, i);
 		if (!m->cpu[i])

@@ -11,8 +11,9 @@
  *
  * A processor raises the fault on the cached rights, without looking at the
  * tables again (SDM vol. 3A 4.10.4.3: a cached entry with too few rights gives
- * a spurious fault), and the fault ends the entry (4.10.4.1).  That is how a
- * spurious fault comes about, and why it needs no flush on this CPU.
+ * a spurious fault), and on x86 the fault ends the entry (4.10.4.1).  That is
+ * how a spurious fault comes about, and why it needs no flush on this CPU.  An
+ * ARM keeps the entry (fault_keeps_entry).
  */
 #include <sim/internal.h>
 
@@ -38,12 +39,15 @@ static bool translate_miss(struct sim_cpu *cpu, enum sim_access_kind kind,
 {
 	cpu->stats.walks++;
 	if (!cpu->m->mmu->walk(cpu, kind, mode, addr, w)) {
-		tlb_flush_page(&cpu->tlb, addr);
+		if (!cpu->m->mmu->fault_keeps_entry)
+			tlb_flush_page(&cpu->tlb, addr);
 		return false;
 	}
 	check_frame(cpu, w->phys, addr, "entry in the tables");
 	tlb_insert(cpu, addr, w);
 	*phys = w->phys;
+	if (kind != SIM_READ && cpu->m->mmu->used)
+		cpu->m->mmu->used(cpu, kind, addr, *phys);
 	return true;
 }
 
@@ -61,9 +65,10 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 	e = tlb_lookup(&cpu->tlb, addr);
 	if (sim_unlikely(!e))
 		return translate_miss(cpu, kind, mode, addr, phys, w);
-	error = m->mmu->check(m, kind, mode, e->flags);
+	error = m->mmu->check(cpu, kind, mode, e);
 	if (sim_unlikely(error)) {
-		tlb_flush_page(&cpu->tlb, addr);
+		if (!m->mmu->fault_keeps_entry)
+			tlb_flush_page(&cpu->tlb, addr);
 		*w = (struct sim_walk){.error = error};
 		return false;
 	}
@@ -72,6 +77,8 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 	cpu->stats.tlb_hits++;
 	*phys = e->frame | (addr & 0xfff);
 	check_frame(cpu, *phys, addr, "stale TLB entry");
+	if (kind != SIM_READ && m->mmu->used)
+		m->mmu->used(cpu, kind, addr, *phys);
 	return true;
 }
 
@@ -98,6 +105,7 @@ bool sim_translate(struct sim_machine *m, enum sim_access_kind kind,
 		out->writable = e->flags & TLB_WRITE;
 		out->nx = e->flags & TLB_NX;
 		out->dirty = e->flags & TLB_DIRTY;
+		out->attr = e->attr;
 	}
 	return ok;
 }

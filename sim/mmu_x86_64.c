@@ -87,12 +87,18 @@ static bool allowed(const struct sim_machine *m, enum sim_access_kind kind,
 	return kind == SIM_READ || (flags & TLB_WRITE) || m->config.no_wp;
 }
 
-static uint32_t x86_check(struct sim_machine *m, enum sim_access_kind kind,
-			  unsigned mode, unsigned flags)
+static uint32_t rights_error(struct sim_machine *m, enum sim_access_kind kind,
+			     unsigned mode, unsigned flags)
 {
 	if (sim_likely(allowed(m, kind, mode, flags)))
 		return 0;
 	return base_error(m, kind, mode) | PF_P;
+}
+
+static uint32_t x86_check(struct sim_cpu *cpu, enum sim_access_kind kind,
+			  unsigned mode, const struct sim_tlb_entry *e)
+{
+	return rights_error(cpu->m, kind, mode, e->flags);
 }
 
 /* 4.5.4, table 4-15 ff.: reserved bits of an entry at this level (1 = PT). */
@@ -146,7 +152,7 @@ static int finish(struct x86_walk *x, uint64_t *p, uint64_t e, unsigned level,
 	unsigned shift = 12 + 9 * (level - 1);
 	uint64_t offset = ((uint64_t)1 << shift) - 1;
 	uint64_t bits = E_A | (x->kind == SIM_WRITE ? E_D : 0);
-	uint32_t error = x86_check(m, x->kind, x->mode, flags);
+	uint32_t error = rights_error(m, x->kind, x->mode, flags);
 
 	if (error) {
 		x->out->error = error;
@@ -292,6 +298,7 @@ bool quire_host_fixup_exception(struct pt_regs *regs)
 
 const struct sim_mmu_format sim_mmu = {
 	.name = "x86_64",
+	.levels = 4,
 	.walk = x86_walk,
 	.check = x86_check,
 	.kernel_tables = x86_kernel_tables,

@@ -8,7 +8,7 @@ SIM_SRC := $(filter-out sim/mmu_%.c,$(wildcard sim/*.c))
 SIM_MMU_x86_64   := sim/mmu_x86_64.c
 SIM_MMU_i386     := sim/mmu_i386.c
 SIM_MMU_i386_pae := sim/mmu_i386_pae.c
-SIM_MMU_arm      := sim/mmu_arm.c
+SIM_MMU_arm      := sim/mmu_arm.c sim/mmu_arm_host.c
 SIM_VARIANTS := sim asan tsan fast explain
 SIM_VARIANTS += $(call variant_formats,$(SIM_VARIANTS))
 SIM_LDFLAGS_asan := -fsanitize=address,undefined

@@ -50,6 +50,10 @@ struct sim_config {
 	bool no_nx;	    /* processor without no-execute */
 	bool smep, smap;    /* CR4.SMEP, CR4.SMAP */
 	bool no_wp;	    /* CR0.WP clear: kernel mode writes anywhere */
+	unsigned arm_version;  /* arm: 6 or 7; 0: 7.  See mmu_arm.c */
+	bool arm_no_broadcast; /* arm v7: TLB operations are this CPU's only */
+	bool arm_no_afe;       /* arm: AP[0] is no access flag */
+	unsigned arm_colours;  /* arm v6: colours of an aliasing D-cache */
 	bool protect_free;  /* debug: freed pages are PROT_NONE to the host */
 	bool no_poison;	    /* debug: do not fill and verify freed pages */
 	bool mem_hole;	    /* a hole in the middle of physical memory */
@@ -232,7 +236,8 @@ struct sim_walk {
 	uint32_t error; /* error code of the page fault */
 	bool gp;	/* #GP instead: the address is not canonical */
 	bool global, user, writable, nx, dirty;
-	unsigned page_shift; /* 12, 21 or 30 */
+	unsigned page_shift; /* 12, and that of each larger page */
+	unsigned attr;	     /* arm: domain 3..0, AP[2:0] 6..4, PXN 7 */
 };
 bool sim_translate(struct sim_machine *m, enum sim_access_kind kind,
 		   unsigned mode, uaddr_t addr, bool use_tlb,

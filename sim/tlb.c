@@ -53,9 +53,30 @@ void tlb_switch(struct sim_tlb *tlb, unsigned asid, bool keep)
 
 void tlb_flush_all(struct sim_tlb *tlb, unsigned asid, bool global)
 {
-	tlb_switch(tlb, asid, false);
-	if (global)
+	if (global) {
 		tlb->ctx_global = tlb->ctx_next++;
+		memset(tlb->ctx, 0, sizeof(tlb->ctx));
+	}
+	tlb_switch(tlb, asid, false);
+}
+
+void tlb_flush_asid(struct sim_tlb *tlb, unsigned asid)
+{
+	bool current = tlb->ctx[asid] == tlb->ctx_current;
+
+	tlb->ctx[asid] = tlb->ctx_next++;
+	if (current)
+		tlb->ctx_current = tlb->ctx[asid];
+}
+
+void tlb_flush_asid_page(struct sim_tlb *tlb, unsigned asid, uaddr_t addr)
+{
+	uint64_t current = tlb->ctx_current;
+
+	/* an id never loaded here has no context, and no entry */
+	tlb->ctx_current = tlb->ctx[asid] ? tlb->ctx[asid] : ~0ull;
+	tlb_flush_page(tlb, addr);
+	tlb->ctx_current = current;
 }
 
 static bool entry_live(const struct sim_tlb *tlb, const struct sim_tlb_entry *e)
@@ -126,6 +147,7 @@ void tlb_insert(struct sim_cpu *cpu, uaddr_t addr, const struct sim_walk *w)
 	e->ctx = w->global ? tlb->ctx_global : tlb->ctx_current;
 	e->frame = w->phys & ~(paddr_t)0xfff;
 	e->shift = (uint8_t)w->page_shift;
+	e->attr = (uint16_t)w->attr;
 	e->flags = (uint8_t)((w->writable ? TLB_WRITE : 0) |
 			     (w->user ? TLB_USER : 0) | (w->nx ? TLB_NX : 0) |
 			     (w->dirty ? TLB_DIRTY : 0) |
