@@ -155,6 +155,20 @@ struct far_ends {
 	int console, report, log, errors, init;
 };
 
+/* Words of $QUIRE_QEMU_ARGS, for who wants to look at the machine. */
+static void add_more(struct args *a)
+{
+	const char *p = getenv("QUIRE_QEMU_ARGS");
+
+	while (p && *p) {
+		size_t n = strcspn(p, " ");
+
+		if (n)
+			add(a, "%.*s", (int)n, p);
+		p += n + (p[n] == ' ');
+	}
+}
+
 static void build_args(struct args *a, const struct run_options *o,
 		       const char *kernel, const struct far_ends *far)
 {
@@ -185,6 +199,7 @@ static void build_args(struct args *a, const struct run_options *o,
 	add_share(a, "root", o->root, true);
 	if (o->share)
 		add_share(a, "share", o->share, false);
+	add_more(a);
 }
 
 /* A pair of connected sockets: *near is closed on exec, *far is not. */

@@ -177,7 +177,7 @@ extern const unsigned this_format; /* ON_* */
 struct options {
 	bool all, json, source;
 	unsigned levels;
-	const char *kernel; /* for entry, or NULL */
+	const char *arch; /* as --arch said */
 };
 
 /* A fault that was run, from before to after. */
@@ -200,6 +200,9 @@ void show_story_json(const struct story *s, const struct options *o, FILE *f);
 /* What the access came to, in words. */
 void outcome_text(const struct story *s, char *text, size_t size);
 const char *access_name(const struct scenario *s);
+
+/* entry.c: the exception entry of the kernel.  Ends the program on failure. */
+void explain_entry(const struct options *o);
 
 /* snprintf at the end of text. */
 void append(char *text, size_t size, const char *format, ...)

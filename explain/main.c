@@ -182,6 +182,10 @@ static void list(void)
 		if (is_there(&scenarios[i]))
 			printf("%-18s %s\n", scenarios[i].name,
 			       scenarios[i].tells);
+	if (this_format & (ON_X86_64 | ON_ARM))
+		printf("%-18s %s\n", "entry",
+		       "the kernel's exception entry, instruction by "
+		       "instruction, in QEMU");
 }
 
 /* The scenario of this name; or all that end in the kind of this name. */
@@ -233,10 +237,13 @@ static int levels_option(char **argv, struct options *o)
 	return v == argv[1] ? 2 : 1;
 }
 
-/* --arch was looked at by quire, which has started this program. */
-static int arch_option(char **argv)
+/* quire has looked at --arch, and so started this program. */
+static int arch_option(char **argv, struct options *o)
 {
-	return argv[0][6] == '=' || !argv[1] ? 1 : 2;
+	o->arch = argv[0][6] == '=' ? argv[0] + 7 : argv[1];
+	if (!o->arch)
+		die("--arch needs a value");
+	return o->arch == argv[1] ? 2 : 1;
 }
 
 /* Is it --NAME or --NAME=VALUE? */
@@ -258,7 +265,7 @@ static int parse(int argc, char **argv, struct options *o)
 			continue;
 		}
 		if (takes_value(argv[i], "--arch")) {
-			i += arch_option(argv + i);
+			i += arch_option(argv + i, o);
 			continue;
 		}
 		if (is_option(argv[i], 'a', "all"))
@@ -284,7 +291,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {0};
+	struct options o = {.arch = this_arch};
 	bool ok = true;
 	int i = parse(argc, argv, &o);
 
@@ -292,7 +299,10 @@ int main(int argc, char **argv)
 		return fflush(stdout) == 0 ? 0 : EXIT_QUIRE;
 	symbols_init();
 	for (; i < argc; i++)
-		ok &= explain_named(argv[i], &o);
+		if (strcmp(argv[i], "entry") == 0)
+			explain_entry(&o);
+		else
+			ok &= explain_named(argv[i], &o);
 	if (fflush(stdout) != 0)
 		die("cannot write to standard output");
 	return ok ? 0 : 1;

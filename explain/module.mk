@@ -31,5 +31,12 @@ endef
 $(foreach f,$(EXPLAIN_FORMATS),$(eval $(call explain_format,$(f),$(if \
 	$(filter x86_64,$(f)),explain,explain-$(f)))))
 
+# The program of `quire explain entry`, far from where any kernel code is.
+$(B)/explain/entry-x86_64: explain/program/x86_64.S
+	@mkdir -p $(@D)
+	$(Q)gcc -nostdlib -static -Wl,-Ttext=0x10000000 -Wl,--build-id=none \
+		-o $@ $<
+
 EXPLAIN_PROGRAMS := $(foreach f,$(EXPLAIN_FORMATS),$(call explain_program,$(f)))
+EXPLAIN_PROGRAMS += $(B)/explain/entry-x86_64
 ALL_TARGETS += $(EXPLAIN_PROGRAMS)

@@ -106,22 +106,57 @@ static void show_call(const struct node *n, const struct options *o, FILE *f)
 	fputc('\n', f);
 }
 
+/* Nothing was decided or changed in it. */
+static bool is_quiet(const struct node *n)
+{
+	for (const struct node *c = n->child; c; c = c->next)
+		if (c->kind != NODE_CALL || !is_quiet(c))
+			return false;
+	return true;
+}
+
+static void show_more(unsigned n, const char *name, unsigned depth, FILE *f)
+{
+	if (n)
+		fprintf(f, "%*s%s, %u time%s more\n", 2 * (int)depth, "", name,
+			n, n == 1 ? "" : "s");
+}
+
+/*
+ * What happened in `parent`.  A function that is called over and over with
+ * nothing to tell is shown once and counted.
+ */
 static void show_nodes(const struct node *parent, unsigned depth,
 		       const struct options *o, FILE *f)
 {
+	const struct function *last = NULL;
+	unsigned more = 0;
+
 	for (const struct node *n = parent->child; n; n = n->next) {
 		bool shown = n->kind != NODE_CALL || n->structural || o->all;
 
-		if (shown)
-			fprintf(f, "%*s", 2 * (int)depth, "");
+		if (!shown) { /* what it changed is told by who called it */
+			show_nodes(n, depth, o, f);
+			continue;
+		}
+		if (n->kind == NODE_CALL && n->function == last && !o->all &&
+		    is_quiet(n)) {
+			more++;
+			continue;
+		}
+		show_more(more, last ? last->name : "", depth, f);
+		more = 0;
+		last = n->kind == NODE_CALL ? n->function : NULL;
+		fprintf(f, "%*s", 2 * (int)depth, "");
 		if (n->kind == NODE_STEP)
 			fprintf(f, "- %s\n", n->step);
 		else if (n->kind == NODE_CHANGE)
 			show_change(n, f);
-		else if (shown)
+		else
 			show_call(n, o, f);
-		show_nodes(n, shown ? depth + 1 : depth, o, f);
+		show_nodes(n, depth + 1, o, f);
 	}
+	show_more(more, last ? last->name : "", depth, f);
 }
 
 /* ------------------------------------------------------------------ tables */

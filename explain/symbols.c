@@ -195,9 +195,8 @@ static void name_the_number(struct fact_type *type, const char *name,
 		return;
 	if (strcmp(name, "flags") == 0 && f->result.kind == FACT_FAULT)
 		type->kind = FACT_ACCESS;
-	if (strncmp(f->file, "arch/", 5) == 0 &&
-	    (strncmp(name, "error", 5) == 0 || strcmp(name, "fsr") == 0 ||
-	     strcmp(name, "ifsr") == 0))
+	if (strcmp(name, "error") == 0 || strcmp(name, "error_code") == 0 ||
+	    strcmp(name, "fsr") == 0 || strcmp(name, "ifsr") == 0)
 		type->kind = FACT_ERROR;
 }
 
