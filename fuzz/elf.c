@@ -33,7 +33,8 @@ static void check_image(const struct elf_image *m, uint64_t size)
 }
 
 /* As the loader does it: the header, then the program headers by themselves. */
-static bool kernel_takes(const uint8_t *data, size_t size, uint64_t *entry)
+static bool kernel_takes(const uint8_t *data, size_t size, unsigned machine,
+			 uint64_t *entry)
 {
 	size_t head = size < ELF_HEADER_SIZE ? size : ELF_HEADER_SIZE;
 	uint8_t *first = malloc(head ? head : 1), *rest;
@@ -43,9 +44,9 @@ static bool kernel_takes(const uint8_t *data, size_t size, uint64_t *entry)
 	bool taken = false;
 
 	memcpy(first, data, head);
-	if (elf_read_header(first, head, &h) != 0)
+	if (elf_read_header(first, head, machine, &h) != 0)
 		goto out;
-	bytes = (size_t)h.phnum * ELF_PHDR_SIZE;
+	bytes = (size_t)h.phnum * h.phdr_size;
 	*entry = h.entry;
 	if (h.phoff > size || bytes > size - h.phoff)
 		goto out;
@@ -74,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_EXPECT(s.interp_len <= size &&
 			    s.interp_offset <= size - s.interp_len);
 	}
-	if (kernel_takes(data, size, &entry))
+	if (kernel_takes(data, size, ELF_MACHINE_X86_64, &entry))
 		FUZZ_EXPECT(v == ELF_FINE || entry == 0);
+	(void)kernel_takes(data, size, ELF_MACHINE_ARM, &entry);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elf.c - what an ELF64 file's headers say, checked before anyone believes it.
+ * elf.c - what an ELF file's headers say, checked before anyone believes it.
  *
  * The file is user's data: each number is bounded here, so that the loader
  * (exec.c) can add and map without overflow.  No locks, no allocation.
@@ -30,29 +30,62 @@ static uint64_t get64(const uint8_t *p)
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-int elf_read_header(const void *buf, size_t len, struct elf_header *h)
+/*
+ * Where the fields lie.  The classes differ in the width of addresses and
+ * offsets, and a program header of 64 bits has its flags further up.
+ */
+#define EHDR32_SIZE 52u
+#define PHDR32_SIZE 32u
+
+int elf_read_header(const void *buf, size_t len, unsigned machine,
+		    struct elf_header *h)
 {
-	const uint8_t *p = buf;
+	const uint8_t *p = buf, *tail;
 	uint16_t type;
 
-	if (len < ELF_HEADER_SIZE)
+	h->is32 = machine == ELF_MACHINE_ARM;
+	h->phdr_size = h->is32 ? PHDR32_SIZE : ELF_PHDR_SIZE;
+	if (len < (h->is32 ? EHDR32_SIZE : ELF_HEADER_SIZE))
 		return -ENOEXEC_;
-	/* magic, class 64, little-endian, version 1 */
+	/* magic, class, little-endian, version 1 */
 	if (p[0] != 0x7f || p[1] != 'E' || p[2] != 'L' || p[3] != 'F' ||
-	    p[4] != 2 || p[5] != 1 || p[6] != 1)
+	    p[4] != (h->is32 ? 1 : 2) || p[5] != 1 || p[6] != 1)
 		return -ENOEXEC_;
 	type = get16(p + 16);
-	if ((type != 2 && type != 3) || get16(p + 18) != 62)
+	if ((type != 2 && type != 3) || get16(p + 18) != machine)
 		return -ENOEXEC_;
-	if (get16(p + 54) != ELF_PHDR_SIZE)
+	tail = p + (h->is32 ? 42 : 54); /* phentsize, phnum */
+	if (get16(tail) != h->phdr_size)
 		return -ENOEXEC_;
 	h->pie = type == 3;
-	h->entry = get64(p + 24);
-	h->phoff = get64(p + 32);
-	h->phnum = get16(p + 56);
+	h->entry = h->is32 ? get32(p + 24) : get64(p + 24);
+	h->phoff = h->is32 ? get32(p + 28) : get64(p + 32);
+	h->phnum = get16(tail + 2);
 	if (h->phnum == 0 || h->phnum > ELF_MAX_PHDRS || h->phoff > 1ull << 62)
 		return -ENOEXEC_;
+	/* ARM: bit 0 means Thumb code, other code lies at words */
+	if (machine == ELF_MACHINE_ARM && (h->entry & 3) == 2)
+		return -ENOEXEC_;
 	return 0;
+}
+
+/* One program header: its type. */
+static uint32_t read_phdr(const uint8_t *p, bool is32, struct elf_segment *s)
+{
+	if (is32) {
+		s->offset = get32(p + 4);
+		s->vaddr = get32(p + 8);
+		s->filesz = get32(p + 16);
+		s->memsz = get32(p + 20);
+		s->flags = get32(p + 24);
+	} else {
+		s->flags = get32(p + 4);
+		s->offset = get64(p + 8);
+		s->vaddr = get64(p + 16);
+		s->filesz = get64(p + 32);
+		s->memsz = get64(p + 40);
+	}
+	return get32(p);
 }
 
 /* One PT_LOAD.  They come in ascending order and do not overlap. */
@@ -108,19 +141,15 @@ int elf_read_segments(const void *buf, size_t len, const struct elf_header *h,
 	uint32_t type;
 	unsigned i;
 
-	if (len / ELF_PHDR_SIZE < h->phnum)
+	if (len / h->phdr_size < h->phnum)
 		return -ENOEXEC_;
 	im->nr_load = 0;
 	im->low = im->high = 0;
-	im->interp_len = im->interp_off = 0;
+	im->interp_len = 0;
+	im->interp_off = 0;
 	im->exec_stack = false;
-	for (i = 0; i < h->phnum; i++, p += ELF_PHDR_SIZE) {
-		type = get32(p);
-		s.flags = get32(p + 4);
-		s.offset = get64(p + 8);
-		s.vaddr = get64(p + 16);
-		s.filesz = get64(p + 32);
-		s.memsz = get64(p + 40);
+	for (i = 0; i < h->phnum; i++, p += h->phdr_size) {
+		type = read_phdr(p, h->is32, &s);
 		if (type == PT_LOAD && add_load(im, &s, file_size, limit))
 			return -ENOEXEC_;
 		if (type == PT_GNU_STACK)
@@ -132,7 +161,7 @@ int elf_read_segments(const void *buf, size_t len, const struct elf_header *h,
 			    s.filesz > file_size - s.offset)
 				return -ENOEXEC_;
 			im->interp_off = s.offset;
-			im->interp_len = s.filesz;
+			im->interp_len = (size_t)s.filesz;
 		}
 	}
 	if (!im->nr_load)

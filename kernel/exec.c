@@ -2,12 +2,12 @@
 /*
  * exec.c - execve(2): a fresh address space with a program in it.
  *
- *   0x7fff'ffff'f000  stack: strings, auxiliary vector, envp, argv, argc
- *            |        grows down
- *   0x7fff'f7ff'f000  mmap area, downwards: the interpreter (ld.so), libraries
+ *   ABI_STACK_TOP  stack: strings, auxiliary vector, envp, argv, argc
+ *            |     grows down
+ *   128 MiB lower  mmap area, downwards: the interpreter (ld.so), libraries
  *            |
- *   0x5555'5555'4000  position-independent programs, then brk
- *   0x0000'0040'0000  others, at their own addresses, then brk
+ *   ABI_PIE_BASE   position-independent programs, then brk
+ *   elsewhere      others, at their own addresses, then brk
  *
  * Placement is the same in every run: what a program's faults cost is to be
  * repeatable.  Everything that can fail happens on a new mm_struct that nobody
@@ -19,19 +19,19 @@
 #include "exec.h"
 #include "elf.h"
 #include "kerrno.h"
+#include "krandom.h"
 #include "proc.h"
 #include "vfs.h"
-#include <asm/ptrace.h>
+#include <arch_abi.h>
+#include <arch_regs.h>
 
-#define PAGE	       4096ull
-#define STACK_TOP      0x00007ffffffff000ull
-#define USER_LIMIT     0x00007ffffffff000ull
-#define PIE_BASE       0x0000555555554000ull
-#define STACK_EXTRA    (128ull << 10) /* mapped below the strings at start */
+#define PAGE	       ((uaddr_t)4096)
+#define STACK_EXTRA    (128u << 10) /* mapped below the strings at start */
 #define ARG_MAX_BYTES  (2u << 20)     /* execve(2): a quarter of 8 MiB */
 #define ARG_MAX_STRING (128u << 10)
 
-/* Auxiliary vector types: getauxval(3), System V ABI AMD64 supplement 3.4.3 */
+/* Auxiliary vector types: getauxval(3), System V ABI AMD64 supplement 3.4.3.  Its
+ * entries, and the pointers around it, are words. */
 enum {
 	AT_NULL = 0,
 	AT_PHDR = 3,
@@ -64,14 +64,12 @@ struct binprm {
 	struct mm_struct *mm;
 	struct elf_header eh;
 	struct elf_image *image; /* of the program, then of its interpreter */
-	uint64_t bias, phdr, entry, interp_base, start;
-	uint64_t end_bss;
-	uint64_t start_code, end_code, start_data, end_data;
-	uint64_t sp;
+	uaddr_t bias, phdr, entry, interp_base, start;
+	uaddr_t end_bss;
+	uaddr_t start_code, end_code, start_data, end_data;
+	uaddr_t sp;
 };
-
-void random_bytes(void *buf, size_t n); /* sys_misc.c */
-uint64_t exec_hwcap(void);		/* the processor's cpu.c */
+#define WORD sizeof(uaddr_t)
 
 /* ------------------------------------------------- arguments, gathered */
 
@@ -132,11 +130,11 @@ void exec_free_args(struct exec_args *a)
 static int args_from_user(struct exec_args *a, uaddr_t vec, bool env)
 {
 	char *tmp = kmalloc(ARG_MAX_STRING);
-	uint64_t p;
+	uaddr_t p;
 	long n;
 	int err = tmp ? 0 : -ENOMEM;
 
-	for (; !err && vec; vec += 8) {
+	for (; !err && vec; vec += WORD) {
 		err = get_user(&p, vec);
 		if (err || !p)
 			break;
@@ -248,7 +246,7 @@ static unsigned seg_prot(const struct elf_segment *s)
 
 /* Zero the last file page from the end of the data on: all of it, since ld.so
  * hands out what lies behind its own bss as fresh memory. */
-static int clear_tail(struct mm_struct *mm, uint64_t from, uint64_t to)
+static int clear_tail(struct mm_struct *mm, uaddr_t from, uaddr_t to)
 {
 	static const char zero[PAGE];
 
@@ -258,22 +256,24 @@ static int clear_tail(struct mm_struct *mm, uint64_t from, uint64_t to)
 }
 
 static int map_segment(struct binprm *b, struct file *f,
-		       const struct elf_segment *s, uint64_t bias)
+		       const struct elf_segment *s, uaddr_t bias)
 {
-	uint64_t start = (s->vaddr + bias) & ~(PAGE - 1);
-	uint64_t skew = s->vaddr & (PAGE - 1);
-	uint64_t file_end = s->vaddr + bias + s->filesz;
-	uint64_t mem_end = s->vaddr + bias + s->memsz;
-	uint64_t zero_from = K_ALIGN_UP(file_end, PAGE);
+	/* The reader has seen to it that all of these fit into the user's
+	 * half, and that filesz is at most memsz. */
+	uaddr_t vaddr = (uaddr_t)s->vaddr + bias;
+	uaddr_t filesz = (uaddr_t)s->filesz, memsz = (uaddr_t)s->memsz;
+	uaddr_t skew = vaddr & (PAGE - 1), start = vaddr - skew;
+	uaddr_t file_end = vaddr + filesz, mem_end = vaddr + memsz;
+	uaddr_t zero_from = K_ALIGN_UP(file_end, PAGE);
 	sreg_t r;
 
-	if (s->filesz) {
-		r = quire_mmap(b->mm, start, skew + s->filesz, seg_prot(s),
+	if (filesz) {
+		r = quire_mmap(b->mm, start, skew + filesz, seg_prot(s),
 			       MAP_PRIVATE | MAP_FIXED, &f->qf,
 			       s->offset - skew);
-		if (r < 0)
+		if (is_errno(r))
 			return (int)r;
-		if (s->memsz > s->filesz && (file_end & (PAGE - 1)) &&
+		if (memsz > filesz && (file_end & (PAGE - 1)) &&
 		    (s->flags & ELF_PF_W) &&
 		    clear_tail(b->mm, file_end, zero_from))
 			return -ENOMEM;
@@ -284,7 +284,7 @@ static int map_segment(struct binprm *b, struct file *f,
 		r = quire_mmap(
 			b->mm, zero_from, mem_end - zero_from, seg_prot(s),
 			MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS, NULL, 0);
-		if (r < 0)
+		if (is_errno(r))
 			return (int)r;
 	}
 	return 0;
@@ -297,11 +297,11 @@ static int read_image(struct binprm *b, struct file *f, const char *head,
 	size_t n;
 	char *ph;
 	long got;
-	int err = elf_read_header(head, head_len, &b->eh);
+	int err = elf_read_header(head, head_len, ABI_ELF_MACHINE, &b->eh);
 
 	if (err)
 		return err;
-	n = b->eh.phnum * ELF_PHDR_SIZE;
+	n = b->eh.phnum * b->eh.phdr_size;
 	ph = kmalloc(n);
 	if (!ph)
 		return -ENOMEM;
@@ -309,12 +309,12 @@ static int read_image(struct binprm *b, struct file *f, const char *head,
 	err = got < 0 ? (int)got
 		      : elf_read_segments(ph, (size_t)got, &b->eh,
 					  quire_mapping_get_size(f->qf.mapping),
-					  USER_LIMIT - PIE_BASE, b->image);
+					  ABI_USER_LIMIT - ABI_PIE_BASE, b->image);
 	kfree(ph);
 	return err;
 }
 
-static int map_image(struct binprm *b, struct file *f, uint64_t bias)
+static int map_image(struct binprm *b, struct file *f, uaddr_t bias)
 {
 	unsigned i;
 	int err = 0;
@@ -329,24 +329,25 @@ static void note_extent(struct binprm *b)
 {
 	unsigned i;
 
-	b->start_code = b->start_data = UINT64_MAX;
+	b->start_code = b->start_data = (uaddr_t)-1;
 	for (i = 0; i < b->image->nr_load; i++) {
 		const struct elf_segment *s = &b->image->load[i];
-		uint64_t a = s->vaddr + b->bias;
+		uaddr_t a = (uaddr_t)s->vaddr + b->bias;
+		uaddr_t file_end = a + (uaddr_t)s->filesz;
 
 		if (s->flags & ELF_PF_X) {
 			b->start_code = K_MIN(b->start_code, a);
-			b->end_code = K_MAX(b->end_code, a + s->filesz);
+			b->end_code = K_MAX(b->end_code, file_end);
 		}
 		if (s->flags & ELF_PF_W) {
 			b->start_data = K_MIN(b->start_data, a);
-			b->end_data = K_MAX(b->end_data, a + s->filesz);
+			b->end_data = K_MAX(b->end_data, file_end);
 		}
-		b->end_bss = K_MAX(b->end_bss, a + s->memsz);
+		b->end_bss = K_MAX(b->end_bss, a + (uaddr_t)s->memsz);
 	}
-	if (b->start_data == UINT64_MAX)
+	if (b->start_data == (uaddr_t)-1)
 		b->start_data = b->end_data = b->end_bss;
-	if (b->start_code == UINT64_MAX)
+	if (b->start_code == (uaddr_t)-1)
 		b->start_code = b->end_code = b->bias;
 }
 
@@ -355,6 +356,7 @@ static int map_interp(struct binprm *b, const char *name)
 {
 	struct file *f = vfs_open_exec(-100, name, 0);
 	char head[ELF_HEADER_SIZE];
+	uaddr_t span;
 	sreg_t base;
 	long n;
 	int err;
@@ -367,21 +369,21 @@ static int map_interp(struct binprm *b, const char *name)
 		goto out;
 	if (!b->eh.pie) {
 		b->interp_base = 0;
-		b->start = b->eh.entry;
+		b->start = (uaddr_t)b->eh.entry;
 		err = map_image(b, f, 0);
 		goto out;
 	}
 	/* find room for all of it, then put the segments over it */
-	base = quire_mmap(b->mm, 0, b->image->high - b->image->low, PROT_NONE,
+	span = (uaddr_t)(b->image->high - b->image->low);
+	base = quire_mmap(b->mm, 0, span, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
-	if (base < 0) {
+	if (is_errno(base)) {
 		err = (int)base;
 		goto out;
 	}
-	err = quire_munmap(b->mm, (uaddr_t)base,
-			   b->image->high - b->image->low);
-	b->interp_base = (uint64_t)base - b->image->low;
-	b->start = b->eh.entry + b->interp_base;
+	err = quire_munmap(b->mm, (uaddr_t)base, span);
+	b->interp_base = (uaddr_t)base - (uaddr_t)b->image->low;
+	b->start = (uaddr_t)b->eh.entry + b->interp_base;
 	if (!err)
 		err = map_image(b, f, b->interp_base);
 out:
@@ -389,15 +391,15 @@ out:
 	return err;
 }
 
-static void set_layout(struct binprm *b, uint64_t arg_start, uint64_t env_start,
-		       uint64_t env_end)
+static void set_layout(struct binprm *b, uaddr_t arg_start, uaddr_t env_start,
+		       uaddr_t env_end)
 {
 	struct quire_mm_layout l = {0};
 	uint64_t gap = task_rlimit(RLIMIT_STACK);
 
 	gap = K_MAX(gap, 128ull << 20);
-	gap = K_MIN(gap, STACK_TOP / 6 * 5);
-	l.mmap_base = (STACK_TOP - gap) & ~(PAGE - 1);
+	gap = K_MIN(gap, ABI_STACK_TOP / 6 * 5);
+	l.mmap_base = (ABI_STACK_TOP - (uaddr_t)gap) & ~(PAGE - 1);
 	l.topdown = true;
 	l.start_brk = K_ALIGN_UP(b->end_bss, PAGE);
 	l.start_code = b->start_code;
@@ -414,25 +416,26 @@ static void set_layout(struct binprm *b, uint64_t arg_start, uint64_t env_start,
 
 /* ------------------------------------------------------------- the stack */
 
-static size_t fill_auxv(struct binprm *b, uint64_t *v, uint64_t execfn,
-			uint64_t platform, uint64_t random)
+static size_t fill_auxv(struct binprm *b, uaddr_t *v, uaddr_t execfn,
+			uaddr_t platform, uaddr_t random)
 {
 	const struct cred *c = &current->proc->cred;
-	const uint64_t aux[][2] = {
+	const uaddr_t aux[][2] = {
 		{AT_HWCAP, exec_hwcap()},  {AT_PAGESZ, PAGE},
 		{AT_CLKTCK, 100},	   {AT_PHDR, b->phdr},
-		{AT_PHENT, ELF_PHDR_SIZE}, {AT_PHNUM, b->eh.phnum},
+		{AT_PHENT, b->eh.phdr_size}, {AT_PHNUM, b->eh.phnum},
 		{AT_BASE, b->interp_base}, {AT_FLAGS, 0},
 		{AT_ENTRY, b->entry},	   {AT_UID, c->uid},
 		{AT_EUID, c->euid},	   {AT_GID, c->gid},
 		{AT_EGID, c->egid},	   {AT_SECURE, 0},
-		{AT_RANDOM, random},	   {AT_HWCAP2, 0},
+		{AT_RANDOM, random},	   {AT_HWCAP2, exec_hwcap2()},
 		{AT_EXECFN, execfn},	   {AT_PLATFORM, platform},
-		{AT_MINSIGSTKSZ, 4096},	   {AT_NULL, 0},
+		{ABI_MINSIGSTKSZ ? AT_MINSIGSTKSZ : AT_NULL, ABI_MINSIGSTKSZ},
+		{AT_NULL, 0},
 	};
 
 	memcpy(v, aux, sizeof(aux));
-	return sizeof(aux) / 8;
+	return sizeof(aux) / WORD;
 }
 
 /*
@@ -442,9 +445,11 @@ static size_t fill_auxv(struct binprm *b, uint64_t *v, uint64_t execfn,
 static int fill_stack(struct binprm *b, unsigned phnum)
 {
 	struct exec_args *a = b->args;
-	uint64_t top = STACK_TOP - 8, execfn, strings, platform, random, env;
+	const char *platform_name = ABI_PLATFORM;
+	uaddr_t top = ABI_STACK_TOP - 8, execfn, strings, platform, random, env;
 	size_t words = 1 + a->argc + 1 + a->envc + 1 + 2 * 24, n = 0, len;
-	uint64_t *v = kmalloc(words * 8);
+	size_t platform_len = strlen(platform_name) + 1;
+	uaddr_t *v = kmalloc(words * WORD);
 	const char *s = a->buf;
 	char rnd[16];
 	unsigned i;
@@ -456,25 +461,26 @@ static int fill_stack(struct binprm *b, unsigned phnum)
 	execfn = top - len;
 	strings = execfn - a->len;
 	platform = strings - 8;
-	random = (platform - 16) & ~15ull;
+	random = (platform - 16) & ~(uaddr_t)15;
 	random_bytes(rnd, sizeof(rnd));
 	if (quire_mm_write(b->mm, execfn, b->path, len, false) != len ||
 	    quire_mm_write(b->mm, strings, a->buf, a->len, false) != a->len ||
-	    quire_mm_write(b->mm, platform, "x86_64", 7, false) != 7 ||
+	    quire_mm_write(b->mm, platform, platform_name, platform_len,
+			   false) != platform_len ||
 	    quire_mm_write(b->mm, random, rnd, 16, false) != 16)
 		goto out;
 	v[n++] = a->argc;
 	for (i = 0; i < a->argc; i++, s += strlen(s) + 1)
-		v[n++] = strings + (uint64_t)(s - a->buf);
+		v[n++] = strings + (uaddr_t)(s - a->buf);
 	v[n++] = 0;
 	env = strings + a->env_at;
 	for (i = 0; i < a->envc; i++, s += strlen(s) + 1)
-		v[n++] = strings + (uint64_t)(s - a->buf);
+		v[n++] = strings + (uaddr_t)(s - a->buf);
 	v[n++] = 0;
 	b->eh.phnum = phnum;
 	n += fill_auxv(b, v + n, execfn, platform, random);
-	b->sp = (random - n * 8) & ~15ull;
-	if (quire_mm_write(b->mm, b->sp, v, n * 8, false) != n * 8)
+	b->sp = (random - n * WORD) & ~(uaddr_t)15;
+	if (quire_mm_write(b->mm, b->sp, v, n * WORD, false) != n * WORD)
 		goto out;
 	set_layout(b, strings, env, strings + a->len);
 	err = 0;
@@ -490,7 +496,7 @@ out:
 static int load_program(struct binprm *b)
 {
 	char *interp = NULL;
-	uint64_t stack;
+	uaddr_t stack;
 	unsigned phnum;
 	long n;
 	int err = read_image(b, b->file, b->head, (size_t)b->head_len);
@@ -512,17 +518,19 @@ static int load_program(struct binprm *b)
 	err = -ENOMEM;
 	if (!b->mm)
 		goto out;
-	b->bias = b->eh.pie ? PIE_BASE - b->image->low : 0;
-	b->entry = b->start = b->eh.entry + b->bias;
-	b->phdr = b->image->phdr_vaddr ? b->image->phdr_vaddr + b->bias : 0;
+	b->bias = b->eh.pie ? ABI_PIE_BASE - (uaddr_t)b->image->low : 0;
+	b->entry = b->start = (uaddr_t)b->eh.entry + b->bias;
+	b->phdr = b->image->phdr_vaddr
+			  ? (uaddr_t)b->image->phdr_vaddr + b->bias
+			  : 0;
 	phnum = b->eh.phnum;
 	note_extent(b);
 	set_layout(b, 0, 0, 0);
 	stack = K_ALIGN_UP(b->args->len + strlen(b->path) + 4096 +
-				   8ull * (b->args->argc + b->args->envc),
+				   WORD * (b->args->argc + b->args->envc),
 			   PAGE) +
 		STACK_EXTRA;
-	err = quire_mm_stack(b->mm, STACK_TOP, stack,
+	err = quire_mm_stack(b->mm, ABI_STACK_TOP, stack,
 			     PROT_READ | PROT_WRITE |
 				     (b->image->exec_stack ? PROT_EXEC : 0));
 	if (!err)
@@ -565,12 +573,7 @@ static void enter_program(struct binprm *b)
 	b->mm = NULL;
 	exec_reset_task(name ? name + 1 : b->path, b->file);
 	b->file = NULL;
-	memset(r, 0, sizeof(*r));
-	r->ip = b->start;
-	r->sp = b->sp;
-	r->cs = 0x33; /* the user segments of cpu.h */
-	r->ss = 0x2b;
-	r->flags = X86_EFLAGS_IF;
+	regs_start(r, b->start, b->sp);
 }
 
 int do_execve(int dirfd, const char *path, struct exec_args *args,

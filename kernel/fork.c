@@ -14,6 +14,7 @@
 #include "cpu.h"
 #include "proc.h"
 #include "vfs.h"
+#include <arch_regs.h>
 
 static void prepare_stack(struct task *t, const struct pt_regs *regs,
 			  void (*fn)(void *), void *arg)
@@ -337,9 +338,9 @@ long do_clone(const struct kclone *a)
 	t->qt.id = (uint32_t)t->tid;
 	prepare_stack(t, task_regs(current), child_start, t);
 	regs = task_regs(t);
-	regs->ax = 0;
+	regs_set_result(regs, 0);
 	if (a->stack)
-		regs->sp = a->stack;
+		regs_set_sp(regs, a->stack);
 	err = publish(t, a->flags);
 	if (err)
 		goto fail;
@@ -381,9 +382,9 @@ long sys_vfork(void)
 	return do_clone(&a);
 }
 
-long sys_clone(uint64_t flags, uaddr_t stack, uaddr_t ptid, uaddr_t ctid,
+long sys_clone(unsigned long flags, uaddr_t stack, uaddr_t ptid, uaddr_t ctid,
 	       uaddr_t tls);
-long sys_clone(uint64_t flags, uaddr_t stack, uaddr_t ptid, uaddr_t ctid,
+long sys_clone(unsigned long flags, uaddr_t stack, uaddr_t ptid, uaddr_t ctid,
 	       uaddr_t tls)
 {
 	struct kclone a = {.flags = flags & 0xffffff00u,
@@ -402,6 +403,15 @@ struct user_clone_args {
 		stack_size, tls, set_tid, set_tid_size, cgroup;
 };
 
+/* The same with the last two exchanged, as several processors have it. */
+long sys_clone_tls_first(unsigned long flags, uaddr_t stack, uaddr_t ptid,
+			 uaddr_t tls, uaddr_t ctid);
+long sys_clone_tls_first(unsigned long flags, uaddr_t stack, uaddr_t ptid,
+			 uaddr_t tls, uaddr_t ctid)
+{
+	return sys_clone(flags, stack, ptid, ctid, tls);
+}
+
 long sys_clone3(uaddr_t uargs, size_t size);
 long sys_clone3(uaddr_t uargs, size_t size)
 {
@@ -418,10 +428,10 @@ long sys_clone3(uaddr_t uargs, size_t size)
 	if ((u.flags & (CLONE_THREAD | CLONE_PARENT)) && u.exit_signal)
 		return -EINVAL;
 	a.flags = u.flags;
-	a.stack = u.stack ? u.stack + u.stack_size : 0;
-	a.ptid = u.parent_tid;
-	a.ctid = u.child_tid;
-	a.tls = u.tls;
+	a.stack = u.stack ? (uaddr_t)(u.stack + u.stack_size) : 0;
+	a.ptid = (uaddr_t)u.parent_tid;
+	a.ctid = (uaddr_t)u.child_tid;
+	a.tls = (uaddr_t)u.tls;
 	a.exit_signal = (int)u.exit_signal;
 	return do_clone(&a);
 }

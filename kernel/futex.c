@@ -437,16 +437,16 @@ static int futex_deadline(uaddr_t uts, int cmd, bool realtime,
 /* A timed wait that a signal broke goes on with the same deadline. */
 static long futex_restart(struct task *t)
 {
-	long ret = futex_wait(t->restart.a, t->restart.e & 1,
+	long ret = futex_wait((uaddr_t)t->restart.a, t->restart.e & 1,
 			      (uint32_t)t->restart.b, (uint32_t)t->restart.c,
 			      t->restart.d);
 
 	return ret == -ERESTARTSYS ? -ERESTART_RESTARTBLOCK : ret;
 }
 
-long sys_futex(uaddr_t addr, int op, uint32_t val, uint64_t time, uaddr_t addr2,
+long sys_futex(uaddr_t addr, int op, uint32_t val, uaddr_t time, uaddr_t addr2,
 	       uint32_t val3);
-long sys_futex(uaddr_t addr, int op, uint32_t val, uint64_t time, uaddr_t addr2,
+long sys_futex(uaddr_t addr, int op, uint32_t val, uaddr_t time, uaddr_t addr2,
 	       uint32_t val3)
 {
 	int cmd = op & ~(FUTEX_PRIVATE | FUTEX_CLOCK_REALTIME);
@@ -519,26 +519,26 @@ static void robust_death(uaddr_t addr, uint32_t tid)
 
 static void robust_walk(struct task *t)
 {
-	uint64_t head = t->robust_list, entry, next, pending;
-	int64_t off;
+	uaddr_t head = t->robust_list, entry, next, pending;
+	uaddr_t off; /* may be negative */
 	unsigned n;
 
-	if (get_user(&entry, head) || get_user(&off, head + 8) ||
-	    get_user(&pending, head + 16))
+	if (get_user(&entry, head) || get_user(&off, head + sizeof(off)) ||
+	    get_user(&pending, head + 2 * sizeof(off)))
 		return;
 	for (n = 0; entry != head && n < ROBUST_LIMIT; n++) {
 		/* read on before the entry is given away */
-		bool bad = get_user(&next, entry & ~1ull) != 0;
+		bool bad = get_user(&next, entry & ~(uaddr_t)1) != 0;
 
 		if (entry != pending)
-			robust_death((entry & ~1ull) + (uint64_t)off,
+			robust_death((entry & ~(uaddr_t)1) + off,
 				     (uint32_t)t->tid);
 		if (bad)
 			return;
 		entry = next;
 	}
 	if (pending)
-		robust_death((pending & ~1ull) + (uint64_t)off,
+		robust_death((pending & ~(uaddr_t)1) + off,
 			     (uint32_t)t->tid);
 }
 

@@ -38,11 +38,11 @@ struct timer_table {
 static struct spinlock timers_lock;
 
 struct usigevent { /* struct sigevent's first part */
-	uint64_t value;
+	uaddr_t value;
 	int32_t signo, notify, tid, pad[11];
 };
-struct uitimerspec {
-	int64_t interval_sec, interval_nsec, value_sec, value_nsec;
+struct times { /* struct itimerspec, ns */
+	uint64_t interval, value;
 };
 
 static void fire(struct ktimer *k)
@@ -199,23 +199,29 @@ long sys_timer_create(int clock, uaddr_t uevent, uaddr_t uid)
 	return err;
 }
 
-static void get_times(struct posix_timer *t, struct uitimerspec *out)
+static void get_times(struct posix_timer *t, struct times *out)
 {
 	uint64_t now = ktime_ns(), left = 0;
 
 	if (t->timer.cpu)
 		left = t->timer.expires > now ? t->timer.expires - now : 1;
-	out->value_sec = (int64_t)(left / NSEC_PER_SEC);
-	out->value_nsec = (int64_t)(left % NSEC_PER_SEC);
-	out->interval_sec = (int64_t)(t->interval / NSEC_PER_SEC);
-	out->interval_nsec = (int64_t)(t->interval % NSEC_PER_SEC);
+	out->value = left;
+	out->interval = t->interval;
+}
+
+static int put_times(const struct times *t, uaddr_t u)
+{
+	return timespec_to_user(u, t->interval) ||
+			       timespec_to_user(u + timespec_bytes(), t->value)
+		       ? -EFAULT
+		       : 0;
 }
 
 long sys_timer_settime(int id, int flags, uaddr_t unew, uaddr_t uold);
 long sys_timer_settime(int id, int flags, uaddr_t unew, uaddr_t uold)
 {
 	struct posix_timer *t = find(id);
-	struct uitimerspec old;
+	struct times old;
 	uint64_t value, interval, now;
 	int err;
 
@@ -223,7 +229,7 @@ long sys_timer_settime(int id, int flags, uaddr_t unew, uaddr_t uold)
 		return -EINVAL;
 	err = timespec_from_user(unew, &interval);
 	if (!err)
-		err = timespec_from_user(unew + 16, &value);
+		err = timespec_from_user(unew + timespec_bytes(), &value);
 	if (err)
 		return err;
 	get_times(t, &old);
@@ -238,19 +244,19 @@ long sys_timer_settime(int id, int flags, uaddr_t unew, uaddr_t uold)
 			value = value > now ? value - now : 0;
 		timer_start(&t->timer, deadline_in(value));
 	}
-	return uold ? put_user(old, uold) : 0;
+	return uold ? put_times(&old, uold) : 0;
 }
 
 long sys_timer_gettime(int id, uaddr_t ucur);
 long sys_timer_gettime(int id, uaddr_t ucur)
 {
 	struct posix_timer *t = find(id);
-	struct uitimerspec now;
+	struct times now;
 
 	if (!t)
 		return -EINVAL;
 	get_times(t, &now);
-	return put_user(now, ucur);
+	return put_times(&now, ucur);
 }
 
 long sys_timer_getoverrun(int id);

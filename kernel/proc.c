@@ -30,11 +30,11 @@ struct task *task_alloc(bool user)
 {
 	struct page *page = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL, 2);
 	struct task *t;
-	uint64_t base;
+	uintptr_t base;
 
 	if (!page)
 		return NULL;
-	base = (uint64_t)quire_page_address(the_quire, page);
+	base = (uintptr_t)quire_page_address(the_quire, page);
 	t = (struct task *)base;
 	memset(t, 0, sizeof(*t));
 	t->kstack_top = base + KSTACK_SIZE;
@@ -49,7 +49,7 @@ struct task *task_alloc(bool user)
 	list_init(&t->run_node);
 	sigpending_init(&t->pending);
 	if (user)
-		t->fpu = (void *)K_ALIGN_UP(base + sizeof(*t), 64ull);
+		t->fpu = (void *)K_ALIGN_UP(base + sizeof(*t), 64u);
 	return t;
 }
 

@@ -13,6 +13,7 @@
 #include "irq.h"
 #include "proc.h"
 #include "protocol.h"
+#include <arch_regs.h>
 
 uint32_t kernel_trace_on;
 
@@ -192,7 +193,7 @@ static uint64_t unknown_seen[8];
 long sys_ni_syscall(void);
 long sys_ni_syscall(void)
 {
-	uint64_t nr = task_regs(current)->orig_ax, bit;
+	uint64_t nr = regs_syscall_nr(task_regs(current)), bit;
 
 	if (nr >= 512)
 		return -38;

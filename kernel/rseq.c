@@ -14,6 +14,7 @@
  */
 #include "kerrno.h"
 #include "proc.h"
+#include <arch_regs.h>
 
 #define RSEQ_SIZE	32u
 #define RSEQ_UNREGISTER 1
@@ -26,26 +27,30 @@ struct sequence {
 
 static int abort_sequence(struct task *t, struct pt_regs *regs)
 {
-	uint64_t at, none = 0;
+	uint64_t at64, none = 0;
 	struct sequence s;
+	uaddr_t at, ip = regs_ip(regs);
 	uint32_t sig;
 
-	if (get_user(&at, t->rseq + AT_RSEQ_CS))
+	if (get_user(&at64, t->rseq + AT_RSEQ_CS))
 		return -EFAULT;
+	at = (uaddr_t)at64;
 	if (!at)
 		return 0;
+	if (at != at64)
+		return -EINVAL;
 	if (get_user(&s, at))
 		return -EFAULT;
 	if (s.version || s.abort - s.start < s.length ||
 	    s.abort >= quire_task_size(the_quire))
 		return -EINVAL;
-	if (regs->ip - s.start >= s.length)
+	if (ip - s.start >= s.length)
 		return put_user(none, t->rseq + AT_RSEQ_CS);
-	if (get_user(&sig, s.abort - 4) || sig != t->rseq_sig)
+	if (get_user(&sig, (uaddr_t)s.abort - 4) || sig != t->rseq_sig)
 		return -EINVAL;
 	if (put_user(none, t->rseq + AT_RSEQ_CS))
 		return -EFAULT;
-	regs->ip = s.abort;
+	regs_set_ip(regs, (uaddr_t)s.abort);
 	return 0;
 }
 

@@ -12,8 +12,8 @@
  * something: after every change of a set, a mask or a stop it is worked out
  * again (recalc_sigpending), under the process's siglock.
  */
-#include "cpu.h"
 #include "proc.h"
+#include <arch_regs.h>
 
 #define SA_NOCLDSTOP 1u
 #define SA_SIGINFO   4u
@@ -434,20 +434,17 @@ static void stop_process(struct process *p, int signo, unsigned long *flags)
 /* A system call was interrupted: what does it look like afterwards? */
 static void fix_restart(struct pt_regs *regs, const struct ksigaction *sa)
 {
-	long ax = (long)regs->ax;
+	long ret = regs_result(regs);
 
-	if (ax == -ERESTARTNOINTR || (ax == -ERESTARTSYS && !sa) ||
-	    (ax == -ERESTARTSYS && (sa->flags & SA_RESTART)) ||
-	    (ax == -ERESTARTNOHAND && !sa)) {
-		regs->ax = regs->orig_ax;
-		regs->ip -= 2;
-	} else if (ax == -ERESTART_RESTARTBLOCK && !sa) {
-		regs->ax = 219; /* restart_syscall */
-		regs->ip -= 2;
-	} else if (ax == -ERESTARTSYS || ax == -ERESTARTNOHAND ||
-		   ax == -ERESTART_RESTARTBLOCK) {
-		regs->ax = (uint64_t)-EINTR;
-	}
+	if (ret == -ERESTARTNOINTR || (ret == -ERESTARTSYS && !sa) ||
+	    (ret == -ERESTARTSYS && (sa->flags & SA_RESTART)) ||
+	    (ret == -ERESTARTNOHAND && !sa))
+		regs_repeat_syscall(regs);
+	else if (ret == -ERESTART_RESTARTBLOCK && !sa)
+		regs_restart_syscall(regs);
+	else if (ret == -ERESTARTSYS || ret == -ERESTARTNOHAND ||
+		 ret == -ERESTART_RESTARTBLOCK)
+		regs_set_result(regs, -EINTR);
 }
 
 /* Run the handler: siglock held on entry, not on return. */
@@ -488,8 +485,9 @@ static void tell_death(const struct pt_regs *regs, const struct ksiginfo *info)
 {
 	printk("%s[%d]: signal %d code %d at %llx ip %llx sp %llx error %llx",
 	       current->comm, current->tid, info->signo, info->code,
-	       (unsigned long long)info->addr, (unsigned long long)regs->ip,
-	       (unsigned long long)regs->sp,
+	       (unsigned long long)info->addr,
+	       (unsigned long long)regs_ip(regs),
+	       (unsigned long long)regs_sp(regs),
 	       (unsigned long long)current->qt.fault_error);
 }
 

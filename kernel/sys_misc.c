@@ -11,6 +11,7 @@
 #include "kerrno.h"
 #include "proc.h"
 #include "task.h"
+#include <arch_abi.h>
 
 /* ------------------------------------------------------------- the system */
 
@@ -30,7 +31,7 @@ long sys_uname(uaddr_t u)
 	strlcpy(n.nodename, node_name, sizeof(n.nodename));
 	strlcpy(n.release, "6.1.0-quire", sizeof(n.release));
 	strlcpy(n.version, "#1 SMP Quire", sizeof(n.version));
-	strlcpy(n.machine, "x86_64", sizeof(n.machine));
+	strlcpy(n.machine, ABI_MACHINE, sizeof(n.machine));
 	strlcpy(n.domain, "(none)", sizeof(n.domain));
 	return copy_to_user(u, &n, sizeof(n)) ? -EFAULT : 0;
 }
@@ -50,13 +51,14 @@ long sys_sethostname(uaddr_t uname, int len)
 	return 0;
 }
 
-struct ksysinfo { /* sysinfo(2), 64 bit */
-	int64_t uptime;
-	uint64_t loads[3], totalram, freeram, sharedram, bufferram, totalswap,
+struct ksysinfo { /* sysinfo(2); padded to 64 bytes where it is short */
+	sreg_t uptime;
+	uaddr_t loads[3], totalram, freeram, sharedram, bufferram, totalswap,
 		freeswap;
 	uint16_t procs, pad;
-	uint64_t totalhigh, freehigh;
+	uaddr_t totalhigh, freehigh;
 	uint32_t mem_unit;
+	uint8_t rest[20 - 2 * sizeof(uaddr_t) - sizeof(uint32_t)];
 };
 
 long sys_sysinfo(uaddr_t u);
@@ -69,10 +71,10 @@ long sys_sysinfo(uaddr_t u)
 
 	memset(&s, 0, sizeof(s));
 	quire_get_meminfo(the_quire, &m);
-	s.uptime = (int64_t)(ktime_ns() / NSEC_PER_SEC);
-	s.totalram = m.total * QUIRE_PAGE_SIZE;
-	s.freeram = m.free * QUIRE_PAGE_SIZE;
-	s.sharedram = m.shmem * QUIRE_PAGE_SIZE;
+	s.uptime = (sreg_t)(ktime_ns() / NSEC_PER_SEC);
+	s.totalram = (uaddr_t)(m.total * QUIRE_PAGE_SIZE);
+	s.freeram = (uaddr_t)(m.free * QUIRE_PAGE_SIZE);
+	s.sharedram = (uaddr_t)(m.shmem * QUIRE_PAGE_SIZE);
 	for (p = next_process(1); p; p = next) {
 		next = next_process(p->pid + 1);
 		process_put(p);
@@ -136,19 +138,44 @@ long sys_prlimit64(int pid, unsigned which, uaddr_t unew, uaddr_t uold)
 	return err;
 }
 
+struct krlimit { /* getrlimit(2): words, all ones for infinity */
+	uaddr_t cur, max;
+};
+
+static uaddr_t limit_to_user(uint64_t v)
+{
+	return v > (uaddr_t)-1 ? (uaddr_t)-1 : (uaddr_t)v;
+}
+
+static uint64_t limit_from_user(uaddr_t v)
+{
+	return v == (uaddr_t)-1 ? QUIRE_RLIM_INFINITY : v;
+}
+
 long sys_getrlimit(unsigned which, uaddr_t u);
 long sys_getrlimit(unsigned which, uaddr_t u)
 {
-	return sys_prlimit64(0, which, 0, u);
+	struct rlimit64 now;
+	struct krlimit r;
+	long err = do_prlimit(current->proc, which, NULL, &now);
+
+	if (err)
+		return err;
+	r.cur = limit_to_user(now.cur);
+	r.max = limit_to_user(now.max);
+	return put_user(r, u);
 }
 
 long sys_setrlimit(unsigned which, uaddr_t u);
 long sys_setrlimit(unsigned which, uaddr_t u)
 {
 	struct rlimit64 set;
+	struct krlimit r;
 
-	if (copy_from_user(&set, u, sizeof(set)))
+	if (get_user(&r, u))
 		return -EFAULT;
+	set.cur = limit_from_user(r.cur);
+	set.max = limit_from_user(r.max);
 	return do_prlimit(current->proc, which, &set, NULL);
 }
 
@@ -156,15 +183,9 @@ long sys_setrlimit(unsigned which, uaddr_t u)
 
 struct krusage { /* getrusage(2) */
 	struct ktimeval utime, stime;
-	int64_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock,
+	sreg_t maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock,
 		oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
 };
-
-static struct ktimeval to_timeval(uint64_t ns)
-{
-	return (struct ktimeval){(int64_t)(ns / NSEC_PER_SEC),
-				 (int64_t)(ns % NSEC_PER_SEC / 1000)};
-}
 
 long usage_to_user(const struct kusage *k, uaddr_t u);
 long usage_to_user(const struct kusage *k, uaddr_t u)
@@ -174,11 +195,11 @@ long usage_to_user(const struct kusage *k, uaddr_t u)
 	memset(&r, 0, sizeof(r));
 	r.utime = to_timeval(k->utime);
 	r.stime = to_timeval(k->stime);
-	r.maxrss = (int64_t)(k->maxrss * 4); /* KiB */
-	r.minflt = (int64_t)k->min_flt;
-	r.majflt = (int64_t)k->maj_flt;
-	r.nvcsw = (int64_t)k->nvcsw;
-	r.nivcsw = (int64_t)k->nivcsw;
+	r.maxrss = (sreg_t)(k->maxrss * 4); /* KiB */
+	r.minflt = (sreg_t)k->min_flt;
+	r.majflt = (sreg_t)k->maj_flt;
+	r.nvcsw = (sreg_t)k->nvcsw;
+	r.nivcsw = (sreg_t)k->nivcsw;
 	return copy_to_user(u, &r, sizeof(r)) ? -EFAULT : 0;
 }
 
@@ -218,13 +239,13 @@ long sys_times(uaddr_t u)
 {
 	struct process *p = current->proc;
 	struct kusage k;
-	int64_t t[4];
+	sreg_t t[4];
 
 	process_usage(p, &k);
-	t[0] = (int64_t)(k.utime / 10000000);
-	t[1] = (int64_t)(k.stime / 10000000);
-	t[2] = (int64_t)(p->children_used.utime / 10000000);
-	t[3] = (int64_t)(p->children_used.stime / 10000000);
+	t[0] = (sreg_t)(k.utime / 10000000);
+	t[1] = (sreg_t)(k.stime / 10000000);
+	t[2] = (sreg_t)(p->children_used.utime / 10000000);
+	t[3] = (sreg_t)(p->children_used.stime / 10000000);
 	if (u && copy_to_user(u, t, sizeof(t)))
 		return -EFAULT;
 	return (long)(ktime_ns() / 10000000);
@@ -255,16 +276,17 @@ long sys_sched_getaffinity(int pid, unsigned len, uaddr_t umask)
 {
 	struct task *t = pid ? find_task(pid) : NULL;
 	uint64_t mask;
+	uaddr_t word;
 
 	if (pid && !t)
 		return -ESRCH;
 	mask = t ? t->affinity : current->affinity;
 	if (t)
 		task_put(t);
-	if (len < 8 || (len & 7))
+	word = (uaddr_t)(mask & ((1ull << nr_cpus()) - 1));
+	if (len < sizeof(word) || (len & (sizeof(word) - 1)))
 		return -EINVAL;
-	mask &= (1ull << nr_cpus()) - 1;
-	return put_user(mask, umask) ? -EFAULT : 8;
+	return put_user(word, umask) ? -EFAULT : (long)sizeof(word);
 }
 
 long sys_sched_setaffinity(int pid, unsigned len, uaddr_t umask);
@@ -421,8 +443,8 @@ static long prctl_name(bool set, uaddr_t u)
 	return 0;
 }
 
-long sys_prctl(int op, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
-long sys_prctl(int op, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+long sys_prctl(int op, uaddr_t a, uaddr_t b, uaddr_t c, uaddr_t d);
+long sys_prctl(int op, uaddr_t a, uaddr_t b, uaddr_t c, uaddr_t d)
 {
 	struct process *p = current->proc;
 	int v;
@@ -444,7 +466,7 @@ long sys_prctl(int op, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 	case PR_SET_DUMPABLE:
 		if (a > 1)
 			return -EINVAL;
-		p->dumpable = a;
+		p->dumpable = a != 0;
 		return 0;
 	case PR_SET_NAME:
 	case PR_GET_NAME:

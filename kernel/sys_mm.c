@@ -8,23 +8,20 @@
 #include "vfs.h"
 
 #define IOV_MAX 1024u
-#define PAGE	4096ull
+#define PAGE	4096u
 
 static struct mm_struct *mm_here(void)
 {
 	return current->qt.mm;
 }
 
-long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
-	      uint64_t off);
-long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
-	      uint64_t off)
+/* Map from byte `off` of a file; mmap(2)'s results. */
+static long do_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags,
+		    int fd, uint64_t off)
 {
 	struct file *f;
 	long r;
 
-	if (off & (PAGE - 1))
-		return -EINVAL;
 	if (flags & MAP_ANONYMOUS)
 		return quire_mmap(mm_here(), addr, len, prot, flags, NULL, off);
 	f = fget(fd);
@@ -33,6 +30,25 @@ long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
 	r = quire_mmap(mm_here(), addr, len, prot, flags, &f->qf, off);
 	fput(f);
 	return r;
+}
+
+long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	      uaddr_t off);
+long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	      uaddr_t off)
+{
+	return off & (PAGE - 1)
+		       ? -EINVAL
+		       : do_mmap(addr, len, prot, flags, fd, off);
+}
+
+/* The same with an offset in pages: where a word has 32 bits. */
+long sys_mmap2(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	       uaddr_t pages);
+long sys_mmap2(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
+	       uaddr_t pages)
+{
+	return do_mmap(addr, len, prot, flags, fd, (uint64_t)pages * PAGE);
 }
 
 long sys_munmap(uaddr_t addr, uaddr_t len);
@@ -97,7 +113,7 @@ long sys_msync(uaddr_t addr, uaddr_t len, int flags)
 long sys_mincore(uaddr_t addr, uaddr_t len, uaddr_t uvec);
 long sys_mincore(uaddr_t addr, uaddr_t len, uaddr_t uvec)
 {
-	uint64_t pages = (len + PAGE - 1) / PAGE, n;
+	uaddr_t pages = (uaddr_t)(((uint64_t)len + PAGE - 1) / PAGE), n;
 	unsigned char *vec;
 	int err = 0;
 
@@ -159,14 +175,15 @@ long sys_munlockall(void)
 /* ---------------------------------------------- process_vm_readv, _writev */
 
 struct vm_iovec {
-	uint64_t base, len;
+	uaddr_t base, len;
 };
 
 /* A user's iovec array in kernel memory; NULL with *err set. */
-static struct vm_iovec *fetch_iov(uaddr_t uiov, uint64_t n, int *err)
+static struct vm_iovec *fetch_iov(uaddr_t uiov, unsigned long n, int *err)
 {
 	struct vm_iovec *v;
-	uint64_t i, total = 0;
+	unsigned long i;
+	uaddr_t total = 0;
 
 	if (n > IOV_MAX) {
 		*err = -EINVAL;
@@ -179,7 +196,7 @@ static struct vm_iovec *fetch_iov(uaddr_t uiov, uint64_t n, int *err)
 	}
 	*err = n && copy_from_user(v, uiov, n * sizeof(*v)) ? -EFAULT : 0;
 	for (i = 0; !*err && i < n; i++) {
-		if (v[i].len > (uint64_t)INT64_MAX - total)
+		if (v[i].len > (uaddr_t)-1 / 2 - total)
 			*err = -EINVAL;
 		total += v[i].len;
 	}
@@ -193,10 +210,11 @@ static struct vm_iovec *fetch_iov(uaddr_t uiov, uint64_t n, int *err)
  * Move bytes between our vector and the other's, through a page of kernel
  * memory.  Bytes done, or -EFAULT when the first one failed.
  */
-static long vm_copy(struct mm_struct *mm, struct vm_iovec *l, uint64_t nl,
-		    struct vm_iovec *r, uint64_t nr, bool write, char *page)
+static long vm_copy(struct mm_struct *mm, struct vm_iovec *l, unsigned long nl,
+		    struct vm_iovec *r, unsigned long nr, bool write, char *page)
 {
-	uint64_t i = 0, j = 0, n;
+	unsigned long i = 0, j = 0;
+	uaddr_t n;
 	size_t got;
 	long done = 0;
 
@@ -230,8 +248,8 @@ static long vm_copy(struct mm_struct *mm, struct vm_iovec *l, uint64_t nl,
 	return done;
 }
 
-static long process_vm_rw(int pid, uaddr_t ul, uint64_t nl, uaddr_t ur,
-			  uint64_t nr, uint64_t flags, bool write)
+static long process_vm_rw(int pid, uaddr_t ul, unsigned long nl, uaddr_t ur,
+			  unsigned long nr, unsigned long flags, bool write)
 {
 	struct vm_iovec *l, *r = NULL;
 	struct mm_struct *mm = NULL;
@@ -271,18 +289,18 @@ out:
 	return done;
 }
 
-long sys_process_vm_readv(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
-			  uint64_t nr, uint64_t flags);
-long sys_process_vm_readv(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
-			  uint64_t nr, uint64_t flags)
+long sys_process_vm_readv(int pid, uaddr_t l, unsigned long nl, uaddr_t r,
+			  unsigned long nr, unsigned long flags);
+long sys_process_vm_readv(int pid, uaddr_t l, unsigned long nl, uaddr_t r,
+			  unsigned long nr, unsigned long flags)
 {
 	return process_vm_rw(pid, l, nl, r, nr, flags, false);
 }
 
-long sys_process_vm_writev(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
-			   uint64_t nr, uint64_t flags);
-long sys_process_vm_writev(int pid, uaddr_t l, uint64_t nl, uaddr_t r,
-			   uint64_t nr, uint64_t flags)
+long sys_process_vm_writev(int pid, uaddr_t l, unsigned long nl, uaddr_t r,
+			   unsigned long nr, unsigned long flags);
+long sys_process_vm_writev(int pid, uaddr_t l, unsigned long nl, uaddr_t r,
+			   unsigned long nr, unsigned long flags)
 {
 	return process_vm_rw(pid, l, nl, r, nr, flags, true);
 }

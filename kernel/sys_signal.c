@@ -3,41 +3,52 @@
  * sys_signal.c - the system calls about signals, and siginfo_t's layout.
  */
 #include "proc.h"
-#include <asm/ptrace.h>
+#include <arch_regs.h>
 
 #define SIGSET_BYTES 8
 #define UNBLOCKABLE  (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
-#define SS_ONSTACK   1
-#define SS_DISABLE   2
 #define MINSIGSTKSZ  2048
 
-int altstack_flags(const struct task *t, uint64_t sp);
 
 /* ------------------------------------------------------------- siginfo_t */
 
+/*
+ * After three ints come the fields, at the alignment of a word; times and
+ * pointers among them are words.
+ */
+#define WORD   sizeof(uaddr_t)
+#define FIELDS (WORD == 8 ? 16 : 12)
+
+static void put_word(uint8_t *at, uint64_t v)
+{
+	memcpy(at, &v, WORD); /* little-endian */
+}
+
 void siginfo_to_user_layout(const struct ksiginfo *i, uint8_t out[128])
 {
+	uint8_t *f = out + FIELDS;
+
 	memset(out, 0, 128);
 	memcpy(out, &i->signo, 4);
 	memcpy(out + 4, &i->err, 4);
 	memcpy(out + 8, &i->code, 4);
 	if (i->signo == SIGCHLD && i->code > 0 && i->code < SI_KERNEL) {
-		memcpy(out + 16, &i->pid, 4);
-		memcpy(out + 20, &i->uid, 4);
-		memcpy(out + 24, &i->status, 4);
-		memcpy(out + 32, &i->utime, 8);
-		memcpy(out + 40, &i->stime, 8);
+		memcpy(f, &i->pid, 4);
+		memcpy(f + 4, &i->uid, 4);
+		memcpy(f + 8, &i->status, 4);
+		put_word(f + 8 + WORD, i->utime);
+		put_word(f + 8 + 2 * WORD, i->stime);
 	} else if (i->code > 0 && (i->signo == SIGSEGV || i->signo == SIGBUS ||
 				   i->signo == SIGILL || i->signo == SIGFPE ||
 				   i->signo == SIGTRAP)) {
-		memcpy(out + 16, &i->addr, 8);
-		out[24] = i->addr_lsb;
+		put_word(f, i->addr);
+		f[WORD] = i->addr_lsb;
 		if (i->signo == SIGSEGV && i->code == QUIRE_SEGV_PKUERR)
-			memcpy(out + 32, &i->pkey, 4);
+			memcpy(f + 2 * WORD, &i->pkey, 4);
 	} else {
-		memcpy(out + 16, &i->pid, 4);
-		memcpy(out + 20, &i->uid, 4);
-		memcpy(out + 24, &i->value, 8);
+		memcpy(f, &i->pid, 4);
+		memcpy(f + 4, &i->uid, 4);
+		put_word(f + 8, i->value);
 	}
 }
 
@@ -47,9 +58,9 @@ int siginfo_from_user_layout(struct ksiginfo *i, const uint8_t in[128])
 	memcpy(&i->signo, in, 4);
 	memcpy(&i->err, in + 4, 4);
 	memcpy(&i->code, in + 8, 4);
-	memcpy(&i->pid, in + 16, 4);
-	memcpy(&i->uid, in + 20, 4);
-	memcpy(&i->value, in + 24, 8);
+	memcpy(&i->pid, in + FIELDS, 4);
+	memcpy(&i->uid, in + FIELDS + 4, 4);
+	memcpy(&i->value, in + FIELDS + 8, WORD);
 	return 0;
 }
 
@@ -263,6 +274,37 @@ long sys_rt_sigpending(uaddr_t uset, size_t size)
 	return copy_to_user(uset, &set, size) ? -EFAULT : 0;
 }
 
+/* struct sigaction as the call has it, words and a mask */
+struct user_sigaction {
+	uaddr_t handler, flags, restorer;
+	uint32_t mask[2];
+};
+
+static int action_from_user(struct ksigaction *sa, uaddr_t u)
+{
+	struct user_sigaction a;
+
+	if (get_user(&a, u))
+		return -EFAULT;
+	*sa = (struct ksigaction){.handler = a.handler,
+				  .flags = a.flags,
+				  .restorer = a.restorer,
+				  .mask = a.mask[0] | (uint64_t)a.mask[1]
+							      << 32};
+	return 0;
+}
+
+static int action_to_user(const struct ksigaction *sa, uaddr_t u)
+{
+	struct user_sigaction a = {
+		.handler = (uaddr_t)sa->handler,
+		.flags = (uaddr_t)sa->flags,
+		.restorer = (uaddr_t)sa->restorer,
+		.mask = {(uint32_t)sa->mask, (uint32_t)(sa->mask >> 32)}};
+
+	return put_user(a, u);
+}
+
 long sys_rt_sigaction(int signo, uaddr_t unew, uaddr_t uold, size_t size);
 long sys_rt_sigaction(int signo, uaddr_t unew, uaddr_t uold, size_t size)
 {
@@ -275,7 +317,7 @@ long sys_rt_sigaction(int signo, uaddr_t unew, uaddr_t uold, size_t size)
 		return -EINVAL;
 	if (unew && (SIGBIT(signo) & UNBLOCKABLE))
 		return -EINVAL;
-	if (unew && get_user(&sa, unew))
+	if (unew && action_from_user(&sa, unew))
 		return -EFAULT;
 	flags = spin_lock_irqsave(&p->siglock);
 	old = t->sighand->action[signo - 1];
@@ -294,22 +336,32 @@ long sys_rt_sigaction(int signo, uaddr_t unew, uaddr_t uold, size_t size)
 		}
 	}
 	spin_unlock_irqrestore(&p->siglock, flags);
-	return uold ? put_user(old, uold) : 0;
+	return uold ? action_to_user(&old, uold) : 0;
+}
+
+bool on_altstack(const struct task *t, uaddr_t sp)
+{
+	return !((unsigned)t->ss_flags & SS_AUTODISARM) && sp > t->ss_sp &&
+	       sp - t->ss_sp <= t->ss_size;
+}
+
+int altstack_flags(const struct task *t, uaddr_t sp)
+{
+	if (!t->ss_size)
+		return SS_DISABLE;
+	return on_altstack(t, sp) ? SS_ONSTACK : 0;
 }
 
 long sys_sigaltstack(uaddr_t unew, uaddr_t uold);
 long sys_sigaltstack(uaddr_t unew, uaddr_t uold)
 {
-	struct {
-		uint64_t sp;
-		int32_t flags, pad;
-		uint64_t size;
-	} s, old = {0};
+	struct user_stack s, old;
 	struct task *t = current;
-	uint64_t sp = task_regs(t)->sp;
+	uaddr_t sp = regs_sp(task_regs(t));
 
-	old.sp = t->ss_sp;
-	old.size = t->ss_size;
+	memset(&old, 0, sizeof(old));
+	old.sp = (uaddr_t)t->ss_sp;
+	old.size = (uaddr_t)t->ss_size;
 	old.flags = altstack_flags(t, sp) | (t->ss_flags & (int)(1u << 31));
 	if (unew) {
 		unsigned mode;

@@ -16,7 +16,7 @@ long sys_set_tid_address(uaddr_t addr)
 	return current->tid;
 }
 
-#define ROBUST_HEAD_BYTES 24
+#define ROBUST_HEAD_BYTES (3 * sizeof(uaddr_t))
 
 long sys_set_robust_list(uaddr_t head, size_t len);
 long sys_set_robust_list(uaddr_t head, size_t len)
@@ -31,7 +31,7 @@ long sys_get_robust_list(int tid, uaddr_t uhead, uaddr_t ulen);
 long sys_get_robust_list(int tid, uaddr_t uhead, uaddr_t ulen)
 {
 	struct task *t = tid ? find_task(tid) : task_get(current);
-	uint64_t head, len = ROBUST_HEAD_BYTES;
+	uaddr_t head, len = ROBUST_HEAD_BYTES;
 
 	if (!t)
 		return -ESRCH;

@@ -10,6 +10,7 @@
  */
 #include "kerrno.h"
 #include "task.h"
+#include <arch_abi.h>
 
 enum {
 	CLOCK_REALTIME,
@@ -23,6 +24,7 @@ enum {
 	CLOCK_TAI = 11
 };
 #define TIMER_ABSTIME 1
+#define TIMEVAL	      sizeof(struct ktimeval)
 
 /* Run time of a thread, ns: what it has had and what it is having. */
 static uint64_t thread_ns(struct task *t)
@@ -143,7 +145,7 @@ long sys_gettimeofday(uaddr_t utv, uaddr_t utz)
 long sys_time(uaddr_t ut);
 long sys_time(uaddr_t ut)
 {
-	int64_t t = (int64_t)(realtime_ns() / NSEC_PER_SEC);
+	sreg_t t = (sreg_t)(realtime_ns() / NSEC_PER_SEC);
 
 	if (ut && put_user(t, ut))
 		return -EFAULT;
@@ -177,7 +179,8 @@ static long sleep_rest(struct task *t, long ret)
 	if (ret != -ERESTARTSYS)
 		return ret;
 	left = t->restart.a > now ? t->restart.a - now : 0;
-	if (t->restart.b && timespec_to_user(t->restart.b, left))
+	if (t->restart.b &&
+	    timespec_to_user_as(t->restart.e, (uaddr_t)t->restart.b, left))
 		return -EFAULT;
 	return -ERESTART_RESTARTBLOCK;
 }
@@ -194,6 +197,7 @@ static long sleep_relative(uint64_t ns, uaddr_t urem)
 	t->restart.fn = sleep_restart;
 	t->restart.a = deadline_in(ns);
 	t->restart.b = urem;
+	t->restart.e = abi_time32();
 	return sleep_restart(t);
 }
 
@@ -280,7 +284,7 @@ static void itimer_set(struct process *p, int which, uint64_t value,
 
 static int itimer_to_user(uaddr_t u, uint64_t value, uint64_t interval)
 {
-	return timeval_to_user(u, interval) || timeval_to_user(u + 16, value)
+	return timeval_to_user(u, interval) || timeval_to_user(u + TIMEVAL, value)
 		       ? -EFAULT
 		       : 0;
 }
@@ -308,7 +312,7 @@ long sys_setitimer(int which, uaddr_t unew, uaddr_t uold)
 	if (unew) {
 		err = timeval_from_user(unew, &interval);
 		if (!err)
-			err = timeval_from_user(unew + 16, &value);
+			err = timeval_from_user(unew + TIMEVAL, &value);
 		if (err)
 			return err;
 	}

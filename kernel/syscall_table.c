@@ -9,12 +9,12 @@
 typedef long (*syscall_fn)(void);
 
 #define SYSCALL(nr, name) long sys_##name(void) __attribute__((weak));
-#include "syscalls.tbl"
+#include <syscalls.tbl>
 #undef SYSCALL
 
 syscall_fn syscall_table[512] = {
 #define SYSCALL(nr, name) [nr] = sys_##name,
-#include "syscalls.tbl"
+#include <syscalls.tbl>
 #undef SYSCALL
 };
 

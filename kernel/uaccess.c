@@ -5,6 +5,7 @@
  */
 #include "kerrno.h"
 #include "task.h"
+#include <arch_abi.h>
 
 size_t user_copy(void *to, const void *from, size_t n);
 size_t user_clear(void *to, size_t n);
@@ -12,7 +13,7 @@ long user_strncpy(char *to, const char *from, size_t cap);
 int user_cmpxchg(uint32_t *p, uint32_t old, uint32_t new_, uint32_t *was);
 int user_load32(uint32_t *v, const uint32_t *p);
 
-static uint64_t user_size; /* quire_task_size(), which does not change */
+static uaddr_t user_size; /* quire_task_size(), which does not change */
 
 void uaccess_init(void);
 void uaccess_init(void)
@@ -48,7 +49,7 @@ size_t clear_user(uaddr_t to, size_t n)
 
 long strncpy_from_user(char *to, uaddr_t from, size_t cap)
 {
-	uint64_t size = user_size;
+	uaddr_t size = user_size;
 	long n;
 
 	if (from >= size)
@@ -110,11 +111,38 @@ static int to_ns(int64_t sec, int64_t frac, int64_t unit, uint64_t *ns)
 	return 0;
 }
 
+struct timespec32 {
+	int32_t sec, nsec;
+};
+
+size_t timespec_bytes(void)
+{
+	return abi_time32() ? sizeof(struct timespec32)
+			    : sizeof(struct ktimespec);
+}
+
+int get_timespec(uaddr_t uts, struct ktimespec *ts)
+{
+	struct timespec32 t;
+
+	if (!abi_time32()) {
+		if (get_user(ts, uts))
+			return -EFAULT;
+		/* where a word has 32 bits, nsec is one and its padding */
+		ts->nsec = (sreg_t)ts->nsec;
+		return 0;
+	}
+	if (get_user(&t, uts))
+		return -EFAULT;
+	*ts = (struct ktimespec){t.sec, t.nsec};
+	return 0;
+}
+
 int timespec_from_user(uaddr_t uts, uint64_t *ns)
 {
 	struct ktimespec ts;
 
-	if (get_user(&ts, uts))
+	if (get_timespec(uts, &ts))
 		return -EFAULT;
 	return to_ns(ts.sec, ts.nsec, 1, ns);
 }
@@ -128,18 +156,29 @@ int timeval_from_user(uaddr_t utv, uint64_t *ns)
 	return to_ns(tv.sec, tv.usec, 1000, ns);
 }
 
-int timespec_to_user(uaddr_t uts, uint64_t ns)
+int timespec_to_user_as(bool time32, uaddr_t uts, uint64_t ns)
 {
 	struct ktimespec ts = {(int64_t)(ns / NSEC_PER_SEC),
 			       (int64_t)(ns % NSEC_PER_SEC)};
+	struct timespec32 t = {(int32_t)ts.sec, (int32_t)ts.nsec};
 
-	return put_user(ts, uts);
+	return time32 ? put_user(t, uts) : put_user(ts, uts);
+}
+
+int timespec_to_user(uaddr_t uts, uint64_t ns)
+{
+	return timespec_to_user_as(abi_time32(), uts, ns);
+}
+
+struct ktimeval to_timeval(uint64_t ns)
+{
+	return (struct ktimeval){(sreg_t)(ns / NSEC_PER_SEC),
+				 (sreg_t)(ns % NSEC_PER_SEC / 1000)};
 }
 
 int timeval_to_user(uaddr_t utv, uint64_t ns)
 {
-	struct ktimeval tv = {(int64_t)(ns / NSEC_PER_SEC),
-			      (int64_t)(ns % NSEC_PER_SEC / 1000)};
+	struct ktimeval tv = to_timeval(ns);
 
 	return put_user(tv, utv);
 }

@@ -38,8 +38,11 @@ void exit_to_user_work(struct pt_regs *regs)
 
 void syscall_exit_work(struct pt_regs *regs)
 {
-	/* rt_sigreturn and execve have put other registers in place. */
-	do_work(regs, regs_in_syscall(regs));
+	struct task *t = current;
+	bool repeatable = !t->regs_replaced;
+
+	t->regs_replaced = false;
+	do_work(regs, repeatable);
 }
 
 static void count_down(struct task *t, uint64_t *left, uint64_t interval,

@@ -173,9 +173,6 @@
 #endif
 
 /* signal(7), sigaction(2): the codes a fault can end in */
-#ifndef SIGTRAP
-#define SIGTRAP 5
-#endif
 #ifndef SIGBUS
 #define SIGBUS 7
 #endif

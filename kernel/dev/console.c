@@ -404,7 +404,7 @@ long console_frame(unsigned type, const void *data, unsigned n)
 	char *to;
 
 	if (!dev)
-		return n;
+		return (long)n;
 	mutex_lock(&tx_mutex);
 	do {
 		unsigned now = n - done;
@@ -417,7 +417,7 @@ long console_frame(unsigned type, const void *data, unsigned n)
 		done += now;
 	} while (done < n);
 	mutex_unlock(&tx_mutex);
-	return n;
+	return (long)n;
 }
 
 static long serial_output(struct iter *from)

@@ -85,7 +85,7 @@ static int group_now(void)
 	return pgid ? pgid : current->proc->pgid;
 }
 
-static long tty_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+static long tty_ioctl(struct file *f, unsigned cmd, uaddr_t arg)
 {
 	int32_t value;
 
@@ -150,7 +150,7 @@ static unsigned std_poll(struct file *f, struct poll_table *pt)
 	return ev;
 }
 
-static long pipe_like_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+static long pipe_like_ioctl(struct file *f, unsigned cmd, uaddr_t arg)
 {
 	return cmd == FIONREAD ? tty_ioctl(f, cmd, arg) : -ENOTTY;
 }

@@ -78,7 +78,8 @@ static unsigned end_pages(struct inode *inode, struct page **pages, unsigned n,
 
 	for (i = 0; i < n; i++) {
 		char *mem = quire_page_address(the_quire, pages[i]);
-		uint64_t have = got < QUIRE_PAGE_SIZE ? got : QUIRE_PAGE_SIZE;
+		size_t have =
+			got < QUIRE_PAGE_SIZE ? (size_t)got : QUIRE_PAGE_SIZE;
 
 		if (have < QUIRE_PAGE_SIZE && !eof)
 			break;

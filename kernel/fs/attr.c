@@ -122,11 +122,7 @@ long sys_fchown(int fd, uint32_t uid, uint32_t gid)
 
 /* ------------------------------------------------------------------- times */
 
-struct utimes {
-	int64_t sec, nsec;
-};
-
-static int time_attr(struct utimes t, uint32_t bit, uint32_t set,
+static int time_attr(struct ktimespec t, uint32_t bit, uint32_t set,
 		     uint32_t *valid, struct vfs_time *out)
 {
 	if (t.nsec == UTIME_OMIT)
@@ -141,7 +137,7 @@ static int time_attr(struct utimes t, uint32_t bit, uint32_t set,
 	return 0;
 }
 
-static long do_utimens(int dirfd, uaddr_t upath, const struct utimes t[2],
+static long do_utimens(int dirfd, uaddr_t upath, const struct ktimespec t[2],
 		       unsigned flags)
 {
 	struct iattr a = {0};
@@ -160,25 +156,27 @@ static long do_utimens(int dirfd, uaddr_t upath, const struct utimes t[2],
 
 long sys_utimensat(int dirfd, uaddr_t upath, uaddr_t utimes, unsigned flags)
 {
-	struct utimes t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+	struct ktimespec t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
 
-	if (utimes && copy_from_user(t, utimes, sizeof(t)))
+	if (utimes && (get_timespec(utimes, &t[0]) ||
+		       get_timespec(utimes + timespec_bytes(), &t[1])))
 		return -EFAULT;
 	return do_utimens(dirfd, upath, t, flags);
 }
 
 long sys_futimesat(int dirfd, uaddr_t upath, uaddr_t utimeval)
 {
-	struct utimes t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+	struct ktimespec t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+	struct ktimeval tv[2];
 	unsigned i;
 
 	if (utimeval) {
-		if (copy_from_user(t, utimeval, sizeof(t)))
+		if (copy_from_user(tv, utimeval, sizeof(tv)))
 			return -EFAULT;
 		for (i = 0; i < 2; i++) {
-			if (t[i].nsec < 0 || t[i].nsec > 999999)
+			if (tv[i].usec < 0 || tv[i].usec > 999999)
 				return -EINVAL;
-			t[i].nsec *= 1000;
+			t[i] = (struct ktimespec){tv[i].sec, tv[i].usec * 1000};
 		}
 	}
 	return do_utimens(dirfd, upath, t, 0);
@@ -191,14 +189,14 @@ long sys_utimes(uaddr_t upath, uaddr_t utimeval)
 
 long sys_utime(uaddr_t upath, uaddr_t utimbuf)
 {
-	struct utimes t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
-	int64_t secs[2];
+	struct ktimespec t[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
+	sreg_t secs[2];
 
 	if (utimbuf) {
 		if (copy_from_user(secs, utimbuf, sizeof(secs)))
 			return -EFAULT;
-		t[0] = (struct utimes){secs[0], 0};
-		t[1] = (struct utimes){secs[1], 0};
+		t[0] = (struct ktimespec){secs[0], 0};
+		t[1] = (struct ktimespec){secs[1], 0};
 	}
 	return do_utimens(AT_FDCWD, upath, t, 0);
 }

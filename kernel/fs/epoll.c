@@ -30,7 +30,7 @@
 struct epoll_event { /* packed on x86-64: epoll_ctl(2) */
 	uint32_t events;
 	uint64_t data;
-} __attribute__((packed));
+} ABI_EPOLL_EVENT;
 
 struct epoll {
 	struct spinlock lock;
@@ -330,7 +330,7 @@ static long harvest(struct epoll *ep, uaddr_t uev, int max)
 		out.events = ask(it, NULL);
 		if (!out.events)
 			continue;
-		if (copy_to_user(uev + (uint64_t)n * sizeof(out), &out,
+		if (copy_to_user(uev + (uaddr_t)n * sizeof(out), &out,
 				 sizeof(out))) {
 			back_to_ready(it);
 			n = n ? n : -EFAULT;

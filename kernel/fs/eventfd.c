@@ -172,8 +172,9 @@ struct timer_file {
 	int clock;
 };
 
-struct ktimerspec {
-	struct ktimespec interval, value;
+#define TIMES_MAX (4000000000ull * NSEC_PER_SEC)
+struct timerfd_times { /* struct itimerspec, ns */
+	uint64_t interval, value;
 };
 
 static void timer_fires(struct ktimer *k)
@@ -272,45 +273,24 @@ long sys_timerfd_create(int clock, unsigned flags)
 	return give_anon("anon_inode:[timerfd]", &timer_fops, t, flags);
 }
 
-static struct ktimespec spec_of(uint64_t ns)
-{
-	return (struct ktimespec){(int64_t)(ns / NSEC_PER_SEC),
-				  (int64_t)(ns % NSEC_PER_SEC)};
-}
-
-static struct ktimerspec timer_now(struct timer_file *t)
+static struct timerfd_times timer_now(struct timer_file *t)
 {
 	unsigned long flags = spin_lock_irqsave(&t->lock);
 	uint64_t now = ktime_ns();
-	struct ktimerspec s = {.interval = spec_of(t->interval)};
+	struct timerfd_times s = {.interval = t->interval};
 
 	if (t->next)
-		s.value = spec_of(t->next > now ? t->next - now : 1);
+		s.value = t->next > now ? t->next - now : 1;
 	spin_unlock_irqrestore(&t->lock, flags);
 	return s;
 }
 
-static int spec_ns(const struct ktimespec *s, uint64_t *ns)
+static void timer_set(struct timer_file *t, const struct timerfd_times *s,
+		      unsigned flags)
 {
-	if (s->sec < 0 || s->nsec < 0 || s->nsec >= (int64_t)NSEC_PER_SEC)
-		return -EINVAL;
-	*ns = s->sec > 4000000000ll
-		      ? 4000000000ull * NSEC_PER_SEC
-		      : (uint64_t)s->sec * NSEC_PER_SEC + (uint64_t)s->nsec;
-	return 0;
-}
-
-static int timer_set(struct timer_file *t, const struct ktimerspec *s,
-		     unsigned flags)
-{
-	uint64_t value, interval, ahead;
+	uint64_t value = K_MIN(s->value, TIMES_MAX), ahead;
 	unsigned long irq;
-	int err = spec_ns(&s->value, &value);
 
-	if (!err)
-		err = spec_ns(&s->interval, &interval);
-	if (err)
-		return err;
 	timer_cancel(&t->timer);
 	if (value && (flags & TFD_TIMER_ABSTIME)) {
 		ahead = t->clock == CLOCK_REALTIME ? realtime_ns() - ktime_ns()
@@ -321,12 +301,19 @@ static int timer_set(struct timer_file *t, const struct ktimerspec *s,
 	}
 	irq = spin_lock_irqsave(&t->lock);
 	t->ticks = 0;
-	t->interval = interval;
+	t->interval = K_MIN(s->interval, TIMES_MAX);
 	t->next = value;
 	spin_unlock_irqrestore(&t->lock, irq);
 	if (value)
 		timer_start(&t->timer, value);
-	return 0;
+}
+
+static int times_to_user(uaddr_t u, const struct timerfd_times *s)
+{
+	return timespec_to_user(u, s->interval) ||
+			       timespec_to_user(u + timespec_bytes(), s->value)
+		       ? -EFAULT
+		       : 0;
 }
 
 static struct file *timer_file(int fd, long *err)
@@ -344,28 +331,30 @@ static struct file *timer_file(int fd, long *err)
 
 long sys_timerfd_settime(int fd, unsigned flags, uaddr_t unew, uaddr_t uold)
 {
-	struct ktimerspec s, old;
+	struct timerfd_times s, old;
 	struct file *f;
 	long ret;
 
 	if (flags & ~3u)
 		return -EINVAL;
-	if (copy_from_user(&s, unew, sizeof(s)))
-		return -EFAULT;
+	ret = timespec_from_user(unew, &s.interval);
+	if (!ret)
+		ret = timespec_from_user(unew + timespec_bytes(), &s.value);
+	if (ret)
+		return ret;
 	f = timer_file(fd, &ret);
 	if (!f)
 		return ret;
 	old = timer_now(f->priv);
-	ret = timer_set(f->priv, &s, flags);
-	if (!ret && uold && copy_to_user(uold, &old, sizeof(old)))
-		ret = -EFAULT;
+	timer_set(f->priv, &s, flags);
+	ret = uold ? times_to_user(uold, &old) : 0;
 	fput(f);
 	return ret;
 }
 
 long sys_timerfd_gettime(int fd, uaddr_t uold)
 {
-	struct ktimerspec s;
+	struct timerfd_times s;
 	struct file *f;
 	long ret;
 
@@ -374,5 +363,5 @@ long sys_timerfd_gettime(int fd, uaddr_t uold)
 		return ret;
 	s = timer_now(f->priv);
 	fput(f);
-	return copy_to_user(uold, &s, sizeof(s)) ? -EFAULT : 0;
+	return times_to_user(uold, &s);
 }

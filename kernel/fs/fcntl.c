@@ -11,7 +11,7 @@ enum {
 	F_SETFD = 2,
 	F_GETFL = 3,
 	F_SETFL = 4,
-	F_GETLK = 5,
+	F_GETLK = 5, /* and F_GETLK64: arch_abi.h */
 	F_SETLKW = 7,
 	F_SETOWN = 8,
 	F_GETOWN = 9,
@@ -42,7 +42,7 @@ static void set_flags(struct file *f, uint32_t mask, uint32_t bits)
 		;
 }
 
-static long file_fcntl(struct file *f, unsigned cmd, uint64_t arg)
+static long file_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
 {
 	switch (cmd) {
 	case F_GETFL:
@@ -69,12 +69,13 @@ static long file_fcntl(struct file *f, unsigned cmd, uint64_t arg)
 		break;
 	}
 	if ((cmd >= F_GETLK && cmd <= F_SETLKW) ||
+	    (cmd >= F_GETLK64 && cmd <= F_SETLKW64) ||
 	    (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW))
 		return f->flags & O_PATH ? -EBADF : locks_fcntl(f, cmd, arg);
 	return -EINVAL;
 }
 
-long sys_fcntl(int fd, unsigned cmd, uint64_t arg)
+long sys_fcntl(int fd, unsigned cmd, uaddr_t arg)
 {
 	struct file *f;
 	long ret;
@@ -98,7 +99,7 @@ long sys_fcntl(int fd, unsigned cmd, uint64_t arg)
 	return ret;
 }
 
-static long file_ioctl(struct file *f, int fd, unsigned cmd, uint64_t arg)
+static long file_ioctl(struct file *f, int fd, unsigned cmd, uaddr_t arg)
 {
 	int32_t value;
 
@@ -125,7 +126,7 @@ static long file_ioctl(struct file *f, int fd, unsigned cmd, uint64_t arg)
 	return f->fops->ioctl ? f->fops->ioctl(f, cmd, arg) : -ENOTTY;
 }
 
-long sys_ioctl(int fd, unsigned cmd, uint64_t arg)
+long sys_ioctl(int fd, unsigned cmd, uaddr_t arg)
 {
 	struct file *f = fget(fd);
 	long ret;

@@ -131,6 +131,8 @@ void locks_release(struct inode *inode, const void *owner, bool flocks);
 long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg);
 
 /* rw.c */
+/* lseek(2): the new position or -errno */
+int64_t vfs_llseek(int fd, int64_t off, int whence);
 struct user_vec { /* an iovec array copied in */
 	struct kiovec fast[8];
 	struct kiovec *vec;
@@ -154,6 +156,9 @@ struct kstat {
 	struct vfs_time atime, mtime, ctime;
 };
 int vfs_getattr(struct inode *inode, struct kstat *st);
+struct kstatfs;
+int vfs_statfs(struct super *sb, struct kstatfs *k); /* 0 or -errno */
+unsigned vfs_statfs_flags(const struct super *sb);   /* ST_* */
 
 /* dirops.c, from inside the kernel: 0 or -errno */
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode);

@@ -50,7 +50,7 @@ long generic_read(struct file *file, struct iter *to, uint64_t *pos)
 }
 
 /* RLIMIT_FSIZE: how much of n may be written at pos; 0: none (SIGXFSZ) */
-static uint64_t size_limit(uint64_t pos, uint64_t n)
+static size_t size_limit(uint64_t pos, size_t n)
 {
 	uint64_t lim = task_rlimit(RLIMIT_FSIZE);
 
@@ -58,13 +58,13 @@ static uint64_t size_limit(uint64_t pos, uint64_t n)
 		send_signal_current(SIGXFSZ);
 		return 0;
 	}
-	return n < lim - pos ? n : lim - pos;
+	return n < lim - pos ? n : (size_t)(lim - pos);
 }
 
 static long write_locked(struct file *file, struct iter *from, uint64_t *pos)
 {
 	struct inode *inode = file->inode;
-	uint64_t n = from->count;
+	size_t n = from->count;
 	unsigned tries = 0;
 	long ret;
 

@@ -20,14 +20,15 @@ struct dents {
 	uint64_t pos;
 };
 
-/* linux_dirent64: ino 8, off 8, reclen 2, type 1, name.  The old one has the
- * type in its last byte instead. */
+/* linux_dirent64: ino 8, off 8, reclen 2, type 1, name.  The old one has words
+ * for the first two, and the type in its last byte instead. */
 static bool emit(struct dir_ctx *ctx, const char *name, size_t len,
 		 uint64_t ino, unsigned type, uint64_t next)
 {
 	struct dents *d = (struct dents *)ctx;
-	size_t head = d->old ? 18 : 19;
-	size_t rec = (head + len + 1 + (d->old ? 1 : 0) + 7) & ~(size_t)7;
+	size_t word = d->old ? sizeof(uaddr_t) : sizeof(uint64_t);
+	size_t head = 2 * word + (d->old ? 2 : 3);
+	size_t rec = K_ALIGN_UP(head + len + 1 + (d->old ? 1 : 0), word);
 	uint16_t rec16 = (uint16_t)rec;
 	char *p = d->buf + d->len;
 
@@ -37,9 +38,10 @@ static bool emit(struct dir_ctx *ctx, const char *name, size_t len,
 		return false;
 	}
 	memset(p, 0, rec);
-	memcpy(p, &ino, 8);
-	memcpy(p + 8, &next, 8);
-	memcpy(p + 16, &rec16, 2);
+	/* little-endian: the low part of a number comes first */
+	memcpy(p, &ino, word);
+	memcpy(p + word, &next, word);
+	memcpy(p + 2 * word, &rec16, 2);
 	if (d->old)
 		p[rec - 1] = (char)type;
 	else

@@ -151,7 +151,8 @@ size_t inodes_shrink(size_t pages)
 	static unsigned hand;
 	unsigned n, skip, bucket;
 	struct inode *i;
-	size_t freed = 0, had;
+	uint64_t had;
+	size_t freed = 0;
 
 	for (n = 0; n < IHASH_SIZE && freed < pages; n++) {
 		bucket = __atomic_fetch_add(&hand, 1, __ATOMIC_RELAXED) %
@@ -160,7 +161,8 @@ size_t inodes_shrink(size_t pages)
 		     skip++) {
 			had = quire_mapping_pages(i->mapping);
 			quire_mapping_punch(i->mapping, 0, INODE_ALL_PAGES);
-			freed += had - quire_mapping_pages(i->mapping);
+			freed += (size_t)(had -
+					  quire_mapping_pages(i->mapping));
 			inode_put(i);
 		}
 	}

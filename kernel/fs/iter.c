@@ -14,7 +14,7 @@ void iter_init_user(struct iter *it, struct kiovec *one, uaddr_t buf, size_t n)
 
 void iter_init_kernel(struct iter *it, struct kiovec *one, void *buf, size_t n)
 {
-	*one = (struct kiovec){(uint64_t)(uintptr_t)buf, n};
+	*one = (struct kiovec){(uintptr_t)buf, n};
 	*it = (struct iter){.vec = one, .nr = 1, .count = n, .kernel = true};
 }
 
@@ -28,7 +28,7 @@ static void iter_skip_empty(struct iter *it)
 }
 
 /* What can be moved in one go: the address, and *n cut to fit. */
-static uint64_t iter_piece(struct iter *it, size_t *n)
+static uaddr_t iter_piece(struct iter *it, size_t *n)
 {
 	iter_skip_empty(it);
 	if (*n > it->vec->len - it->off)
@@ -51,7 +51,7 @@ size_t iter_copy_to(struct iter *it, const void *from, size_t n)
 		n = it->count;
 	while (done < n && !left) {
 		size_t now = n - done;
-		uint64_t to = iter_piece(it, &now);
+		uaddr_t to = iter_piece(it, &now);
 
 		if (it->kernel)
 			memcpy((void *)(uintptr_t)to, p + done, now);
@@ -72,7 +72,7 @@ size_t iter_copy_from(struct iter *it, void *to, size_t n)
 		n = it->count;
 	while (done < n && !left) {
 		size_t now = n - done;
-		uint64_t from = iter_piece(it, &now);
+		uaddr_t from = iter_piece(it, &now);
 
 		if (it->kernel)
 			memcpy(p + done, (void *)(uintptr_t)from, now);

@@ -45,6 +45,12 @@ struct linux_flock {
 	int32_t pid, pad1;
 };
 
+struct narrow_flock { /* with offsets of 32 bits, where those are numbered */
+	int16_t type, whence;
+	int32_t start, len;
+	int32_t pid;
+};
+
 static struct mutex locks_mutex = MUTEX_INIT(locks_mutex);
 static struct wait_queue locks_wq = WAIT_QUEUE_INIT(locks_wq);
 static uint32_t locks_gen; /* counts changes, for the waiters */
@@ -219,8 +225,46 @@ static int range_from_user(struct file *f, const struct linux_flock *u,
 	return 0;
 }
 
-static long get_lock(struct file *f, struct linux_flock *u,
-		     const struct file_lock *want, uaddr_t arg)
+/* Of the lock calls only the oldest three have narrow offsets, and only where
+ * there are others for wide ones. */
+static bool is_narrow(unsigned cmd)
+{
+	return F_GETLK != F_GETLK64 && cmd <= F_SETLKW;
+}
+
+static int flock_from_user(unsigned cmd, struct linux_flock *u, uaddr_t arg)
+{
+	struct narrow_flock n;
+
+	if (!is_narrow(cmd))
+		return get_user(u, arg);
+	if (get_user(&n, arg))
+		return -EFAULT;
+	*u = (struct linux_flock){.type = n.type,
+				  .whence = n.whence,
+				  .start = n.start,
+				  .len = n.len,
+				  .pid = n.pid};
+	return 0;
+}
+
+static int flock_to_user(unsigned cmd, const struct linux_flock *u, uaddr_t arg)
+{
+	struct narrow_flock n = {.type = u->type,
+				 .whence = u->whence,
+				 .start = (int32_t)u->start,
+				 .len = (int32_t)u->len,
+				 .pid = u->pid};
+
+	if (!is_narrow(cmd))
+		return put_user(*u, arg);
+	if (n.start != u->start || n.len != u->len)
+		return -EOVERFLOW;
+	return put_user(n, arg);
+}
+
+static void get_lock(struct file *f, struct linux_flock *u,
+		     const struct file_lock *want)
 {
 	struct file_lock *l;
 
@@ -237,7 +281,6 @@ static long get_lock(struct file *f, struct linux_flock *u,
 		u->type = F_UNLCK;
 	}
 	mutex_unlock(&locks_mutex);
-	return copy_to_user(arg, u, sizeof(*u)) ? -EFAULT : 0;
 }
 
 long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
@@ -247,7 +290,7 @@ long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
 	struct file_lock want = {0};
 	int err;
 
-	if (copy_from_user(&u, arg, sizeof(u)))
+	if (flock_from_user(cmd, &u, arg))
 		return -EFAULT;
 	if (ofd && u.pid)
 		return -EINVAL;
@@ -256,15 +299,18 @@ long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
 	err = range_from_user(f, &u, &want);
 	if (err)
 		return err;
-	if (cmd == F_GETLK || cmd == F_OFD_GETLK)
-		return want.type == F_UNLCK ? -EINVAL
-					    : get_lock(f, &u, &want, arg);
+	if (cmd == F_GETLK || cmd == F_GETLK64 || cmd == F_OFD_GETLK) {
+		if (want.type == F_UNLCK)
+			return -EINVAL;
+		get_lock(f, &u, &want);
+		return flock_to_user(cmd, &u, arg);
+	}
 	if ((want.type == F_RDLCK && !file_can_read(f)) ||
 	    (want.type == F_WRLCK && !file_can_write(f)))
 		return -EBADF;
 	if (ofd) /* so that fput() knows that there is something to drop */
 		f->has_locks = true;
-	if (cmd == F_SETLK || cmd == F_OFD_SETLK)
+	if (cmd == F_SETLK || cmd == F_SETLK64 || cmd == F_OFD_SETLK)
 		return set_lock(&f->inode->locks, &want);
 	return set_lock_wait(&f->inode->locks, &want);
 }

@@ -26,7 +26,7 @@ struct pipe {
 	uint32_t refs;		  /* open files; inode->lock for FIFOs */
 	uint32_t readers, writers;
 	uint32_t readers_ever, writers_ever;
-	uint64_t head, tail;
+	size_t head, tail;
 	unsigned nr_pages; /* a power of two */
 	void **pages;
 };
@@ -64,18 +64,16 @@ static void pipe_free(struct pipe *p)
 	fs_free(p);
 }
 
-static uint64_t pipe_bytes(struct pipe *p)
+static size_t pipe_bytes(struct pipe *p)
 {
 	return __atomic_load_n(&p->tail, __ATOMIC_ACQUIRE) -
 	       __atomic_load_n(&p->head, __ATOMIC_ACQUIRE);
 }
 
-static uint64_t pipe_room(struct pipe *p)
+static size_t pipe_room(struct pipe *p)
 {
-	uint64_t cap =
-		(uint64_t)__atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED) *
-		PAGE;
-	uint64_t used = pipe_bytes(p);
+	size_t cap = __atomic_load_n(&p->nr_pages, __ATOMIC_RELAXED) * PAGE;
+	size_t used = pipe_bytes(p);
 
 	return used < cap ? cap - used : 0;
 }
@@ -86,7 +84,7 @@ static uint32_t count_of(uint32_t *n)
 }
 
 /* Where byte `at` of the ring lies; *n cut to its page.  NULL: no memory */
-static char *ring_at(struct pipe *p, uint64_t at, size_t *n)
+static char *ring_at(struct pipe *p, size_t at, size_t *n)
 {
 	size_t off = at % PAGE;
 	void **page = &p->pages[(at / PAGE) & (p->nr_pages - 1)];
@@ -232,7 +230,7 @@ static unsigned pipe_poll(struct file *f, struct poll_table *pt)
 	return ev;
 }
 
-static long pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+static long pipe_ioctl(struct file *f, unsigned cmd, uaddr_t arg)
 {
 	int32_t n;
 

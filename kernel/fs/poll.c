@@ -111,7 +111,7 @@ static long poll_rounds(struct pollfd *fds, struct file **files, unsigned n,
 		ready = ask_all(fds, files, n, more ? pt : NULL);
 		pt = NULL;
 		if (ready || !more)
-			return ready;
+			return (long)ready;
 		if (tp->no_memory)
 			return -ENOMEM;
 		if (signal_pending(current))
@@ -258,14 +258,20 @@ static bool bit(const uint64_t *set, unsigned i)
 	return set[i / 64] >> (i % 64) & 1;
 }
 
+/* A set has as many words as it needs. */
+static size_t set_bytes(unsigned n)
+{
+	return K_ALIGN_UP((n + 7) / 8, sizeof(uaddr_t));
+}
+
 static int get_set(uaddr_t u, uint64_t *set, unsigned n)
 {
-	return u && copy_from_user(set, u, (n + 63) / 64 * 8) ? -EFAULT : 0;
+	return u && copy_from_user(set, u, set_bytes(n)) ? -EFAULT : 0;
 }
 
 static int put_set(uaddr_t u, const uint64_t *set, unsigned n)
 {
-	return u && copy_to_user(u, set, (n + 63) / 64 * 8) ? -EFAULT : 0;
+	return u && copy_to_user(u, set, set_bytes(n)) ? -EFAULT : 0;
 }
 
 static unsigned sets_to_fds(const struct fdsets *s, unsigned n,
@@ -372,7 +378,8 @@ long sys_select(int n, uaddr_t uin, uaddr_t uout, uaddr_t uex, uaddr_t utv)
 long sys_pselect6(int n, uaddr_t uin, uaddr_t uout, uaddr_t uex, uaddr_t uts,
 		  uaddr_t usig)
 {
-	uint64_t sig[2] = {0, 0}, deadline;
+	uaddr_t sig[2] = {0, 0};
+	uint64_t deadline;
 	long ret = get_deadline(uts, &deadline);
 
 	if (ret)

@@ -68,9 +68,9 @@ static int show_environ(struct text *out, struct process *p, struct task *t)
 	return show_range(out, p, l.env_start, l.env_end);
 }
 
-static uint64_t user_word(struct mm_struct *mm, uaddr_t at)
+static uaddr_t user_word(struct mm_struct *mm, uaddr_t at)
 {
-	uint64_t v = 0;
+	uaddr_t v = 0;
 
 	(void)quire_mm_read(mm, at, &v, sizeof(v));
 	return v;
@@ -81,7 +81,7 @@ static int show_auxv(struct text *out, struct process *p, struct task *t)
 {
 	struct mm_struct *mm = process_mm(p);
 	struct quire_mm_layout l;
-	uint64_t pair[2] = {1, 0};
+	uaddr_t pair[2] = {1, 0};
 	unsigned i;
 	uaddr_t at;
 
@@ -90,10 +90,10 @@ static int show_auxv(struct text *out, struct process *p, struct task *t)
 		return 0;
 	quire_mm_get_layout(mm, &l);
 	at = l.start_stack;
-	at += 8 * (user_word(mm, at) + 2);
+	at += sizeof(at) * (user_word(mm, at) + 2);
 	while (at < l.arg_start && user_word(mm, at))
-		at += 8;
-	at += 8;
+		at += sizeof(at);
+	at += sizeof(at);
 	for (i = 0; i < 64 && pair[0] != AT_NULL; i++, at += sizeof(pair)) {
 		if (quire_mm_read(mm, at, pair, sizeof(pair)) < sizeof(pair))
 			break;
@@ -481,11 +481,12 @@ static long pagemap_read(struct file *f, struct iter *to, uint64_t *pos)
 	if (*pos % 8 || to->count % 8)
 		done = -EINVAL;
 	while (done >= 0 && to->count) {
-		uaddr_t addr = *pos / 8 * QUIRE_PAGE_SIZE;
+		uaddr_t addr;
 		size_t n = to->count / 8, ok;
 
 		if (*pos / 8 >= quire_task_size(the_quire) / QUIRE_PAGE_SIZE)
 			break;
+		addr = (uaddr_t)(*pos / 8 * QUIRE_PAGE_SIZE);
 		n = quire_pagemap(mm, addr, n < 64 ? n : 64, entry);
 		if (!n)
 			break;
@@ -513,7 +514,8 @@ static long mem_read(struct file *f, struct iter *to, uint64_t *pos)
 	while (mm && buf && to->count) {
 		size_t n = to->count < QUIRE_PAGE_SIZE ? to->count
 						       : QUIRE_PAGE_SIZE;
-		size_t ok = quire_mm_read(mm, *pos, buf, n);
+		uaddr_t at = (uaddr_t)*pos;
+		size_t ok = at == *pos ? quire_mm_read(mm, at, buf, n) : 0;
 
 		if (!ok) {
 			done = done ? done : -EIO;

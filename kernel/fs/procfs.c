@@ -261,7 +261,7 @@ static int make_text(struct pnode *n, struct text *t)
 /* Bytes of a text from *pos on. */
 static long text_out(struct text *t, struct iter *to, uint64_t *pos)
 {
-	size_t n = *pos < t->len ? t->len - *pos : 0;
+	size_t n = *pos < t->len ? t->len - (size_t)*pos : 0;
 	size_t ok;
 
 	if (n > to->count)

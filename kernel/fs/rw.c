@@ -8,7 +8,7 @@
  */
 #include "fs.h"
 
-#define MAX_RW	 0x7ffff000ull
+#define MAX_RW	 0x7ffff000ul
 #define IOV_MAX	 1024
 #define UIO_FAST 8
 
@@ -137,7 +137,7 @@ long sys_pwrite64(int fd, uaddr_t buf, size_t n, int64_t pos)
 long iter_from_user(struct iter *it, struct user_vec *uv, uaddr_t uvec,
 		    unsigned long nr)
 {
-	uint64_t total = 0;
+	size_t total = 0;
 	unsigned long i;
 
 	uv->vec = uv->fast;
@@ -153,7 +153,7 @@ long iter_from_user(struct iter *it, struct user_vec *uv, uaddr_t uvec,
 	for (i = 0; i < nr; i++) {
 		struct kiovec *v = &uv->vec[i];
 
-		if (v->len > INT64_MAX) {
+		if ((sreg_t)v->len < 0) {
 			user_vec_free(uv);
 			return -EINVAL;
 		}
@@ -219,39 +219,51 @@ long sys_writev(int fd, uaddr_t vec, unsigned long nr)
 	return do_rwv(fd, vec, nr, true);
 }
 
-long sys_preadv(int fd, uaddr_t vec, unsigned long nr, int64_t pos)
+/* A position in two words: where a word has 64 bits the second is void. */
+static int64_t pos_of(unsigned long low, unsigned long high)
 {
-	return do_prwv(fd, vec, nr, pos, false);
+	const unsigned half = sizeof(long) * 4;
+
+	return (int64_t)((uint64_t)high << half << half | low);
 }
 
-long sys_pwritev(int fd, uaddr_t vec, unsigned long nr, int64_t pos)
+long sys_preadv(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
+		unsigned long high)
 {
-	return do_prwv(fd, vec, nr, pos, true);
+	return do_prwv(fd, vec, nr, pos_of(low, high), false);
+}
+
+long sys_pwritev(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
+		 unsigned long high)
+{
+	return do_prwv(fd, vec, nr, pos_of(low, high), true);
 }
 
 /* preadv2(2): position -1 means the file's own; no flag changes a result
  * here except RWF_APPEND, which is refused. */
-long sys_preadv2(int fd, uaddr_t vec, unsigned long nr, int64_t pos,
-		 int64_t pos_high, unsigned flags)
+long sys_preadv2(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
+		 unsigned long high, unsigned flags)
 {
-	(void)pos_high;
+	int64_t pos = pos_of(low, high);
+
 	if (flags & ~0x0fu)
 		return -EOPNOTSUPP;
 	return pos == -1 ? do_rwv(fd, vec, nr, false)
 			 : do_prwv(fd, vec, nr, pos, false);
 }
 
-long sys_pwritev2(int fd, uaddr_t vec, unsigned long nr, int64_t pos,
-		  int64_t pos_high, unsigned flags)
+long sys_pwritev2(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
+		  unsigned long high, unsigned flags)
 {
-	(void)pos_high;
+	int64_t pos = pos_of(low, high);
+
 	if (flags & ~0x0fu)
 		return -EOPNOTSUPP;
 	return pos == -1 ? do_rwv(fd, vec, nr, true)
 			 : do_prwv(fd, vec, nr, pos, true);
 }
 
-long sys_lseek(int fd, int64_t off, int whence)
+int64_t vfs_llseek(int fd, int64_t off, int whence)
 {
 	struct file *f = fget(fd);
 	int64_t ret;
@@ -267,6 +279,13 @@ long sys_lseek(int fd, int64_t off, int whence)
 	}
 	fput(f);
 	return ret;
+}
+
+long sys_lseek(int fd, long off, int whence)
+{
+	int64_t ret = vfs_llseek(fd, off, whence);
+
+	return ret == (long)ret ? (long)ret : -EOVERFLOW;
 }
 
 /* ------------------------------------------------------- file to file copies
@@ -311,13 +330,14 @@ long file_copy(struct file *in, uint64_t *ipos, struct file *out,
 	if (!buf)
 		return -ENOMEM;
 	while (done < n) {
-		uint64_t now = n - done < COPY_CHUNK ? n - done : COPY_CHUNK;
+		size_t now = n - done < COPY_CHUNK ? (size_t)(n - done)
+						  : COPY_CHUNK;
 
-		ret = copy_piece(in, ipos, out, opos, buf, (size_t)now);
+		ret = copy_piece(in, ipos, out, opos, buf, now);
 		if (ret <= 0)
 			break;
 		done += (uint64_t)ret;
-		if ((uint64_t)ret < now || signal_pending(current))
+		if ((size_t)ret < now || signal_pending(current))
 			break;
 	}
 	fs_free(buf);

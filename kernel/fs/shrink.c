@@ -46,7 +46,7 @@ static void shrinker(void *arg)
 			   __atomic_load_n(&wanted, __ATOMIC_ACQUIRE));
 		__atomic_store_n(&wanted, 0, __ATOMIC_RELEASE);
 		if (memory_short(&missing))
-			(void)vfs_shrink(missing);
+			(void)vfs_shrink((size_t)missing);
 	}
 }
 

@@ -166,7 +166,7 @@ static long send_one(struct sock *s, struct iter *from, uint32_t n,
 static long do_send(struct sock *s, struct iter *from, unsigned flags,
 		    bool nonblock)
 {
-	uint64_t left = from->count;
+	size_t left = from->count;
 	long done = 0, err = 0;
 
 	if (!s->peer)
@@ -184,7 +184,7 @@ static long do_send(struct sock *s, struct iter *from, unsigned flags,
 		if (err)
 			break;
 		left -= n;
-		done += n;
+		done += (long)n;
 	}
 	if (err == -EPIPE && s->type == SOCK_DGRAM)
 		err = -ECONNREFUSED;
@@ -337,7 +337,7 @@ static unsigned sock_poll(struct file *f, struct poll_table *pt)
 	return ev;
 }
 
-static long sock_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+static long sock_ioctl(struct file *f, unsigned cmd, uaddr_t arg)
 {
 	struct sock *s = f->priv;
 	int32_t n;
@@ -556,11 +556,11 @@ long sys_recvfrom(int fd, uaddr_t ubuf, size_t n, unsigned flags, uaddr_t uaddr,
 	return ret;
 }
 
-struct linux_msghdr {
-	uint64_t name;
-	uint32_t namelen, pad0;
-	uint64_t iov, iovlen, control, controllen;
-	uint32_t flags, pad1;
+struct linux_msghdr { /* recvmsg(2) */
+	uaddr_t name;
+	uint32_t namelen;
+	uaddr_t iov, iovlen, control, controllen;
+	uint32_t flags;
 };
 
 long sys_sendmsg(int fd, uaddr_t umsg, unsigned flags)

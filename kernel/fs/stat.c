@@ -2,20 +2,10 @@
 /*
  * What a file is: the stat family, statfs, readlink, access.
  *
- * The layouts are those of stat(2) and statx(2) on x86-64; both are filled
- * from one struct kstat.
+ * The layouts are those of stat(2), which differs between processors
+ * (arch_abi.h), and statx(2); both are filled from one struct kstat.
  */
 #include "fs.h"
-
-struct linux_stat { /* asm/stat.h of x86-64, 144 bytes */
-	uint64_t dev, ino, nlink;
-	uint32_t mode, uid, gid, pad0;
-	uint64_t rdev;
-	int64_t size, blksize, blocks;
-	uint64_t atime, atime_nsec, mtime, mtime_nsec, ctime, ctime_nsec;
-	int64_t unused[3];
-};
-_Static_assert(sizeof(struct linux_stat) == 144, "stat(2)");
 
 struct linux_statx_time {
 	int64_t sec;
@@ -34,13 +24,6 @@ struct linux_statx { /* linux/stat.h, 256 bytes */
 	uint64_t mnt_id, pad2[13];
 };
 _Static_assert(sizeof(struct linux_statx) == 256, "statx(2)");
-
-struct linux_statfs { /* statfs(2) on 64-bit machines */
-	int64_t type, bsize;
-	uint64_t blocks, bfree, bavail, files, ffree;
-	int32_t fsid[2];
-	int64_t namelen, frsize, flags, spare[4];
-};
 
 #define STATX_BASIC_STATS 0x7ffu
 
@@ -83,27 +66,31 @@ int vfs_getattr(struct inode *inode, struct kstat *st)
 	return 0;
 }
 
+/* A member of a user's structure, whatever its width. */
+#define SET(member, value) ((member) = (__typeof__(member))(value))
+
 static long put_stat(const struct kstat *k, uaddr_t ubuf)
 {
-	struct linux_stat st = {
-		.dev = k->dev,
-		.ino = k->ino,
-		.nlink = k->nlink,
-		.mode = k->mode,
-		.uid = k->uid,
-		.gid = k->gid,
-		.rdev = k->rdev,
-		.size = (int64_t)k->size,
-		.blksize = (int64_t)k->blksize,
-		.blocks = (int64_t)k->blocks,
-		.atime = (uint64_t)k->atime.sec,
-		.atime_nsec = k->atime.nsec,
-		.mtime = (uint64_t)k->mtime.sec,
-		.mtime_nsec = k->mtime.nsec,
-		.ctime = (uint64_t)k->ctime.sec,
-		.ctime_nsec = k->ctime.nsec,
-	};
+	struct linux_stat st;
 
+	memset(&st, 0, sizeof(st));
+	SET(st.dev, k->dev);
+	SET(st.ino, k->ino);
+	SET(st.nlink, k->nlink);
+	SET(st.mode, k->mode);
+	SET(st.uid, k->uid);
+	SET(st.gid, k->gid);
+	SET(st.rdev, k->rdev);
+	SET(st.size, k->size);
+	SET(st.blksize, k->blksize);
+	SET(st.blocks, k->blocks);
+	SET(st.atime, k->atime.sec);
+	SET(st.atime_nsec, k->atime.nsec);
+	SET(st.mtime, k->mtime.sec);
+	SET(st.mtime_nsec, k->mtime.nsec);
+	SET(st.ctime, k->ctime.sec);
+	SET(st.ctime_nsec, k->ctime.nsec);
+	abi_stat_extra(&st);
 	return copy_to_user(ubuf, &st, sizeof(st)) ? -EFAULT : 0;
 }
 
@@ -208,29 +195,40 @@ long sys_statx(int dirfd, uaddr_t upath, unsigned flags, unsigned mask,
 
 /* ----------------------------------------------------------------- statfs */
 
+int vfs_statfs(struct super *sb, struct kstatfs *k)
+{
+	*k = (struct kstatfs){
+		.type = sb ? sb->magic : 0, .bsize = 4096, .namelen = NAME_MAX};
+	return sb && sb->ops && sb->ops->statfs ? sb->ops->statfs(sb, k) : 0;
+}
+
+/* ST_VALID, ST_RDONLY, ST_NOEXEC */
+unsigned vfs_statfs_flags(const struct super *sb)
+{
+	return 0x20u | (sb && sb->readonly ? 1u : 0) |
+	       (sb && sb->noexec ? 8u : 0);
+}
+
 static long put_statfs(struct super *sb, uaddr_t ubuf)
 {
-	struct kstatfs k = {
-		.type = sb ? sb->magic : 0, .bsize = 4096, .namelen = NAME_MAX};
-	struct linux_statfs s = {0};
-	int err;
+	struct linux_statfs s;
+	struct kstatfs k;
+	int err = vfs_statfs(sb, &k);
 
-	if (sb && sb->ops && sb->ops->statfs) {
-		err = sb->ops->statfs(sb, &k);
-		if (err)
-			return err;
-	}
-	s.type = (int64_t)k.type;
-	s.bsize = s.frsize = (int64_t)k.bsize;
-	s.blocks = k.blocks;
-	s.bfree = k.bfree;
-	s.bavail = k.bavail;
-	s.files = k.files;
-	s.ffree = k.ffree;
-	s.fsid[0] = (int32_t)(sb ? sb->dev : 0);
-	s.namelen = (int64_t)k.namelen;
-	s.flags = 0x20 | (sb && sb->readonly ? 1 : 0) |
-		  (sb && sb->noexec ? 8 : 0); /* ST_VALID, _RDONLY, _NOEXEC */
+	if (err)
+		return err;
+	memset(&s, 0, sizeof(s));
+	SET(s.type, k.type);
+	SET(s.bsize, k.bsize);
+	SET(s.frsize, k.bsize);
+	SET(s.blocks, k.blocks);
+	SET(s.bfree, k.bfree);
+	SET(s.bavail, k.bavail);
+	SET(s.files, k.files);
+	SET(s.ffree, k.ffree);
+	SET(s.fsid[0], sb ? sb->dev : 0);
+	SET(s.namelen, k.namelen);
+	SET(s.flags, vfs_statfs_flags(sb));
 	return copy_to_user(ubuf, &s, sizeof(s)) ? -EFAULT : 0;
 }
 

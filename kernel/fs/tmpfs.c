@@ -391,7 +391,7 @@ static int tmpfs_setattr(struct inode *inode, const struct iattr *a)
 
 static long tmpfs_readlink(struct inode *inode, char *buf, size_t cap)
 {
-	size_t n = inode->size < cap ? inode->size : cap;
+	size_t n = inode->size < cap ? (size_t)inode->size : cap;
 
 	memcpy(buf, inode->priv, n);
 	return (long)n;
@@ -446,10 +446,8 @@ static long tmpfs_allocate(struct file *f, uint64_t off, uint64_t len,
 	if (off < size)
 		off = size;
 	while (off < end && n >= 0) {
-		uint64_t piece = end - off;
+		size_t piece = end - off > 65536 ? 65536 : (size_t)(end - off);
 
-		if (piece > 65536)
-			piece = 65536;
 		n = quire_mapping_write(f->inode->mapping, &f->qf, off, piece,
 					give_zeroes, NULL);
 		if (n > 0)

@@ -32,6 +32,10 @@ void exec_free_args(struct exec_args *a);
 int do_execve(int dirfd, const char *path, struct exec_args *args,
 	      unsigned flags);
 
+/* The processor's features, for AT_HWCAP and AT_HWCAP2 (its cpu.c) */
+uaddr_t exec_hwcap(void);
+uaddr_t exec_hwcap2(void);
+
 /* ------------------------------------------- supplied by the task code */
 
 /* End the other threads of the process and wait until they are gone; the

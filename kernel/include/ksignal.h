@@ -2,7 +2,7 @@
 /*
  * ksignal.h - signals: who may be sent one, and how.
  *
- * Numbers and layouts are those of signal(7) and sigaction(2) on x86-64.
+ * Numbers and layouts are those of signal(7) and sigaction(2).
  */
 #ifndef KERNEL_KSIGNAL_H
 #define KERNEL_KSIGNAL_H
@@ -66,6 +66,17 @@ struct ksiginfo {
 	uint32_t pkey;
 	uint64_t utime, stime; /* SIGCHLD, clock ticks */
 };
+
+/* stack_t: sigaltstack(2) */
+struct user_stack {
+	uaddr_t sp;
+	int32_t flags;
+	uaddr_t size;
+};
+
+#define SS_ONSTACK    1
+#define SS_DISABLE    2
+#define SS_AUTODISARM (1u << 31)
 
 struct process;
 /* All of these may be called from any context, and never sleep. */

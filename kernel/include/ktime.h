@@ -15,18 +15,25 @@
 uint64_t ktime_ns(void);
 uint64_t realtime_ns(void);
 
-struct ktimespec { /* struct timespec of the 64-bit ABI */
+struct ktimespec { /* struct timespec with times of 64 bits */
 	int64_t sec, nsec;
 };
-struct ktimeval {
-	int64_t sec, usec;
+struct ktimeval { /* struct timeval: as wide as a user's word */
+	sreg_t sec, usec;
 };
 /*
- * Read a struct timespec of the user's: *ns gets it, UINT64_MAX / 2 at most.
- * 0, -EFAULT or -EINVAL.
+ * A struct timespec of the user's, which has times of 64 or of 32 bits as the
+ * call that is being made has them (abi_time32()): timespec_bytes() of them.
+ * get_timespec: as it is; 0 or -EFAULT.  timespec_from_user: *ns gets it,
+ * UINT64_MAX / 2 at most; 0, -EFAULT or -EINVAL.  timespec_to_user_as: with
+ * times of 32 bits or not, whatever the call is.
  */
+size_t timespec_bytes(void);
+int get_timespec(uaddr_t uts, struct ktimespec *ts);
 int timespec_from_user(uaddr_t uts, uint64_t *ns);
 int timespec_to_user(uaddr_t uts, uint64_t ns);
+int timespec_to_user_as(bool time32, uaddr_t uts, uint64_t ns);
+struct ktimeval to_timeval(uint64_t ns);
 int timeval_from_user(uaddr_t utv, uint64_t *ns);
 int timeval_to_user(uaddr_t utv, uint64_t ns);
 /* now + ns without overflow */

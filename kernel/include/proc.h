@@ -82,10 +82,14 @@ void do_signal(struct pt_regs *regs, bool syscall);
 bool signal_ignored(struct task *t, int signo);
 void siginfo_to_user_layout(const struct ksiginfo *info, uint8_t out[128]);
 int siginfo_from_user_layout(struct ksiginfo *info, const uint8_t in[128]);
+/* Is t, with this stack pointer, on its alternate stack?  Never so with
+ * SS_AUTODISARM.  And sigaltstack(2)'s flags for it. */
+bool on_altstack(const struct task *t, uaddr_t sp);
+int altstack_flags(const struct task *t, uaddr_t sp);
 /* May the current task signal p?  0, -EPERM */
 int may_signal(struct process *p, int signo);
 
-/* x86/sigframe.c: build the frame; false: no room (then SIGSEGV). */
+/* The processor's sigframe.c: build the frame; false: no room (then SIGSEGV). */
 bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 		 const struct ksiginfo *info, ksigset_t oldset);
 

@@ -156,6 +156,9 @@ struct task {
 		uint64_t a, b, c, d;
 		uint32_t e;
 	} restart; /* for restart_syscall */
+	/* The call put other registers in place (rt_sigreturn): there is
+	 * nothing to repeat; TIF_NOTIFY is set too. */
+	bool regs_replaced;
 
 	uaddr_t set_child_tid, clear_child_tid;
 	uaddr_t robust_list;

@@ -12,6 +12,13 @@
 
 #include "klib.h"
 
+/* A result that is an address or a negative errno: of a machine word's values
+ * the last 4095 are the latter, whatever its width. */
+static inline bool is_errno(long result)
+{
+	return (unsigned long)result > -4096ul;
+}
+
 /* Bytes NOT copied: 0 is success. */
 size_t copy_from_user(void *to, uaddr_t from, size_t n);
 size_t copy_to_user(uaddr_t to, const void *from, size_t n);

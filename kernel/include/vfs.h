@@ -29,6 +29,7 @@
 #ifndef KERNEL_VFS_H
 #define KERNEL_VFS_H
 
+#include <arch_abi.h>
 #include <quire/quire.h>
 #include "sync.h"
 
@@ -265,15 +266,15 @@ void path_free(char *path);
  * struct iter: where read() puts and write() takes bytes: user or kernel
  * memory in one or more pieces.
  */
-struct kiovec {
-	uint64_t base; /* user address, or kernel pointer when iter->kernel */
-	uint64_t len;
+struct kiovec {	      /* as struct iovec of the user's */
+	uaddr_t base; /* user address, or kernel pointer when iter->kernel */
+	uaddr_t len;
 };
 struct iter {
 	const struct kiovec *vec;
 	unsigned nr;	/* pieces left */
-	uint64_t off;	/* done of the first */
-	uint64_t count; /* bytes left in all */
+	size_t off;   /* done of the first */
+	size_t count; /* bytes left in all */
 	bool kernel;
 	bool nonblock; /* this call must not wait, whatever the file says */
 };
@@ -308,7 +309,7 @@ struct file_operations {
 	int (*readdir)(struct file *file, struct dir_ctx *ctx);
 	int64_t (*llseek)(struct file *file, int64_t off, int whence);
 	unsigned (*poll)(struct file *file, struct poll_table *pt);
-	long (*ioctl)(struct file *file, unsigned cmd, uint64_t arg);
+	long (*ioctl)(struct file *file, unsigned cmd, uaddr_t arg);
 	int (*fsync)(struct file *file);
 	int (*fallocate)(struct file *file, int mode, uint64_t off,
 			 uint64_t len);
@@ -344,15 +345,12 @@ struct file {
 #define O_NONBLOCK  04000u
 #define O_DSYNC	    010000u
 #define O_ASYNC	    020000u
-#define O_DIRECT    040000u
-#define O_LARGEFILE 0100000u
-#define O_DIRECTORY 0200000u
-#define O_NOFOLLOW  0400000u
+/* O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW: arch_abi.h */
 #define O_NOATIME   01000000u
 #define O_CLOEXEC   02000000u
 #define O_SYNC	    04010000u
 #define O_PATH	    010000000u
-#define O_TMPFILE   020200000u
+#define O_TMPFILE   (020000000u | O_DIRECTORY)
 
 static inline bool file_can_read(const struct file *f)
 {

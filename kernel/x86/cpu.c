@@ -8,6 +8,7 @@
  * (only kernel threads ran in between).  Kernel code never uses it.
  */
 #include "cpu.h"
+#include "exec.h"
 #include "kerrno.h"
 #include "proc.h"
 
@@ -73,10 +74,14 @@ void cpu_detect(void)
 		wrmsr(MSR_EFER, rdmsr(MSR_EFER) | 0x800);
 }
 
-uint64_t exec_hwcap(void);
-uint64_t exec_hwcap(void)
+uaddr_t exec_hwcap(void)
 {
 	return cpu_features.hwcap;
+}
+
+uaddr_t exec_hwcap2(void)
+{
+	return 0;
 }
 
 static void load_tables(struct cpu_arch *c)

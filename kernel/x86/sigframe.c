@@ -21,9 +21,6 @@
 #define UC_STRICT_RESTORE_SS 4u
 #define FPU_MAX		     1024u
 #define SA_ONSTACK	     0x08000000u
-#define SS_ONSTACK	     1
-#define SS_DISABLE	     2
-#define SS_AUTODISARM	     (1u << 31)
 #define SA_RESTORER	     0x04000000u
 #define USER_FLAGS                                                             \
 	0x44dd5ull /* what a program may set: CF ... OF, TF, DF,               \
@@ -54,21 +51,6 @@ struct sw_bytes {
 	uint64_t features;
 	uint32_t size, padding[7];
 };
-
-static bool on_altstack(const struct task *t, uint64_t sp)
-{
-	return !((unsigned)t->ss_flags & SS_AUTODISARM) && sp > t->ss_sp &&
-	       sp - t->ss_sp <= t->ss_size;
-}
-
-/* Flags as sigaltstack(2) tells them for a stack pointer. */
-int altstack_flags(const struct task *t, uint64_t sp);
-int altstack_flags(const struct task *t, uint64_t sp)
-{
-	if (!t->ss_size)
-		return SS_DISABLE;
-	return on_altstack(t, sp) ? SS_ONSTACK : 0;
-}
 
 static size_t fpu_frame_size(void)
 {
@@ -232,7 +214,7 @@ long sys_rt_sigreturn(void)
 	t->ss_sp = f.stack.sp;
 	t->ss_size = (unsigned)f.stack.flags & SS_DISABLE ? 0 : f.stack.size;
 	/* Out through IRET, with all registers. */
-	regs->orig_ax = ~0ull;
+	t->regs_replaced = true;
 	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
 	return (long)regs->ax;
 bad:

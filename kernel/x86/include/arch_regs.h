@@ -38,11 +38,14 @@ static inline uint64_t regs_syscall_nr(const struct pt_regs *r)
 {
 	return r->orig_ax;
 }
-/* Still the system call that came in?  rt_sigreturn and execve have put other
- * registers in place. */
-static inline bool regs_in_syscall(const struct pt_regs *r)
+/* A program's first registers: where it begins, and its stack. */
+static inline void regs_start(struct pt_regs *r, uaddr_t ip, uaddr_t sp)
 {
-	return r->orig_ax != ~0ull;
+	*r = (struct pt_regs){.ip = ip,
+			      .sp = sp,
+			      .cs = 0x33, /* USER_CS, USER_DS: arch_cpu.h */
+			      .ss = 0x2b,
+			      .flags = X86_EFLAGS_IF};
 }
 /* Make the call again with the same arguments: SYSCALL has two bytes. */
 static inline void regs_repeat_syscall(struct pt_regs *r)
