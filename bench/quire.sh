@@ -3,19 +3,21 @@
 #
 # Runs pfbench on Quire's kernel in QEMU, counting instructions.
 #
-# usage: bench/quire.sh KERNEL PFBENCH OUTDIR [ARGUMENT...]
+# usage: bench/quire.sh ARCH KERNEL PFBENCH OUTDIR [ARGUMENT...]
+#   ARCH   x86_64, armv7 or armv6
 #
-# The machine is that of bench/linux.sh as far as the processor and the
-# counting go; the devices are those that kernel/include/protocol.h asks for,
-# with the serial port as the console.  Results: OUTDIR/quire.txt, and
-# OUTDIR/quire-report.txt with the counts and times of every fault that `quire
-# run` reports at the end (quire.stats); Linux does no such thing either.
+# The processor and the counting are those of bench/linux.sh; the devices are
+# those that kernel/include/protocol.h asks for, with the serial port as the
+# console.  Results: OUTDIR/quire.txt, and OUTDIR/quire-report.txt with the
+# counts and times of every fault that `quire run` reports at the end
+# (quire.stats); Linux does no such thing either.
 set -eu
 
-kernel=$1
-pfbench=$(realpath "$2")
-out=$3
-shift 3
+arch=$1
+kernel=$2
+pfbench=$(realpath "$3")
+out=$4
+shift 4
 mkdir -p "$out"
 
 {
@@ -23,22 +25,42 @@ mkdir -p "$out"
 	for a in "$@"; do printf 'A%s\0' "$a"; done
 } >"$out/init"
 
+# The machine, and where it puts log, report and init records.
+case $arch in
+x86_64)
+	machine="x86_64 -M microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=on
+		-cpu qemu64,+rdtscp -fw_cfg name=opt/quire/init,file=$out/init
+		-device isa-debugcon,iobase=0xe9,chardev=log
+		-device isa-debugcon,iobase=0xea,chardev=rep
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -serial chardev:con"
+	levels='quire.levels=4 '
+	;;
+armv7 | armv6)
+	machine="-M virt -cpu cortex-a15"
+	[ $arch = armv7 ] || machine="-M vexpress-a15 -cpu arm1176"
+	machine="arm $machine -global virtio-mmio.force-legacy=false
+		-audiodev none,id=none -initrd $out/init
+		-semihosting-config enable=on,target=native,chardev=rep
+		-serial chardev:log -device virtio-serial-device
+		-device virtserialport,chardev=con,nr=1"
+	levels=
+	;;
+*) echo "bench: no machine for $arch" >&2; exit 2 ;;
+esac
+
 run() { # run RESULT KERNEL-ARGUMENT
-	timeout 300 qemu-system-x86_64 \
-		-M microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=on \
-		-accel tcg -icount shift=0,sleep=off -cpu qemu64,+rdtscp \
+	# shellcheck disable=SC2086 # the machine is several words
+	timeout 300 qemu-system-$machine \
+		-accel tcg -icount shift=0,sleep=off \
 		-m 512 -nodefaults -no-user-config -display none -no-reboot \
-		-kernel "$kernel" -append "quire.levels=4 $2" \
-		-fw_cfg "name=opt/quire/init,file=$out/init" \
+		-kernel "$kernel" -append "$levels$2" \
 		-chardev "file,id=log,path=$out/quire.log" \
-		-device isa-debugcon,iobase=0xe9,chardev=log \
 		-chardev "file,id=rep,path=$out/quire.report" \
-		-device isa-debugcon,iobase=0xea,chardev=rep \
-		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		-chardev stdio,id=con,signal=off \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-device,fsdev=root,mount_tag=root \
-		-serial stdio </dev/null 2>"$out/qemu.err" | tr -d '\r' |
-		grep '^pfbench' >"$1.new" || true
+		</dev/null 2>"$out/qemu.err" |
+		LC_ALL=C grep -ao 'pfbench [a-z].*' | tr -d '\r' >"$1.new" || true
 	if ! grep -q '^pfbench done' "$1.new"; then
 		echo "bench: pfbench did not finish on Quire's kernel:" >&2
 		tail -n 5 "$out/qemu.err" "$out/quire.log" \

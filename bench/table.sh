@@ -3,14 +3,14 @@
 #
 # One table of pfbench results: instructions an operation.
 #
-# usage: bench/table.sh QUIRE QUIRE-REPORT LINUX LINUX-OFF
+# usage: bench/table.sh OUTDIR LINUX-TITLE [OTHER-TITLE]
 #
-# The files are pfbench's output on Quire's kernel, on the same counting and
-# timing each fault for its report, on Linux with its defaults, and on Linux
-# with mitigations=off.  A file that is missing leaves
-# its columns empty.  Exit status 1 when a row of Quire's is above half of
-# Linux's with mitigations=off.
-awk -v quire="$1" -v report="$2" -v linux="$3" -v off="$4" '
+# OUTDIR has pfbench's output on Quire's kernel (quire.txt), on the same
+# counting and timing each fault for its report (quire-report.txt), and on Linux
+# in one or two settings (linux.txt, linux-other.txt).  A file that is missing
+# leaves its column empty.  The last column compares with the lower of Linux's.
+# Exit status 1 when a row of Quire's is above half of that.
+awk -v out="$1" -v title="$2" -v other="${3-}" '
 function load(file, into,    line, f, n) {
 	while ((getline line < file) > 0) {
 		n = split(line, f, " ")
@@ -26,24 +26,34 @@ function load(file, into,    line, f, n) {
 }
 function number(x) { return x == "" ? "-" : sprintf("%.0f", x) }
 BEGIN {
-	load(off, o); load(linux, l); load(quire, q); load(report, p)
-	printf "%-26s %10s %10s %10s %10s %8s\n", "instructions per",
-		"Quire", "Quire", "Linux", "Linux", "Quire /"
-	printf "%-26s %10s %10s %10s %10s %8s\n", "", "", "(report)",
-		"(defaults)", "(mit. off)", "(off)"
+	load(out "/linux.txt", l); load(out "/quire.txt", q)
+	load(out "/quire-report.txt", p)
+	if (other != "")
+		load(out "/linux-other.txt", o)
+	line = "%-26s %10s %10s %11s"
+	printf line, "instructions per", "Quire", "Quire", "Linux"
+	if (other != "")
+		printf " %11s", "Linux"
+	printf " %8s\n" line, "Quire /", "", "", "(report)", title
+	if (other != "")
+		printf " %11s", other
+	printf " %8s\n", other != "" ? "(lower)" : "Linux"
 	for (i = 1; i <= rows; i++) {
 		r = name[i]
-		ratio = q[r] != "" && o[r] > 0 ? q[r] / o[r] : -1
-		printf "%-26s %10s %10s %10s %10s %8s%s\n",
-			r " / " unit[r], number(q[r]), number(p[r]),
-			number(l[r]), number(o[r]), (ratio < 0 ? "-" : sprintf("%.2f", ratio)),
-			(ratio > 0.5 ? "  over half" : "")
+		low = l[r]
+		if (o[r] != "" && (low == "" || o[r] < low))
+			low = o[r]
+		ratio = q[r] != "" && low > 0 ? q[r] / low : -1
+		printf line, r " / " unit[r], number(q[r]), number(p[r]), number(l[r])
+		if (other != "")
+			printf " %11s", number(o[r])
+		printf " %8s%s\n", ratio < 0 ? "-" : sprintf("%.2f", ratio),
+			ratio > 0.5 ? "  over half" : ""
 		if (ratio > 0.5)
 			over++
 		if (ratio >= 0)
 			compared++
 	}
-	printf "%d rows compared, %d over half of Linux with mitigations=off\n",
-		compared, over
+	printf "%d rows compared, %d over half of Linux\n", compared, over
 	exit over > 0
 }'

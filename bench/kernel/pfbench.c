@@ -3,11 +3,11 @@
  * pfbench - what memory management costs, in instructions.
  *
  * A static Linux program.  Run it in QEMU with `-icount shift=0,sleep=off`:
- * there the time-stamp counter advances by one for each guest instruction, in
- * user and kernel mode alike, so a difference of two readings is a count of
- * instructions and repeats exactly.  The program first measures a loop of known
- * length, so that the claim is checked in every run; elsewhere the figures are
- * plain TSC ticks and the first line says so.
+ * there time goes on by one nanosecond for each guest instruction, in user and
+ * kernel mode alike, so a difference of two readings of the clock (clock.h) is
+ * a count of instructions and repeats exactly.  The program first measures a
+ * loop of known length, so that the claim is checked in every run; elsewhere
+ * the figures are plain ticks of that clock and the first line says so.
  *
  * Each row is measured in batches.  A timer interrupt spoils a batch now and
  * then, so the median batch counts.  Output, one line a row:
@@ -33,6 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define PAGE	  4096ul
 #define PAGES	  512ul /* one page table's worth */
 #define SPAN	  (PAGES * PAGE)
@@ -41,30 +43,6 @@
 
 static uint64_t ticks_per_kinsn = 1000;
 static volatile uint64_t *mailbox; /* a child's answer */
-
-static inline uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi)::"memory");
-	return (uint64_t)hi << 32 | lo;
-}
-
-static inline long call6(long nr, long a, long b, long c, long d, long e,
-			 long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
-			   "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
 
 static void die(const char *what)
 {
@@ -75,7 +53,7 @@ static void die(const char *what)
 
 /* ------------------------------------------------------------- the regions */
 
-static char *const region = (char *)0x300000000000ul;
+static char *const region = (char *)REGION;
 
 /* Map `pages` at the fixed region; its first page is touched. */
 static void map_region(unsigned long pages, int prot, int flags, int fd)
@@ -99,20 +77,20 @@ static void unmap_region(unsigned long pages)
 /* A write to each page but the first. */
 static uint64_t write_pages(unsigned long pages)
 {
-	uint64_t t = rdtsc();
+	uint64_t t = ticks();
 
 	for (unsigned long i = 1; i < pages; i++)
 		*(volatile char *)(region + i * PAGE) = 2;
-	return rdtsc() - t;
+	return ticks() - t;
 }
 
 static uint64_t read_pages(unsigned long pages)
 {
-	uint64_t t = rdtsc();
+	uint64_t t = ticks();
 
 	for (unsigned long i = 1; i < pages; i++)
 		(void)*(volatile char *)(region + i * PAGE);
-	return rdtsc() - t;
+	return ticks() - t;
 }
 
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
@@ -122,11 +100,11 @@ static uint64_t read_pages(unsigned long pages)
 
 static uint64_t row_getppid(void)
 {
-	uint64_t t = rdtsc();
+	uint64_t t = ticks();
 
-	for (int i = 0; i < 500; i++)
+	for (int i = 0; i < 2000; i++)
 		call6(SYS_getppid, 0, 0, 0, 0, 0, 0);
-	return rdtsc() - t;
+	return ticks() - t;
 }
 
 static uint64_t row_anon_write(void)
@@ -216,9 +194,9 @@ static uint64_t row_munmap_page(void)
 
 	map_region(PAGES, RW, ANON, -1);
 	write_pages(PAGES);
-	t = rdtsc();
+	t = ticks();
 	call6(SYS_munmap, (long)region, SPAN, 0, 0, 0, 0);
-	return rdtsc() - t;
+	return ticks() - t;
 }
 
 static uint64_t fork_exit(unsigned long pages)
@@ -228,14 +206,14 @@ static uint64_t fork_exit(unsigned long pages)
 
 	map_region(pages, RW, ANON, -1);
 	write_pages(pages);
-	t = rdtsc();
+	t = ticks();
 	pid = fork();
 	if (pid < 0)
 		die("fork");
 	if (!pid)
 		_exit(0);
 	waitpid(pid, NULL, 0);
-	t = rdtsc() - t;
+	t = ticks() - t;
 	unmap_region(pages);
 	return t;
 }
@@ -256,15 +234,15 @@ static uint64_t row_fork_exit_page(void)
 
 static uint64_t row_mmap_touch_munmap(void)
 {
-	uint64_t t = rdtsc();
+	uint64_t t = ticks();
 
 	for (int i = 0; i < 20; i++) {
-		long p = call6(SYS_mmap, 0, PAGE, RW, ANON, -1, 0);
+		long p = call6(CALL_MMAP, 0, PAGE, RW, ANON, -1, 0);
 
 		*(volatile char *)p = 1;
 		call6(SYS_munmap, p, PAGE, 0, 0, 0, 0);
 	}
-	return rdtsc() - t;
+	return ticks() - t;
 }
 
 /* Two calls a round: one touched page in the middle, to R and back to RW. */
@@ -275,12 +253,12 @@ static uint64_t row_mprotect(void)
 
 	map_region(PAGES, RW, ANON, -1);
 	write_pages(PAGES);
-	t = rdtsc();
+	t = ticks();
 	for (int i = 0; i < 50; i++) {
 		call6(SYS_mprotect, p, PAGE, PROT_READ, 0, 0, 0);
 		call6(SYS_mprotect, p, PAGE, RW, 0, 0, 0);
 	}
-	t = rdtsc() - t;
+	t = ticks() - t;
 	unmap_region(PAGES);
 	return t;
 }
@@ -292,9 +270,9 @@ static uint64_t row_mprotect_page(void)
 
 	map_region(PAGES, RW, ANON, -1);
 	write_pages(PAGES);
-	t = rdtsc();
+	t = ticks();
 	call6(SYS_mprotect, (long)region, SPAN, PROT_READ, 0, 0, 0);
-	t = rdtsc() - t;
+	t = ticks() - t;
 	unmap_region(PAGES);
 	return t;
 }
@@ -379,7 +357,7 @@ static const struct row {
 	{"mprotect", row_mprotect, 100, "call"},
 	{"mprotect_page", row_mprotect_page, PAGES, "page"},
 	{"segv_mprotect", row_segv_mprotect, PAGES - 1, "page"},
-	{"getppid", row_getppid, 500, "call"},
+	{"getppid", row_getppid, 2000, "call"},
 };
 
 /* ---------------------------------------------------------------- running */
@@ -396,25 +374,32 @@ static double per_unit(uint64_t ticks, unsigned long units)
 	return (double)ticks * 1000.0 / (double)ticks_per_kinsn / (double)units;
 }
 
-/* A loop of 2 * n + 1 instructions between the readings. */
 static uint64_t known_loop(unsigned long n)
 {
-	uint64_t t = rdtsc();
+	uint64_t t = ticks();
 
-	__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(n)::"cc");
-	return rdtsc() - t;
+	loop_of_two(n);
+	return ticks() - t;
 }
 
-static void calibrate(void)
+static uint64_t least(unsigned long n)
 {
 	uint64_t best = UINT64_MAX;
 
+	/* An interrupt lengthens some. */
 	for (int i = 0; i < 9; i++) {
-		uint64_t t = known_loop(600000) - known_loop(100000);
+		uint64_t t = known_loop(n);
 
 		if (t < best)
 			best = t;
 	}
+	return best;
+}
+
+static void calibrate(void)
+{
+	uint64_t best = least(600000) - least(100000);
+
 	ticks_per_kinsn = (best + 500) / 1000;
 	if (ticks_per_kinsn < 1)
 		ticks_per_kinsn = 1;
@@ -422,8 +407,8 @@ static void calibrate(void)
 	       (unsigned long long)ticks_per_kinsn);
 	/* Not under icount: report plain ticks. */
 	if (ticks_per_kinsn < 990 || ticks_per_kinsn > 1010) {
-		printf("pfbench note not under icount: figures are TSC "
-		       "ticks\n");
+		printf("pfbench note not under icount: figures are the "
+		       "clock's ticks\n");
 		ticks_per_kinsn = 1000;
 	}
 }
