@@ -128,8 +128,16 @@ ALL_TARGETS :=
 SUITES :=
 BENCHES :=
 FUZZES :=
-# The kernel that `quire run` boots.
+# The kernels that `quire run` boots, and compilers of programs for them.
 KERNEL_IMAGE := $(B)/kernel/quire.elf
+ARM_ARCHS := $(if $(wildcard kernel/arm/boot.S),armv7 armv6)
+ARCHS := x86_64 $(ARM_ARCHS)
+KERNEL_IMAGE_x86_64 := $(KERNEL_IMAGE)
+KERNEL_IMAGE_armv7  := $(B)/kernel-armv7/quire.img
+KERNEL_IMAGE_armv6  := $(B)/kernel-armv6/quire.img
+USER_CC_x86_64 := $(CC)
+USER_CC_armv7  := arm-linux-gnueabihf-gcc
+USER_CC_armv6  := arm-linux-gnueabi-gcc
 
 MODULES := $(sort $(wildcard */module.mk))
 include $(MODULES)

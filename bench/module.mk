@@ -6,15 +6,35 @@
 
 BENCHES += bench-hosted bench-kernel
 BENCH_OUT := $(B)/bench
+BENCH_ARCHS := x86_64 armv7 armv6
 
-$(BENCH_OUT)/pfbench: bench/kernel/pfbench.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -static -o $@ $<
+define bench_arch
+BENCH_$(1) := $(BENCH_OUT)/$(1)
+$(BENCH_OUT)/$(1)/pfbench: bench/kernel/pfbench.c bench/kernel/clock.h
+	@mkdir -p $$(@D)
+	$$(Q)$$(USER_CC_$(1)) -std=gnu17 $$(WARN) -O2 -static -o $$@ $$<
 
 # Once a build tree: Linux does not change.
-$(BENCH_OUT)/linux-off.txt: bench/linux.sh $(BENCH_OUT)/pfbench
-	$(Q)bench/linux.sh $(BENCH_OUT)/pfbench $(BENCH_OUT) || \
+$(BENCH_OUT)/$(1)/linux.txt: bench/linux.sh $(BENCH_OUT)/$(1)/pfbench
+	$$(Q)bench/linux.sh $(1) $(BENCH_OUT)/$(1)/pfbench $(BENCH_OUT)/$(1) || \
 		echo "bench: going on without Linux's figures"
+
+.PHONY: bench-kernel-$(1) bench-linux-$(1)
+bench-linux-$(1): $(BENCH_OUT)/$(1)/linux.txt
+bench-kernel-$(1): $(BENCH_OUT)/$(1)/pfbench $$(KERNEL_IMAGE_$(1)) \
+		$(BENCH_OUT)/$(1)/linux.txt
+	bench/quire.sh $(1) $$(KERNEL_IMAGE_$(1)) $(BENCH_OUT)/$(1)/pfbench \
+		$(BENCH_OUT)/$(1)
+	@echo "$(1); Linux: $$$$(cat $(BENCH_OUT)/$(1)/linux.version 2>/dev/null ||\
+		echo none)"
+	-@bench/table.sh $(BENCH_OUT)/$(1) $$(BENCH_TITLES_$(1))
+endef
+$(foreach a,$(BENCH_ARCHS),$(eval $(call bench_arch,$(a))))
+bench-kernel: $(ARCHS:%=bench-kernel-%)
+# What linux.txt and linux-other.txt are (bench/linux.sh).
+BENCH_TITLES_x86_64 := '(defaults)' '(mit. off)'
+BENCH_TITLES_armv7  := '(512 MiB)' '(1 GiB)'
+BENCH_TITLES_armv6  := '(raspi0)'
 
 BENCH_LIBS := $(B)/fast/libsim.a $(B)/fast/libcore.a
 $(BENCH_OUT)/hosted: bench/hosted.c $(BENCH_LIBS)
@@ -23,18 +43,12 @@ $(BENCH_OUT)/hosted: bench/hosted.c $(BENCH_LIBS)
 		-Wl,--start-group $(BENCH_LIBS) -Wl,--end-group
 -include $(BENCH_OUT)/hosted.d
 
-.PHONY: bench-hosted bench-kernel bench-linux
+.PHONY: bench-hosted bench-kernel
 #: make bench-hosted    ns a fault on the simulated machine (in make bench)
-#: make bench-kernel    instructions, Quire against Linux (in make bench)
+#: make bench-kernel    instructions, Quire against Linux (in make bench; also
+#:                      bench-kernel-x86_64, -armv7, -armv6)
 bench-hosted: $(BENCH_OUT)/hosted
 	$(BENCH_OUT)/hosted
-bench-linux: $(BENCH_OUT)/linux-off.txt
-bench-kernel: $(BENCH_OUT)/pfbench $(KERNEL_IMAGE) $(BENCH_OUT)/linux-off.txt
-	bench/quire.sh $(KERNEL_IMAGE) $(BENCH_OUT)/pfbench $(BENCH_OUT)
-	@echo "Linux: $$(cat $(BENCH_OUT)/linux.version 2>/dev/null || echo none)"
-	-@bench/table.sh $(BENCH_OUT)/quire.txt \
-		$(BENCH_OUT)/quire-report.txt $(BENCH_OUT)/linux.txt \
-		$(BENCH_OUT)/linux-off.txt
 
 # The core as in a kernel, but with its direct map where a process can have it.
 VARIANT_CC_path := $(CC)

@@ -47,8 +47,8 @@ BEGIN {
 		printf line, r " / " unit[r], number(q[r]), number(p[r]), number(l[r])
 		if (other != "")
 			printf " %11s", number(o[r])
-		printf " %8s%s\n", ratio < 0 ? "-" : sprintf("%.2f", ratio),
-			ratio > 0.5 ? "  over half" : ""
+		printf " %8s%s\n", (ratio < 0 ? "-" : sprintf("%.2f", ratio)),
+			(ratio > 0.5 ? "  over half" : "")
 		if (ratio > 0.5)
 			over++
 		if (ratio >= 0)
