@@ -129,19 +129,23 @@ SUITES :=
 BENCHES :=
 FUZZES :=
 # The kernels that `quire run` boots, and compilers of programs for them.
+# `make` and `make install` leave out those that there is no compiler for;
+# `make run` and `make test` install it.
+ARCHS := x86_64 $(if $(wildcard kernel/arm/boot.S),armv7 armv6)
+ARM_ARCHS := $(filter armv%,$(ARCHS))
+CAN_BUILD := x86_64 $(if $(shell command -v arm-linux-gnueabi-gcc),$(ARM_ARCHS))
 KERNEL_IMAGE := $(B)/kernel/quire.elf
-ARM_ARCHS := $(if $(wildcard kernel/arm/boot.S),armv7 armv6)
-ARCHS := x86_64 $(ARM_ARCHS)
 KERNEL_IMAGE_x86_64 := $(KERNEL_IMAGE)
 KERNEL_IMAGE_armv7  := $(B)/kernel-armv7/quire.img
 KERNEL_IMAGE_armv6  := $(B)/kernel-armv6/quire.img
+IMAGES := $(foreach a,$(CAN_BUILD),$(KERNEL_IMAGE_$a))
 USER_CC_x86_64 := $(CC)
 USER_CC_armv7  := arm-linux-gnueabihf-gcc
 USER_CC_armv6  := arm-linux-gnueabi-gcc
 
 MODULES := $(sort $(wildcard */module.mk))
 include $(MODULES)
-ALL_TARGETS += $(B)/lib/libquire.a
+ALL_TARGETS += $(B)/lib/libquire.a $(IMAGES)
 
 # ---------------------------------------------------------------- the library
 # One object whose only visible names are those that the public headers
@@ -165,7 +169,8 @@ help:
 	@sed -n 's/^#: //p' Makefile */module.mk
 
 #: make                 builds the library, the command and the kernel
-#: make run             boots the kernel in QEMU, runs a tour of busybox on it
+#: make run             boots the kernel in QEMU, runs a tour of busybox on it;
+#:                      ARCH=armv7 and ARCH=armv6 do so on 32-bit ARM
 #: make test            runs all tests; ONLY='a b' runs only those suites
 #: make bench           runs the benchmarks and prints their tables
 #: make fuzz            fuzzes each target; FUZZ_SECONDS=N (default 60) each
@@ -188,8 +193,16 @@ setup:
 
 run: setup
 	@+$(AGAIN) run-built
-run-built: $(B)/bin/quire $(KERNEL_IMAGE)
-	$(B)/bin/quire run -- /bin/busybox sh examples/tour.sh
+# Debian's static busybox of the machine, in a root directory of its own but
+# for x86_64.
+ARCH ?= x86_64
+RUN_ROOT_armv7 := $(B)/tour-armhf
+RUN_ROOT_armv6 := $(B)/tour-armel
+run-built: $(B)/bin/quire $(KERNEL_IMAGE_$(ARCH)) $(RUN_ROOT_$(ARCH):=.made)
+	$(if $(KERNEL_IMAGE_$(ARCH)),,$(error ARCH=$(ARCH): x86_64, armv7 or \
+		armv6 is expected))
+	$(B)/bin/quire run --arch $(ARCH) $(RUN_ROOT_$(ARCH):%=--root %) \
+		-- /bin/busybox sh $(if $(RUN_ROOT_$(ARCH)),/)examples/tour.sh
 
 test: setup
 	@+$(AGAIN) test-built
@@ -244,5 +257,8 @@ install: install-lib $(B)/bin/quire $(KERNEL_IMAGE) $(EXPLAIN_PROGRAMS)
 		$(MANDIR)/man1)
 	$(INSTALL) -m 755 $(B)/bin/quire $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(KERNEL_IMAGE) $(DESTDIR)$(LIBDIR)/quire
+	for a in $(filter armv%,$(CAN_BUILD)); do $(INSTALL) -m 644 \
+		$(B)/kernel-$$a/quire.img \
+		$(DESTDIR)$(LIBDIR)/quire/quire-$$a.img || exit; done
 	$(INSTALL) -m 755 $(EXPLAIN_PROGRAMS) $(DESTDIR)$(LIBDIR)/quire
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1

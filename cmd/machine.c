@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * QEMU as `quire run` uses it: a microvm without firmware or legacy devices.
+ * QEMU as `quire run` uses it: a machine (board.c) without firmware or legacy
+ * devices.
  *
  *	console   virtio-serial, frames both ways  ---- socket ----+
- *	report    port 0xea, lines of JSON         ---- socket ----+-- streams.c
- *	log       port 0xe9, text                  ---- socket ----+
+ *	report    lines of JSON                    ---- socket ----+-- streams.c
+ *	log       text                             ---- socket ----+
  *	errors    QEMU's own messages              ---- socket ----+
- *	init      fw_cfg, read from a memfd: no file has to be cleaned up
+ *	init      a memfd: no file has to be cleaned up
  *	root      virtio-9p, read-only; a second one for --share
+ *
+ *	            x86-64        ARM
+ *	report      port 0xea     semihosting console
+ *	log         port 0xe9     serial port
+ *	init        fw_cfg        where an initial RAM disk would be
  *
  * kernel/include/protocol.h is the other half of this.
  */
@@ -63,11 +69,11 @@ static char *double_commas(const char *text)
 	return out;
 }
 
-static const char *qemu_name(void)
+static const char *qemu_name(const struct board *b)
 {
 	const char *name = getenv("QUIRE_QEMU");
 
-	return name && *name ? name : "qemu-system-x86_64";
+	return name && *name ? name : b->qemu;
 }
 
 /* Is `name` a program in $PATH (or at the path that it is)? */
@@ -92,12 +98,13 @@ static bool have_program(const char *name)
 
 static int check_needs(const struct run_options *o)
 {
+	const struct board *b = board_of(o->arch);
 	struct stat st;
 
-	if (!have_program(qemu_name()))
+	if (!have_program(qemu_name(b)))
 		return complain("%s is not there; on Debian: apt-get install "
-				"qemu-system-x86",
-				qemu_name());
+				"%s",
+				qemu_name(b), b->package);
 	if (strcmp(o->accel, "kvm") == 0 && access("/dev/kvm", R_OK | W_OK))
 		return complain("--accel kvm: /dev/kvm: %s", strerror(errno));
 	if (stat(o->root, &st) != 0 || !S_ISDIR(st.st_mode))
@@ -128,13 +135,16 @@ static void add_channel(struct args *a, const char *id, int fd)
 
 static void add_machine(struct args *a, const struct run_options *o)
 {
-	add(a, "%s", qemu_name());
+	const struct board *b = board_of(o->arch);
+	bool kvm = strcmp(o->accel, "kvm") == 0;
+
+	add(a, "%s", qemu_name(b));
 	add(a, "-M");
-	add(a, "microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=off");
+	add(a, "%s", b->machine);
 	add(a, "-accel");
 	add(a, "%s", o->accel);
 	add(a, "-cpu");
-	add(a, "%s", strcmp(o->accel, "kvm") == 0 ? "host" : "max");
+	add(a, "%s", b->cpu ? b->cpu : kvm ? "host" : "max");
 	if (o->icount) {
 		add(a, "-icount");
 		add(a, "shift=0,sleep=off");
@@ -169,31 +179,58 @@ static void add_more(struct args *a)
 	}
 }
 
+static void add_x86_channels(struct args *a, const struct far_ends *far)
+{
+	add(a, "-fw_cfg");
+	add(a, "name=opt/quire/init,file=/proc/self/fd/%d", far->init);
+	add(a, "-device");
+	add(a, "isa-debugcon,iobase=0xe9,chardev=log");
+	add(a, "-device");
+	add(a, "isa-debugcon,iobase=0xea,chardev=rep");
+	add(a, "-device");
+	add(a, "isa-debug-exit,iobase=0xf4,iosize=4");
+}
+
+static void add_arm_channels(struct args *a, const struct far_ends *far)
+{
+	add(a, "-initrd");
+	add(a, "/proc/self/fd/%d", far->init);
+	add(a, "-serial");
+	add(a, "chardev:log");
+	add(a, "-semihosting-config");
+	add(a, "enable=on,target=native,chardev=rep");
+	add(a, "-global");
+	add(a, "virtio-mmio.force-legacy=false");
+	/* The ARMv6 board has a sound device, which is to stay silent. */
+	add(a, "-audiodev");
+	add(a, "none,id=none");
+}
+
 static void build_args(struct args *a, const struct run_options *o,
 		       const char *kernel, const struct far_ends *far)
 {
 	const char *more = getenv("QUIRE_KERNEL_ARGS");
+	bool x86 = o->arch == ARCH_X86_64;
+	const char *levels = !x86	      ? ""
+			     : o->levels == 5 ? "quire.levels=5"
+					      : "quire.levels=4";
 
 	add_machine(a, o);
 	add(a, "-kernel");
 	add(a, "%s", kernel);
 	add(a, "-append");
-	add(a, "quire.levels=%u quire.log=%d%s%s%s", o->levels,
-	    o->verbose ? 7 : 6, o->trace ? " quire.trace=1" : "",
-	    more ? " " : "", more ? more : "");
-	add(a, "-fw_cfg");
-	add(a, "name=opt/quire/init,file=/proc/self/fd/%d", far->init);
+	add(a, "%s quire.log=%d%s%s%s", levels, o->verbose ? 7 : 6,
+	    o->trace ? " quire.trace=1" : "", more ? " " : "",
+	    more ? more : "");
 	add_channel(a, "log", far->log);
-	add(a, "-device");
-	add(a, "isa-debugcon,iobase=0xe9,chardev=log");
 	add_channel(a, "rep", far->report);
-	add(a, "-device");
-	add(a, "isa-debugcon,iobase=0xea,chardev=rep");
-	add(a, "-device");
-	add(a, "isa-debug-exit,iobase=0xf4,iosize=4");
+	add_channel(a, "con", far->console);
+	if (x86)
+		add_x86_channels(a, far);
+	else
+		add_arm_channels(a, far);
 	add(a, "-device");
 	add(a, "virtio-serial-device,id=vs");
-	add_channel(a, "con", far->console);
 	add(a, "-device");
 	add(a, "virtserialport,chardev=con,nr=1");
 	add_share(a, "root", o->root, true);
@@ -322,9 +359,9 @@ int machine_end(struct machine *m)
 
 char *machine_find_kernel(const struct run_options *o)
 {
+	const struct board *b = board_of(o->arch);
 	/* Beside build/bin/quire, and beside PREFIX/bin/quire. */
-	static const char *const places[] = {"../kernel/quire.elf",
-					     "../lib/quire/quire.elf"};
+	const char *const places[] = {b->built, b->installed};
 	const char *named = o->kernel ? o->kernel : getenv("QUIRE_KERNEL");
 	char *path;
 
@@ -336,7 +373,8 @@ char *machine_find_kernel(const struct run_options *o)
 	}
 	path = own_file(places, sizeof(places) / sizeof(places[0]));
 	if (!path)
-		complain("the kernel's image is not there (%s); make builds it",
-			 places[0]);
+		complain("the kernel's image for %s is not there (%s); make "
+			 "builds it",
+			 b->name, places[0]);
 	return path;
 }

@@ -11,14 +11,21 @@
 const char run_help[] =
 	"usage: quire run [OPTION...] [--] PROGRAM [ARG...]\n"
 	"\n"
-	"Boots Quire's kernel in QEMU and runs PROGRAM, an unmodified x86-64\n"
-	"Linux program, on it.  Standard input, output and error and the exit\n"
-	"status are the program's; a report of its page faults follows on\n"
-	"standard error.\n"
+	"Boots Quire's kernel in QEMU and runs PROGRAM, an unmodified x86-64 "
+	"or\n"
+	"32-bit ARM Linux program, on it.  Standard input, output and error "
+	"and\n"
+	"the exit status are the program's; a report of its page faults "
+	"follows\n"
+	"on standard error.\n"
 	"\n"
-	"  --cpus N         processors, 1 to 8 (1)\n"
-	"  --ram SIZE       memory, as 512M or 2G (1G)\n"
-	"  --levels 4|5     page-table levels (4)\n"
+	"  --arch ARCH      the machine: x86_64, armv7 or armv6 (by the "
+	"program:\n"
+	"                   x86_64, or armv7 for ARM)\n"
+	"  --cpus N         processors, 1 to 8, on armv7 to 4, on armv6 1 (1)\n"
+	"  --ram SIZE       memory, as 512M or 2G (1G; on ARM 512M, at most "
+	"760M)\n"
+	"  --levels 4|5     page-table levels, on x86_64 (4)\n"
 	"  --accel KIND     tcg (anywhere) or kvm (needs /dev/kvm) (tcg)\n"
 	"  --icount         count instructions as nanoseconds: costs in the\n"
 	"                   report are the same in every run; one processor\n"
@@ -65,6 +72,7 @@ bool parse_size(const char *text, uint64_t *bytes)
 }
 
 enum option_id {
+	OPT_ARCH,
 	OPT_CPUS,
 	OPT_RAM,
 	OPT_LEVELS,
@@ -86,12 +94,19 @@ static const struct option_row {
 	bool takes_value;
 	enum option_id id;
 } option_rows[] = {
-	{"cpus", 0, true, OPT_CPUS},	  {"ram", 0, true, OPT_RAM},
-	{"levels", 0, true, OPT_LEVELS},  {"accel", 0, true, OPT_ACCEL},
-	{"icount", 0, false, OPT_ICOUNT}, {"root", 0, true, OPT_ROOT},
-	{"share", 0, true, OPT_SHARE},	  {"json", 0, true, OPT_JSON},
-	{"trace", 0, true, OPT_TRACE},	  {"kernel", 0, true, OPT_KERNEL},
-	{"quiet", 'q', false, OPT_QUIET}, {"verbose", 'v', false, OPT_VERBOSE},
+	{"arch", 0, true, OPT_ARCH},
+	{"cpus", 0, true, OPT_CPUS},
+	{"ram", 0, true, OPT_RAM},
+	{"levels", 0, true, OPT_LEVELS},
+	{"accel", 0, true, OPT_ACCEL},
+	{"icount", 0, false, OPT_ICOUNT},
+	{"root", 0, true, OPT_ROOT},
+	{"share", 0, true, OPT_SHARE},
+	{"json", 0, true, OPT_JSON},
+	{"trace", 0, true, OPT_TRACE},
+	{"kernel", 0, true, OPT_KERNEL},
+	{"quiet", 'q', false, OPT_QUIET},
+	{"verbose", 'v', false, OPT_VERBOSE},
 	{"help", 'h', false, OPT_HELP},
 };
 
@@ -141,13 +156,17 @@ static enum parse_result set_ram(struct run_options *o, const char *v)
 			 (unsigned)(RUN_MIN_RAM >> 20));
 		return PARSE_BAD;
 	}
-	if (o->ram > RUN_MAX_RAM) {
-		complain("--ram %s is too much: %uG is the most", v,
-			 (unsigned)(RUN_MAX_RAM >> 30));
-		return PARSE_BAD;
-	}
 	o->ram &= ~((UINT64_C(1) << 20) - 1);
 	return PARSE_OK;
+}
+
+static enum parse_result set_arch(struct run_options *o, const char *v)
+{
+	o->arch = board_named(v);
+	if (o->arch != ARCH_FROM_PROGRAM)
+		return PARSE_OK;
+	complain("--arch %s: x86_64, armv7 or armv6 is expected", v);
+	return PARSE_BAD;
 }
 
 static enum parse_result set_choice(const char *name, const char *v,
@@ -168,6 +187,8 @@ static enum parse_result set_option(struct run_options *o, enum option_id id,
 	const char *levels;
 
 	switch (id) {
+	case OPT_ARCH:
+		return set_arch(o, v);
 	case OPT_CPUS:
 		return set_cpus(o, v);
 	case OPT_RAM:
@@ -209,8 +230,49 @@ static enum parse_result set_option(struct run_options *o, enum option_id id,
 	return PARSE_BAD;
 }
 
+/* 2G or 760M, for messages; the caller frees it. */
+static char *size_text(uint64_t bytes)
+{
+	uint64_t mib = bytes >> 20;
+
+	if (mib % 1024 == 0)
+		return xasprintf("%lluG", (unsigned long long)mib >> 10);
+	return xasprintf("%lluM", (unsigned long long)mib);
+}
+
+int settle_arch(struct run_options *o, enum arch arch)
+{
+	const struct board *b = board_of(arch);
+	char *asked, *most;
+
+	o->arch = arch;
+	if (o->cpus > b->max_cpus)
+		return complain("--cpus %u: the %s machine has at most %u",
+				o->cpus, b->name, b->max_cpus);
+	if (o->ram > b->max_ram) {
+		asked = size_text(o->ram);
+		most = size_text(b->max_ram);
+		complain("--ram %s is too much: %s is the most on %s", asked,
+			 most, b->name);
+		free(asked);
+		free(most);
+		return EXIT_QUIRE;
+	}
+	if (o->levels && arch != ARCH_X86_64)
+		return complain("--levels %u: page tables have %u levels on %s",
+				o->levels, b->levels, b->name);
+	if (strcmp(o->accel, "kvm") == 0 && arch != ARCH_X86_64)
+		return complain("--accel kvm: there is only tcg for %s",
+				b->name);
+	if (!o->ram)
+		o->ram = b->ram;
+	if (!o->levels)
+		o->levels = b->levels;
+	return 0;
+}
+
 /* What no single option can tell. */
-static enum parse_result check_together(const struct run_options *o)
+static enum parse_result check_together(struct run_options *o)
 {
 	if (o->nr_program == 0) {
 		complain("which program? (quire run --help tells more)");
@@ -226,6 +288,8 @@ static enum parse_result check_together(const struct run_options *o)
 		complain("--icount needs --accel tcg");
 		return PARSE_BAD;
 	}
+	if (o->arch != ARCH_FROM_PROGRAM && settle_arch(o, o->arch) != 0)
+		return PARSE_BAD;
 	return PARSE_OK;
 }
 
@@ -235,8 +299,6 @@ enum parse_result parse_run(int argc, char **argv, struct run_options *o)
 
 	*o = (struct run_options){
 		.cpus = 1,
-		.ram = UINT64_C(1) << 30,
-		.levels = 4,
 		.accel = "tcg",
 		.root = "/",
 	};

@@ -2,17 +2,17 @@
 #ifndef CMD_OPTIONS_H
 #define CMD_OPTIONS_H
 
-#include "cmd/cmd.h"
+#include "cmd/board.h"
 
-#define RUN_MAX_CPUS 8
+#define RUN_MAX_CPUS 8			  /* of any machine */
 #define RUN_MIN_RAM  (UINT64_C(24) << 20) /* the kernel boots; a shell runs */
-#define RUN_MAX_RAM  (UINT64_C(64) << 30)
 
 /* The options of `quire run`. */
 struct run_options {
+	enum arch arch;	   /* the machine's */
 	unsigned cpus;	   /* 1 ... RUN_MAX_CPUS */
-	uint64_t ram;	   /* bytes, a multiple of 1 MiB */
-	unsigned levels;   /* page-table levels: 4 or 5 */
+	uint64_t ram;	   /* bytes, a multiple of 1 MiB; 0: the machine's */
+	unsigned levels;   /* page-table levels: 4 or 5; 0: the machine's */
 	const char *accel; /* "tcg" or "kvm" */
 	bool icount;	   /* count instructions as time; one CPU */
 	const char *root;  /* the program's /, read-only */
@@ -39,6 +39,13 @@ enum parse_result {
  * no file and starts nothing.
  */
 enum parse_result parse_run(int argc, char **argv, struct run_options *o);
+
+/*
+ * settle_arch: once, when the machine is known: by --arch (parse_run does it
+ * then) or by the program.  Sets o->arch and the defaults that depend on it. 0,
+ * or EXIT_QUIRE after a line that says what that machine cannot do.
+ */
+int settle_arch(struct run_options *o, enum arch arch);
 
 /*
  * parse_size: a number with K, M or G (powers of 1024; none: MiB, as QEMU's

@@ -25,7 +25,8 @@
 #include "cmd/elf.h"
 #include "cmd/init_record.h"
 
-#define HEAD_BYTES 65536u /* of a file, for its headers */
+#define HEAD_BYTES  65536u /* of a file, for its headers */
+#define MAX_SCRIPTS 4u	   /* whose interpreters are scripts: as Linux */
 #define DEFAULT_PATH                                                           \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -87,11 +88,17 @@ static int check_interpreter(const struct run_options *o, const char *path,
 	return EXIT_NOT_FOUND;
 }
 
+static int judge_file(const struct run_options *o, const char *path, int fd,
+		      unsigned depth, struct found_program *found);
+
+/* The interpreter is judged as a program: it is what says which machine. */
 static int judge_script(const struct run_options *o, const char *path,
-			const char *head, size_t n)
+			const char *head, size_t n, unsigned depth,
+			struct found_program *found)
 {
 	char interp[256];
 	size_t at = 2, len = 0;
+	int status, fd;
 
 	while (at < n && (head[at] == ' ' || head[at] == '\t'))
 		at++;
@@ -99,16 +106,60 @@ static int judge_script(const struct run_options *o, const char *path,
 	       len < sizeof(interp) - 1)
 		interp[len++] = head[at++];
 	interp[len] = '\0';
-	return check_interpreter(o, path, interp);
+	status = check_interpreter(o, path, interp);
+	if (status != 0)
+		return status;
+	if (depth == MAX_SCRIPTS)
+		return cannot_run(path, "too many interpreters in a row");
+	fd = open_guest(o, interp);
+	if (fd < 0)
+		return cannot_run(interp, strerror(errno));
+	return judge_file(o, interp, fd, depth + 1, found);
+}
+
+static int other_machine(const char *path, unsigned machine)
+{
+	const char *name = elf_machine_name(machine);
+
+	complain("%s: a program for %s; quire runs %s and %s programs", path,
+		 name ? name : "another machine", board_of(ARCH_X86_64)->runs,
+		 board_of(ARCH_ARMV7)->runs);
+	return EXIT_CANNOT_RUN;
+}
+
+/*
+ * Which machine runs it: the one that was asked for, if it can.  An ARM
+ * program gets the newer one by default, which also runs what was made for
+ * ARMv6 and older.
+ */
+static int settle_machine(const struct run_options *o, const char *path,
+			  const struct elf_summary *s,
+			  struct found_program *found)
+{
+	bool arm = s->machine == ELF_ARM;
+
+	found->arch = arm ? ARCH_ARMV7 : ARCH_X86_64;
+	found->hard_float = arm && s->flags & ELF_ARM_HARD_FLOAT;
+	if (o->arch == ARCH_FROM_PROGRAM)
+		return 0;
+	if (arm == (o->arch == ARCH_X86_64)) {
+		complain("%s: a program for %s; --arch %s runs %s", path,
+			 elf_machine_name(s->machine), board_of(o->arch)->name,
+			 board_of(o->arch)->runs);
+		return EXIT_CANNOT_RUN;
+	}
+	found->arch = o->arch;
+	return 0;
 }
 
 static int judge_elf(const struct run_options *o, const char *path,
-		     const uint8_t *head, size_t n, uint64_t size)
+		     const uint8_t *head, size_t n, uint64_t size,
+		     struct found_program *found)
 {
 	struct elf_summary s;
 	unsigned machine;
-	const char *name;
 	char interp[4096];
+	int status;
 
 	switch (elf_read(head, n, size, &s, &machine)) {
 	case ELF_FINE:
@@ -122,13 +173,11 @@ static int judge_elf(const struct run_options *o, const char *path,
 	case ELF_BROKEN_HEADERS:
 		return cannot_run(path, "its ELF headers make no sense");
 	case ELF_OTHER_MACHINE:
-		name = elf_machine_name(machine);
-		complain("%s: a program for %s; this kernel runs 64-bit x86-64",
-			 path, name ? name : "another machine");
-		return EXIT_CANNOT_RUN;
+		return other_machine(path, machine);
 	}
-	if (s.interp_len == 0)
-		return 0;
+	status = settle_machine(o, path, &s, found);
+	if (status != 0 || s.interp_len == 0)
+		return status;
 	if (s.interp_offset + s.interp_len > n)
 		return 0; /* far into the file; the kernel will look */
 	memcpy(interp, head + s.interp_offset, (size_t)s.interp_len);
@@ -156,7 +205,8 @@ static ssize_t read_head(int fd, uint8_t *buf, size_t cap)
 }
 
 /* Judge an open file; closes it. */
-static int judge_file(const struct run_options *o, const char *path, int fd)
+static int judge_file(const struct run_options *o, const char *path, int fd,
+		      unsigned depth, struct found_program *found)
 {
 	uint8_t *head = xmalloc(HEAD_BYTES);
 	struct stat st;
@@ -174,10 +224,11 @@ static int judge_file(const struct run_options *o, const char *path, int fd)
 	else if ((n = read_head(fd, head, HEAD_BYTES)) < 0)
 		status = cannot_run(path, strerror(errno));
 	else if (n >= 2 && head[0] == '#' && head[1] == '!')
-		status = judge_script(o, path, (char *)head, (size_t)n);
+		status = judge_script(o, path, (char *)head, (size_t)n, depth,
+				      found);
 	else
 		status = judge_elf(o, path, head, (size_t)n,
-				   (uint64_t)st.st_size);
+				   (uint64_t)st.st_size, found);
 	free(head);
 	close(fd);
 	return status;
@@ -209,7 +260,7 @@ static char *from_directory(const char *cwd, const char *path)
 }
 
 static int search(const struct run_options *o, const char *list,
-		  const char *cwd, char **path)
+		  const char *cwd, struct found_program *found)
 {
 	const char *name = o->program[0];
 	char *dir;
@@ -224,8 +275,8 @@ static int search(const struct run_options *o, const char *list,
 		free(word);
 		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 		    (st.st_mode & 0111)) {
-			*path = p;
-			return judge_file(o, p, fd);
+			found->path = p;
+			return judge_file(o, p, fd, 0, found);
 		}
 		if (fd >= 0)
 			close(fd);
@@ -236,20 +287,20 @@ static int search(const struct run_options *o, const char *list,
 }
 
 int find_program(const struct run_options *o, const char *search_path,
-		 const char *cwd, char **path)
+		 const char *cwd, struct found_program *found)
 {
 	const char *name = o->program[0];
 	int fd, status;
 
-	*path = NULL;
+	*found = (struct found_program){NULL, ARCH_FROM_PROGRAM, false};
 	if (!strchr(name, '/')) {
 		status = search(o, search_path ? search_path : DEFAULT_PATH,
-				cwd, path);
+				cwd, found);
 	} else {
-		*path = from_directory(cwd, name);
-		fd = open_guest(o, *path);
+		found->path = from_directory(cwd, name);
+		fd = open_guest(o, found->path);
 		if (fd >= 0) {
-			status = judge_file(o, *path, fd);
+			status = judge_file(o, found->path, fd, 0, found);
 		} else {
 			status = errno == EACCES ? EXIT_CANNOT_RUN
 						 : EXIT_NOT_FOUND;
@@ -257,8 +308,8 @@ int find_program(const struct run_options *o, const char *search_path,
 		}
 	}
 	if (status != 0) {
-		free(*path);
-		*path = NULL;
+		free(found->path);
+		found->path = NULL;
 	}
 	return status;
 }

@@ -201,9 +201,10 @@ void report_json(const struct report *r, const struct run_options *o, FILE *f)
 	fprintf(f, "],\n");
 	json_end(r, f);
 	fprintf(f,
-		"  \"machine\": {\"cpus\": %u, \"ram_bytes\": %" PRIu64
+		"  \"machine\": {\"arch\": \"%s\", \"cpus\": %u, "
+		"\"ram_bytes\": %" PRIu64
 		", \"levels\": %u, \"accel\": \"%s\", \"icount\": %s},\n",
-		o->cpus, o->ram, o->levels, o->accel,
+		board_of(o->arch)->name, o->cpus, o->ram, o->levels, o->accel,
 		o->icount ? "true" : "false");
 	fprintf(f, "  \"faults\": [");
 	for (unsigned i = 0; i < r->nr_kinds; i++) {

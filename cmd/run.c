@@ -2,7 +2,8 @@
 /*
  * `quire run`: the order of events.
  *
- *	options -> program found and judged -> files opened -> machine started
+ *	options -> program found and judged, and which machine it needs ->
+ *	  files opened -> machine started
  *	  -> streams until it ends -> what its end means -> report, JSON
  *
  * All that can be told before the machine starts is told then, in one line.
@@ -82,13 +83,18 @@ static void show_tail(const char *title, const struct buffer *b)
 }
 
 /* What the machine's end means for ours. */
-static int judge_end(const struct run_options *o, struct streams_result *r,
-		     int status)
+static int judge_end(const struct run_options *o, const struct found_program *p,
+		     struct streams_result *r, int status)
 {
 	switch (r->report.end) {
 	case END_EXIT:
 		return (int)(r->report.number & 0xff);
 	case END_SIGNAL:
+		if (r->report.number == SIGILL && o->arch == ARCH_ARMV6 &&
+		    p->hard_float)
+			complain("%s: a hard-float program, which most often "
+				 "needs --arch armv7",
+				 o->program[0]);
 		return 128 + (int)(r->report.number & 0x7f);
 	case END_ERROR:
 		complain("%s: %s", o->program[0], r->report.text);
@@ -135,8 +141,9 @@ static int open_outputs(const struct run_options *o, struct outputs *out)
 	return 0;
 }
 
-static int run_machine(const struct run_options *o, const char *path,
-		       const char *cwd, const char *kernel)
+static int run_machine(const struct run_options *o,
+		       const struct found_program *p, const char *cwd,
+		       const char *kernel)
 {
 	struct streams_result r = {0};
 	struct buffer init = {0};
@@ -146,14 +153,14 @@ static int run_machine(const struct run_options *o, const char *path,
 
 	if (open_outputs(o, &out) != 0)
 		return EXIT_QUIRE;
-	make_init_records(o, path, cwd, &init);
+	make_init_records(o, p->path, cwd, &init);
 	streams_block_signals();
 	status = machine_start(o, kernel, &init, &m);
 	buffer_free(&init);
 	if (status != 0)
 		return status;
 	streams_run(&m, out.trace, o->verbose, &r);
-	status = judge_end(o, &r, machine_end(&m));
+	status = judge_end(o, p, &r, machine_end(&m));
 	if (r.report.trace_lost)
 		complain("--trace %s: %llu events were lost", o->trace,
 			 (unsigned long long)r.report.trace_lost);
@@ -173,7 +180,8 @@ static int run_machine(const struct run_options *o, const char *path,
 
 int command_run(int argc, char **argv)
 {
-	char *path = NULL, *cwd = NULL, *kernel = NULL;
+	struct found_program program;
+	char *cwd = NULL, *kernel = NULL;
 	struct run_options o;
 	int status = EXIT_QUIRE;
 
@@ -188,16 +196,18 @@ int command_run(int argc, char **argv)
 		return EXIT_QUIRE;
 	}
 	cwd = guest_directory(&o);
-	status = find_program(&o, getenv("PATH"), cwd, &path);
+	status = find_program(&o, getenv("PATH"), cwd, &program);
+	if (status == 0 && o.arch == ARCH_FROM_PROGRAM)
+		status = settle_arch(&o, program.arch);
 	if (status != 0)
 		goto out;
 	status = EXIT_QUIRE;
 	kernel = machine_find_kernel(&o);
 	if (kernel)
-		status = run_machine(&o, path, cwd, kernel);
+		status = run_machine(&o, &program, cwd, kernel);
 out:
 	free(kernel);
-	free(path);
+	free(program.path);
 	free(cwd);
 	return status;
 }

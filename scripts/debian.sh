@@ -134,7 +134,7 @@ unpack() {
 
 # What the packages' scripts would do, as far as programs need it.
 finish_root() {
-	local new=$1
+	local new=$1 name
 	mkdir -p "$new"/{dev,proc,tmp,mnt/share,root,etc}
 	[ -e "$new/bin/sh" ] || [ ! -e "$new/bin/dash" ] ||
 		ln -s dash "$new/bin/sh"
@@ -143,6 +143,11 @@ finish_root() {
 	[ -e "$new/etc/passwd" ] ||
 		echo 'root:x:0:0:root:/root:/bin/sh' >"$new/etc/passwd"
 	[ -e "$new/etc/group" ] || echo 'root:x:0:' >"$new/etc/group"
+	# The applets of the static busybox, as far as no other program is it.
+	# This machine's list: its own program cannot run here.
+	[ ! -e "$new/bin/busybox" ] || for name in $(busybox --list); do
+		[ -e "$new/bin/$name" ] || ln -s busybox "$new/bin/$name"
+	done
 	chmod -R u+w "$new"
 }
 
@@ -152,7 +157,8 @@ root() { # root DIR PACKAGE...
 	say "making $dir of $*"
 	# apt names only those that are not in its cache: give it an empty one.
 	mkdir -p "$keep/none/partial"
-	with_lists apt apt-get -y --print-uris -o "Dir::Cache::archives=$keep/none" install "$@" ||
+	with_lists apt apt-get -y -o "Dir::Cache::archives=$keep/none" \
+		--print-uris install "$@" ||
 		{ say "cannot find all of: $*"; return 1; }
 	sed -n "s/^'[^']*' \([^ ]*\.deb\) .*/\1/p" "$log" >"$keep/wanted"
 	with_lists apt apt-get -y --download-only install "$@" ||

@@ -43,6 +43,8 @@ static_libc() {
 	[ -e /usr/lib/x86_64-linux-gnu/libc.a ] || [ -e /usr/lib64/libc.a ] ||
 		[ -e /usr/lib/libc.a ]
 }
+# keyring: of Debian's archive, for packages of other architectures.
+keyring() { [ -e /usr/share/keyrings/debian-archive-keyring.gpg ]; }
 
 # The tools that build.
 need make have make
@@ -56,9 +58,19 @@ need libclang-rt-14-dev fuzzer_runtime
 need llvm have llvm-symbolizer
 need clang-format have clang-format
 need pkgconf have pkg-config
+# Compilers of 32-bit programs and kernels, with their libraries.
+need gcc-arm-linux-gnueabi have arm-linux-gnueabi-gcc
+need libc6-dev-armel-cross test -e /usr/arm-linux-gnueabi/lib/libc.a
+need gcc-arm-linux-gnueabihf have arm-linux-gnueabihf-gcc
+need libc6-dev-armhf-cross test -e /usr/arm-linux-gnueabihf/lib/libc.a
+need gcc-i686-linux-gnu have i686-linux-gnu-gcc
+need libc6-dev-i386-cross test -e /usr/i686-linux-gnu/lib/libc.a
 need libdw-dev test -e /usr/include/elfutils/libdwfl.h
 # The machine, and the programs that are run in it.
 need qemu-system-x86 have qemu-system-x86_64
+need qemu-system-arm have qemu-system-arm
+need qemu-user have qemu-arm
+need debian-archive-keyring keyring
 need busybox-static static_busybox
 need coreutils have sort
 need gzip have gzip

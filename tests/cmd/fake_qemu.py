@@ -26,10 +26,12 @@ def channel(name):
 
 
 def init_records():
-    for arg in sys.argv:
+    """From fw_cfg on x86, from where an initial RAM disk would be on ARM."""
+    for before, arg in zip(sys.argv, sys.argv[1:]):
         m = re.fullmatch(r"name=opt/quire/init,file=(.*)", arg)
-        if m:
-            data = open(m.group(1), "rb").read()
+        file = m.group(1) if m else arg if before == "-initrd" else None
+        if file:
+            data = open(file, "rb").read()
             return [(r[:1].decode(), r[1:]) for r in data.split(b"\0")[:-1]]
     sys.exit("no init records")
 
@@ -97,6 +99,8 @@ def play(m, part):
         m.out(b"warning\n", STDERR)
         m.figures()
         m.line(exit=int(os.environ.get("FAKE_STATUS", "0")))
+    elif part == "illegal":
+        m.line(signal=signal.SIGILL)
     elif part == "signal":
         m.line(signal=11)
     elif part == "error":

@@ -83,6 +83,25 @@ def elf(machine=62, kind=2, bits=2, loads=1, interp=None, entry=0x401000):
     return head + b"".join(phdrs) + data
 
 
+def elf32(machine=40, kind=2, order=1, flags=0x5000400, interp=None,
+          at=0x10000, size=0x2000, entry=0x10100):
+    """The same for 32 bits: an ARM program unless asked otherwise."""
+    phdrs = []
+    data = b""
+    n = 2 if interp else 1
+    end = 52 + 32 * n
+    if interp:
+        text = interp.encode() + b"\0"
+        phdrs.append(struct.pack("<8I", 3, end, end, end, len(text), len(text),
+                                 4, 1))
+        data += text
+    phdrs.append(struct.pack("<8I", 1, 0, at, at, end + len(data), size, 5,
+                             0x1000))
+    head = struct.pack("<4sBBB9xHHIIIIIHHHHHH", b"\x7fELF", 1, order, 1, kind,
+                       machine, 1, entry, 52, 0, flags, 52, 32, n, 0, 0, 0)
+    return head + b"".join(phdrs) + data
+
+
 # ------------------------------------------------------------- words, errors
 
 
@@ -96,7 +115,7 @@ def test_help():
 def test_run_help_names_every_option():
     r = quire("run", "--help")
     assert r.returncode == 0
-    for option in ("--cpus", "--ram", "--levels", "--accel", "--share",
+    for option in ("--arch", "--cpus", "--ram", "--levels", "--accel", "--share",
                    "--json", "--trace", "--root", "--icount", "--kernel",
                    "--quiet", "--verbose"):
         assert option.encode() in r.stdout, option
@@ -134,6 +153,20 @@ def test_bad_words():
         (["run", "--cpus", "2x", "ls"], "--cpus 2x"),
         (["run", "--cpus=", "ls"], "--cpus : a number"),
         (["run", "--levels", "3", "ls"], "4 or 5 is expected"),
+        (["run", "--arch", "arm", "ls"],
+         "--arch arm: x86_64, armv7 or armv6 is"),
+        (["run", "--arch", "armv7", "--cpus", "5", "x"],
+         "--cpus 5: the armv7 machine has at most 4"),
+        (["run", "--arch", "armv6", "--cpus", "2", "x"],
+         "--cpus 2: the armv6 machine has at most 1"),
+        (["run", "--arch", "armv7", "--levels", "4", "x"],
+         "--levels 4: page tables have 2 levels on armv7"),
+        (["run", "--arch", "armv7", "--ram", "1G", "x"],
+         "--ram 1G is too much: 760M is the most on armv7"),
+        (["run", "--arch", "armv6", "--ram", "770M", "x"],
+         "--ram 770M is too much: 760M is the most on armv6"),
+        (["run", "--arch", "armv6", "--accel", "kvm", "x"],
+         "there is only tcg for armv6"),
         (["run", "--accel", "xen", "ls"], "tcg or kvm"),
         (["run", "--ram", "lots", "ls"], "--ram lots: a size"),
         (["run", "--ram", "1MB", "ls"], "--ram 1MB: a size"),
@@ -141,7 +174,8 @@ def test_bad_words():
         (["run", "--ram", "99999999999999999999", "ls"], "a size"),
         (["run", "--ram", "17179869184G", "ls"], "a size"),
         (["run", "--ram", "1M", "ls"], "too little: the kernel needs"),
-        (["run", "--ram", "65G", "ls"], "too much"),
+        (["run", "--ram", "65G", "ls"],
+         "--ram 65G is too much: 64G is the most on x86_64"),
         (["run", "--icount", "--cpus", "2", "ls"], "one processor"),
         (["run", "--icount", "--accel", "kvm", "ls"], "needs --accel tcg"),
         (["run", "--json"], "--json needs a value"),
@@ -171,11 +205,18 @@ def test_not_a_program():
         ("text", b"just text\n", 0o755, "not an ELF program"),
         ("empty", b"", 0o755, "not an ELF program"),
         ("plain", elf(), 0o644, "not executable"),
-        ("arm", elf(machine=40, bits=1), 0o755, "for ARM;"),
+        ("armbe", elf32(order=2, machine=40 << 8), 0o755,
+         "for ARM; quire runs"),
+        ("arm64elf", elf(machine=40), 0o755, "for ARM; quire runs"),
+        ("armhigh", elf32(at=0xbf000000), 0o755, "no sense"),
+        ("armwrap", elf32(at=0xfffff000), 0o755, "no sense"),
+        ("armlib", elf32(kind=3, entry=0), 0o755, "not a program"),
+        ("armcut", elf32()[:60], 0o755, "cut short"),
+        ("armstub", elf32()[:40], 0o755, "cut short"),
         ("arm64", elf(machine=183), 0o755, "for AArch64;"),
         ("i386", elf(machine=3, bits=1), 0o755, "for i386;"),
         ("odd", elf(machine=4711), 0o755, "for another machine"),
-        ("x32", elf(bits=1), 0o755, "for x86-64; this kernel runs 64-bit"),
+        ("x32", elf(bits=1), 0o755, "for x86-64; quire runs 64-bit"),
         ("object", elf(kind=1), 0o755, "not a program"),
         ("library", elf(kind=3, entry=0), 0o755, "not a program"),
         ("nothing", elf(loads=0), 0o755, "not a program"),
@@ -196,6 +237,92 @@ def test_missing_interpreter():
     one_line(quire("run", file, fake="exit"), 127, "/no/such/sh is not there")
     file = put("script2", b"#!sh\n")
     one_line(quire("run", file, fake="exit"), 127, "interpreter sh is not")
+
+
+def machine_of(result):
+    """What QEMU was told: program's name, -M, -cpu, -m, kernel."""
+    words = result.stdout.decode().split("\n")
+    return {w: words[words.index(w) + 1] for w in
+            ("-M", "-cpu", "-m", "-smp", "-kernel", "-append")}
+
+
+def test_arch_by_the_program():
+    hard, soft = put("hard", elf32()), put("soft", elf32(flags=0x5000200))
+    script = put("arm-script", b"#!" + soft.encode() + b" -x\n")
+    nested = put("nested", b"#! " + script.encode() + b"\n")
+    arm = ("virt", "cortex-a15", "512M")
+    for file, options, want in (
+        ("/bin/busybox", [], ("microvm", "max", "1024M")),
+        (hard, [], arm), (soft, [], arm), (script, [], arm), (nested, [], arm),
+        (hard, ["--arch", "armv7", "--ram", "760M"], arm[:2] + ("760M",)),
+        (soft, ["--arch", "armv6"], ("vexpress-a15", "arm1176", "512M")),
+        (script, ["--arch=armv6"], ("vexpress-a15", "arm1176", "512M")),
+        ("/bin/busybox", ["--arch", "x86_64"], ("microvm", "max", "1024M")),
+    ):
+        r = quire("run", "-q", *options, file, fake="records")
+        assert r.returncode == 0, (file, r)
+        m = machine_of(r)
+        got = (m["-M"].split(",")[0], m["-cpu"], m["-m"])
+        assert got == want, (file, options, got)
+    # What the program's machine cannot do is told as if it had been named.
+    for options, pattern in (
+        (["--cpus", "5"], "--cpus 5: the armv7 machine has at most 4"),
+        (["--levels=5"], "--levels 5: page tables have 2 levels on armv7"),
+        (["--ram", "2G"], "--ram 2G is too much: 760M is the most on armv7"),
+        (["--accel", "kvm"], "there is only tcg for armv7"),
+    ):
+        one_line(quire("run", *options, hard, fake="exit"), 125, pattern)
+    one_line(quire("run", "--arch", "x86_64", hard, fake="exit"), 126,
+             "a program for ARM; --arch x86_64 runs 64-bit x86-64")
+    one_line(quire("run", "--arch", "armv6", "/bin/busybox", fake="exit"), 126,
+             "a program for x86-64; --arch armv6 runs 32-bit ARM")
+    # A script is a program for its interpreter's machine.
+    one_line(quire("run", "--arch", "x86_64", nested, fake="exit"), 126,
+             "a program for ARM; --arch x86_64")
+    loop = path("loop")
+    put("loop", b"#!" + loop.encode() + b"\n")
+    one_line(quire("run", loop, fake="exit"), 126, "too many interpreters")
+
+
+def test_arm_machines():
+    soft = put("soft", elf32(flags=0x5000200))
+    for arch, cpus in (("armv7", "4"), ("armv6", "1")):
+        r = quire("run", "-q", "--arch", arch, "--cpus", cpus, "--icount"
+                  if cpus == "1" else "--trace=" + path("t"), soft, "a b",
+                  fake="records")
+        assert r.returncode == 0, r
+        text = r.stdout.decode()
+        assert f"\n-smp\n{cpus}\n" in text
+        assert "\n-initrd\n/proc/self/fd/" in text and "fw_cfg" not in text
+        assert "\n-serial\nchardev:log\n" in text
+        assert "enable=on,target=native,chardev=rep" in text
+        assert "isa-debug" not in text and "quire.levels" not in text
+        assert f"P{soft}\nA{soft}\nAa b\n" in text, text
+        assert ("shift=0" in text) == (cpus == "1")
+        report = path(arch + ".json")
+        quire("run", "-q", "--arch", arch, "--json", report, soft, fake="exit")
+        machine = json.load(open(report))["machine"]
+        assert machine["arch"] == arch and machine["levels"] == 2, machine
+        assert machine["ram_bytes"] == 512 << 20
+    # A hint, where Debian's armhf dies of the first Thumb-2 instruction.
+    hard = put("hard", elf32())
+    for file, arch, told in ((hard, "armv6", True), (soft, "armv6", False),
+                             (hard, "armv7", False)):
+        r = quire("run", "-q", "--arch", arch, file, fake="illegal")
+        assert r.returncode == 128 + signal.SIGILL, r
+        assert (b"needs --arch armv7" in r.stderr) == told, r
+
+
+def test_arm_dynamic_program():
+    root = path("armroot")
+    os.makedirs(root + "/bin", exist_ok=True)
+    os.makedirs(root + "/lib", exist_ok=True)
+    put("armroot/bin/dyn", elf32(interp="/lib/ld-linux-armhf.so.3"))
+    one_line(quire("run", "--root", root, "/bin/dyn", fake="exit"), 127,
+             "ld-linux-armhf.so.3 is not there")
+    put("armroot/lib/ld-linux-armhf.so.3", elf32(kind=3))
+    r = quire("run", "-q", "--root", root, "dyn", fake="records")
+    assert r.returncode == 0 and machine_of(r)["-M"] == "virt", r
 
 
 def test_good_programs_are_taken():
@@ -267,7 +394,12 @@ def test_missing_qemu():
              125, "/no/qemu is not there; on Debian: apt-get install")
     one_line(quire("run", "/bin/ls", fake="exit",
                    env={"QUIRE_QEMU": "", "PATH": scratch}),
-             125, "qemu-system-x86_64 is not there")
+             125, "qemu-system-x86_64 is not there; on Debian: apt-get install "
+             "qemu-system-x86")
+    one_line(quire("run", put("hard", elf32()), fake="exit",
+                   env={"QUIRE_QEMU": "", "PATH": scratch}),
+             125, "qemu-system-arm is not there; on Debian: apt-get install "
+             "qemu-system-arm")
 
 
 def test_missing_kernel():
@@ -276,7 +408,22 @@ def test_missing_kernel():
     lonely = shutil.copy(QUIRE, path("lonely-quire"))
     r = subprocess.run([lonely, "run", "/bin/ls"], capture_output=True,
                        env=environment())
-    one_line(r, 125, "image is not there")
+    one_line(r, 125, "image for x86_64 is not there .*/kernel/quire.elf")
+    arm = put("hard", elf32())
+    r = subprocess.run([lonely, "run", arm], capture_output=True,
+                       env=environment())
+    one_line(r, 125, "image for armv7 is not there .*kernel-armv7/quire.img")
+    # Where make puts it, and where make install does.
+    for place in ("one/kernel-armv6/quire.img", "two/lib/quire/quire-armv6.img"):
+        top, rest = place.split("/", 1)
+        for d in (top + "/bin", os.path.dirname(place)):
+            os.makedirs(path(d), exist_ok=True)
+        shutil.copy(QUIRE, path(top + "/bin/quire"))
+        put(place, b"image")
+        r = subprocess.run([path(top + "/bin/quire"), "run", "-q", "--arch",
+                            "armv6", arm], capture_output=True, env=environment(
+                                "records", QUIRE_KERNEL=""))
+        assert machine_of(r)["-kernel"].endswith("/../" + rest), r
 
 
 def test_exit_status():
