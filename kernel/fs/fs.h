@@ -131,6 +131,8 @@ void locks_release(struct inode *inode, const void *owner, bool flocks);
 long locks_fcntl(struct file *f, unsigned cmd, uaddr_t arg);
 
 /* rw.c */
+/* sendfile(2) at *pos of the input, which is moved on, or at its own (NULL) */
+long file_send(int ofd, int ifd, uint64_t *pos, size_t n);
 /* lseek(2): the new position or -errno */
 int64_t vfs_llseek(int fd, int64_t off, int whence);
 struct user_vec { /* an iovec array copied in */

@@ -446,12 +446,12 @@ long pipe_get_size(struct file *f)
 /* Copy the ring's bytes to the start of another one. */
 static long ring_move(struct pipe *p, void **pages, unsigned nr)
 {
-	uint64_t n = pipe_bytes(p), i;
+	size_t n = pipe_bytes(p), i;
 
 	if (n > (uint64_t)nr * PAGE)
 		return -EBUSY;
 	for (i = 0; i < n;) {
-		size_t piece = (size_t)(n - i), off = i % PAGE;
+		size_t piece = n - i, off = i % PAGE;
 		char *from;
 
 		if (piece > PAGE - off)

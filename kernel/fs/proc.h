@@ -56,6 +56,11 @@ void pnode_put(struct process *p, struct task *t);
 struct inode *proc_inode(struct super *sb, const struct proc_entry *e, int pid,
 			 int tid, int fd);
 
+/* The processor's cpuinfo.c: /proc/cpuinfo, and the lines of /proc/PID/maps for
+ * what is no mapping. */
+void cpuinfo_text(struct text *out);
+void maps_text_tail(struct text *out);
+
 extern const struct proc_entry proc_root_entries[];   /* proc_system.c */
 extern const struct proc_entry sys_root_entries[];    /* proc_system.c */
 extern const struct proc_entry proc_pid_entries[];    /* proc_pid.c */

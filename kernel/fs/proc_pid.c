@@ -113,7 +113,10 @@ static int show_maps(struct text *out, struct process *p, struct task *t)
 		return 0;
 	err = quire_maps(mm, text_emit, out);
 	quire_mm_put(mm);
-	return err < 0 ? err : 0;
+	if (err < 0)
+		return err;
+	maps_text_tail(out);
+	return 0;
 }
 
 static int show_smaps(struct text *out, struct process *p, struct task *t)

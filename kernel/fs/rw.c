@@ -352,31 +352,28 @@ static long get_pos(uaddr_t upos, uint64_t *pos)
 	return upos && *pos > INT64_MAX ? -EINVAL : 0;
 }
 
-static long copy_between(int ifd, uaddr_t uipos, int ofd, uaddr_t uopos,
-			 size_t n, bool regular_out)
+/* The two files of a copy; -EBADF leaves neither. */
+static long copy_files(int ifd, int ofd, struct file **in, struct file **out)
 {
-	struct file *in = fget(ifd), *out = fget(ofd);
-	uint64_t ipos = 0, opos = 0;
-	long ret = -EBADF;
+	*in = fget(ifd);
+	*out = fget(ofd);
+	if (*in && *out && file_can_read(*in) && file_can_write(*out))
+		return 0;
+	fput(*in);
+	fput(*out);
+	return -EBADF;
+}
 
-	if (!in || !out || !file_can_read(in) || !file_can_write(out))
-		goto put;
-	ret = -EINVAL;
-	if (regular_out && (out->flags & O_APPEND))
-		ret = -EBADF;
-	else if (has_pos(in) && (!regular_out || has_pos(out)))
-		ret = get_pos(uipos, &ipos);
-	if (!ret)
-		ret = get_pos(uopos, &opos);
+long file_send(int ofd, int ifd, uint64_t *pos, size_t n)
+{
+	struct file *in, *out;
+	long ret = copy_files(ifd, ofd, &in, &out);
+
 	if (ret)
-		goto put;
-	ret = file_copy(in, uipos ? &ipos : NULL, out, uopos ? &opos : NULL,
-			n < MAX_RW ? n : MAX_RW);
-	if (ret > 0 && uipos && copy_to_user(uipos, &ipos, sizeof(ipos)))
-		ret = -EFAULT;
-	if (ret > 0 && uopos && copy_to_user(uopos, &opos, sizeof(opos)))
-		ret = -EFAULT;
-put:
+		return ret;
+	ret = has_pos(in) ? file_copy(in, pos, out, NULL,
+				      n < MAX_RW ? n : MAX_RW)
+			  : -EINVAL;
 	fput(in);
 	fput(out);
 	return ret;
@@ -384,15 +381,45 @@ put:
 
 long sys_sendfile(int ofd, int ifd, uaddr_t upos, size_t n)
 {
-	return copy_between(ifd, upos, ofd, 0, n, false);
+	uint64_t pos = 0;
+	long ret = get_pos(upos, &pos);
+
+	if (!ret)
+		ret = file_send(ofd, ifd, upos ? &pos : NULL, n);
+	if (ret > 0 && upos && put_user(pos, upos))
+		ret = -EFAULT;
+	return ret;
 }
 
 long sys_copy_file_range(int ifd, uaddr_t uipos, int ofd, uaddr_t uopos,
 			 size_t n, unsigned flags)
 {
+	uint64_t ipos = 0, opos = 0;
+	struct file *in, *out;
+	long ret;
+
 	if (flags)
 		return -EINVAL;
-	return copy_between(ifd, uipos, ofd, uopos, n, true);
+	ret = copy_files(ifd, ofd, &in, &out);
+	if (ret)
+		return ret;
+	ret = -EINVAL;
+	if (out->flags & O_APPEND)
+		ret = -EBADF;
+	else if (has_pos(in) && has_pos(out))
+		ret = get_pos(uipos, &ipos);
+	if (!ret)
+		ret = get_pos(uopos, &opos);
+	if (!ret)
+		ret = file_copy(in, uipos ? &ipos : NULL, out,
+				uopos ? &opos : NULL, n < MAX_RW ? n : MAX_RW);
+	if (ret > 0 && uipos && put_user(ipos, uipos))
+		ret = -EFAULT;
+	if (ret > 0 && uopos && put_user(opos, uopos))
+		ret = -EFAULT;
+	fput(in);
+	fput(out);
+	return ret;
 }
 
 /*
