@@ -116,7 +116,7 @@ static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)
 
 static void check_table(struct mm_walk *w, struct page *table)
 {
-	w->tables++;
+	w->tables += 1u << table->order;
 	check_of(w->c, table)->refs++;
 	if (!PageFlag(table, PG_table) || table->pt_mm != w->mm)
 		check_fail(w->c, "mm %u: table frame %llx is not its own",
@@ -152,7 +152,8 @@ static void walk_pud(struct mm_walk *w, p4d_t *p4d, uaddr_t addr, uaddr_t end)
 		next = pud_addr_end(addr, end);
 		if (pud_none(pudp_get(pud)))
 			continue;
-		check_table(w, pud_page(q, pudp_get(pud)));
+		if (!pud_folded(q))
+			check_table(w, pud_page(q, pudp_get(pud)));
 		walk_pmd(w, pud, addr, next);
 	}
 }
@@ -167,7 +168,8 @@ static void walk_p4d(struct mm_walk *w, pgd_t *pgd, uaddr_t addr, uaddr_t end)
 		next = p4d_addr_end(addr, end);
 		if (p4d_none(p4dp_get(p4d)))
 			continue;
-		check_table(w, p4d_page(q, p4dp_get(p4d)));
+		if (!p4d_folded(q))
+			check_table(w, p4d_page(q, p4dp_get(p4d)));
 		walk_pud(w, p4d, addr, next);
 	}
 }
@@ -396,7 +398,8 @@ unsigned quire_check(struct quire *q)
 		}
 		c.count = page_address(q, scratch);
 	}
-	memset(c.count, 0, (q->max_pfn - q->min_pfn) * sizeof(c.count[0]));
+	memset(c.count, 0,
+	       (size_t)(q->max_pfn - q->min_pfn) * sizeof(c.count[0]));
 	list_for_each_entry (mm, &q->mm_list, struct mm_struct, mm_list)
 		check_mm(&c, mm);
 	list_for_each_entry (as, &q->mapping_list, struct address_space,

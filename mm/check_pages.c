@@ -200,7 +200,7 @@ static uint64_t check_block(struct quire_check *c, struct page *page,
 			check_fail(c,
 				   "frame %llx: a table that is in %u tables",
 				   frame(c, page), n->refs);
-		return 1;
+		return (uint64_t)1 << page->order;
 	}
 	check_frame(c, page, anon, mapped);
 	/* the counters of this very check may be such a block */

@@ -325,7 +325,7 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
 	if (mapped)
 		add_mm_counter(vma->vm_mm,
 			       as->shmem ? MM_SHMEMPAGES : MM_FILEPAGES,
-			       mapped);
+			       (long)mapped);
 	spin_unlock(vmf->ptl);
 	for (i = 0; i < n; i++)
 		if (pages[i])

@@ -60,8 +60,10 @@ static void put_number(struct out *o, const struct spec *s, uint64_t v,
 	char tmp[24];
 
 	do {
-		tmp[n++] = digits[v % base];
-		v /= base;
+		uint64_t rest = base == 16 ? v >> 4 : divide(v, base);
+
+		tmp[n++] = digits[v - rest * base];
+		v = rest;
 	} while (v);
 	for (len = n; prefix[len - n]; len++)
 		;

@@ -3,7 +3,8 @@
  * maps.c - the map of an address space as text (M5): /proc/PID/maps, as
  * proc(5) describes it, to the blank.
  *
- *   start-end perms offset major:minor inode      name, from column 73 on
+ *   start-end perms offset major:minor inode      name, from column 73 on (49
+ *                                                 where addresses are short)
  *
  * The text of one VMA is made in a buffer under mmap_lock and handed over
  * without it, since the reader may have to fault its memory in.
@@ -13,7 +14,8 @@
 #include "filemap.h"
 #include "maps.h"
 
-#define NAME_COLUMN 73
+/* As Linux: wide enough for addresses of the machine's word. */
+#define NAME_COLUMN (25 + 6 * sizeof(uaddr_t))
 
 static void put_name(struct text *t, const char *name, size_t len)
 {

@@ -34,8 +34,7 @@ static struct mm_struct *mm_init(struct quire *q)
 				GFP_KERNEL | __GFP_ZERO);
 	if (!mm->cpu)
 		goto free;
-	mm->pgd = pgd_alloc(mm);
-	if (!mm->pgd)
+	if (pgd_alloc(mm))
 		goto free_cpu;
 	mm->id = __atomic_add_fetch(&q->next_mm_id, 1u, __ATOMIC_RELAXED);
 	/* a VMA cached for another mm must not look current in this one */

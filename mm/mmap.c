@@ -76,7 +76,8 @@ static uaddr_t find_room(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 	uaddr_t base = mm->layout.mmap_base;
 	uaddr_t found;
 
-	if (flags & MAP_32BIT) {
+	/* where every address is one of 32 bits, the flag means nothing */
+	if (sizeof(uaddr_t) > 4 && (flags & MAP_32BIT)) {
 		if (addr && hint_is_free(mm, addr, len, MAP_32BIT_END))
 			return addr;
 		return vma_tree_gap_bottomup(mm, len, MAP_32BIT_START,
@@ -343,7 +344,7 @@ static int do_mmap(struct mmap_request *m)
 		return -ENOMEM;
 	m->vm_flags = calc_vm_flags(m);
 	place = get_unmapped_area(mm, m->addr, m->len, m->flags);
-	if (place < 0)
+	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	m->addr = (uaddr_t)place;
 	if ((m->flags & MAP_FIXED_NOREPLACE) &&
@@ -363,14 +364,15 @@ static int do_mmap(struct mmap_request *m)
 }
 
 /*
- * MAP_HUGETLB: sizes this format has are 2 MiB and 1 GiB, and their pools are
- * empty.
+ * MAP_HUGETLB: the format says which sizes it has (none: there is no such
+ * thing), and their pools are empty.
  */
 static int mmap_hugetlb(const struct mmap_request *m)
 {
 	unsigned size = m->flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+	uint32_t sizes = ARCH_HUGE_SIZES;
 
-	if (size && size != 21 && size != 30)
+	if (!sizes || (size && (size > 31 || !(sizes >> size & 1u))))
 		return -EINVAL;
 	return m->len ? -ENOMEM : -EINVAL;
 }
@@ -416,6 +418,6 @@ sreg_t quire_mmap(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 	else
 		ret = mmap_locked(&m);
 	TRACE_MAP(mm, .type = QE_MMAP, .addr = addr, .len = len, .prot = prot,
-		  .flags = flags, .result = ret);
+		  .flags = flags, .result = trace_result(ret));
 	return ret;
 }

@@ -261,7 +261,7 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 	if (r->flags & MREMAP_FIXED) {
 		flags |= MAP_FIXED;
 		place = get_unmapped_area(mm, r->new_addr, r->new_len, flags);
-		if (place < 0)
+		if (QUIRE_IS_ERR(place))
 			return (int)place;
 		err = do_munmap_locked(mm, r->new_addr, r->new_len);
 		if (err)
@@ -278,7 +278,7 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 	    !may_expand_vm(mm, vm_flags, r->old_len >> PAGE_SHIFT))
 		return -ENOMEM;
 	place = get_unmapped_area(mm, r->new_addr, r->new_len, flags);
-	if (place < 0)
+	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	r->new_addr = (uaddr_t)place;
 	/* what was unmapped for it may have been the source: old_len is 0 */
@@ -333,7 +333,7 @@ static int mremap_grow(struct remap *r, struct vm_area_struct *vma)
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
 	place = get_unmapped_area(r->mm, 0, r->new_len, 0);
-	if (place < 0)
+	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	r->new_addr = (uaddr_t)place;
 	return move_vma(r, vma);
@@ -396,6 +396,6 @@ sreg_t quire_mremap(struct mm_struct *mm, uaddr_t addr, uaddr_t old_len,
 	sreg_t ret = do_mremap(&r);
 
 	TRACE_MAP(mm, .type = QE_MREMAP, .addr = addr, .len = old_len,
-		  .aux = new_len, .flags = flags, .result = ret);
+		  .aux = new_len, .flags = flags, .result = trace_result(ret));
 	return ret;
 }

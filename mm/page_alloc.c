@@ -124,7 +124,9 @@ static uint64_t node_room(const struct quire_node *n, gfp_t gfp)
 /* The node whose memory is near this CPU; the others follow in turn. */
 static unsigned first_node(const struct quire *q)
 {
-	return quire_host_cpu() * q->nodes / q->cpus;
+	if (likely(q->nodes == 1))
+		return 0;
+	return (unsigned)divide(quire_host_cpu() * q->nodes, q->cpus);
 }
 
 static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
@@ -222,9 +224,8 @@ static void spill(struct quire *q, struct page **pages, uint32_t count)
 		while (run) {
 			uint64_t pfn = page_to_pfn(q, page);
 			unsigned fit = 31u - (unsigned)__builtin_clz(run);
-			unsigned order = MIN(
-				fit, (unsigned)__builtin_ctzll(
-					     pfn | 1ull << (MAX_ORDER - 1)));
+			unsigned top = (unsigned)pfn | 1u << (MAX_ORDER - 1);
+			unsigned order = MIN(fit, (unsigned)__builtin_ctz(top));
 
 			buddy_free(q, n, page, order);
 			page += 1u << order;
@@ -369,6 +370,53 @@ struct page *alloc_pages(struct quire *q, gfp_t gfp, unsigned order)
 	return __alloc_pages(q, gfp, order);
 }
 
+/* n->lock held: a page below max_pfn out of any block, or NULL. */
+static struct page *buddy_take_below(struct quire *q, struct quire_node *n,
+				     uint64_t max_pfn)
+{
+	struct page *page;
+	unsigned o;
+
+	for (o = 0; o < MAX_ORDER; o++)
+		list_for_each_entry (page, &n->free[o], struct page, lru) {
+			if (page_to_pfn(q, page) >= max_pfn)
+				continue;
+			buddy_del(n, page);
+			while (o--)
+				buddy_add(n, page + (1u << o), o);
+			page->order = 0;
+			WRITE_ONCE(n->nr_free, n->nr_free - 1);
+			return page;
+		}
+	return NULL;
+}
+
+struct page *alloc_page_below(struct quire *q, gfp_t gfp, uint64_t max_pfn)
+{
+	struct page *page = alloc_pages(q, gfp, 0);
+	unsigned i;
+
+	if (!page || page_to_pfn(q, page) < max_pfn)
+		return page;
+	put_page(q, page);
+	for (i = 0, page = NULL; i < q->nodes && !page; i++) {
+		struct quire_node *n = &q->node[i];
+
+		spin_lock(&n->lock);
+		if (node_room(n, gfp))
+			page = buddy_take_below(q, n, max_pfn);
+		spin_unlock(&n->lock);
+	}
+	if (!page)
+		return NULL;
+	mod_vmstat(q, VM_pgalloc, 1);
+	WRITE_ONCE(page->_refcount, 1u);
+	debug_pages_taken(q, page, 0);
+	if (gfp & __GFP_ZERO)
+		clear_page(page_address(q, page));
+	return page;
+}
+
 struct page *alloc_pages_quiet(struct quire *q, gfp_t gfp, unsigned order)
 {
 	return __alloc_pages(q, gfp, order);
@@ -398,8 +446,7 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order)
 	free_prep(q, page, order);
 	quire_host_preempt_disable();
 	c = this_cpu(q);
-	WRITE_ONCE(c->stat[VM_pgfree],
-		   c->stat[VM_pgfree] + ((int64_t)1 << order));
+	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (1l << order));
 	if (likely(order == 0)) {
 		pcp_push(q, c, page);
 	} else {
@@ -445,7 +492,7 @@ void free_page_batch(struct quire *q, struct page **pages, unsigned count)
 	}
 	if (n)
 		spin_unlock(&n->lru_lock);
-	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + count);
+	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (long)count);
 	quire_host_preempt_enable();
 }
 
@@ -465,7 +512,7 @@ static uint64_t isqrt(uint64_t v)
 
 	while (next < r) {
 		r = next;
-		next = (r + v / r) / 2;
+		next = (r + divide(v, r)) / 2;
 	}
 	return r;
 }
@@ -485,12 +532,12 @@ static void set_watermarks(struct quire *q)
 	for (i = 0; i < q->nodes; i++) {
 		struct quire_node *n = &q->node[i];
 
-		n->watermark[WMARK_MIN] = min * n->managed / total;
+		n->watermark[WMARK_MIN] = divide(min * n->managed, total);
 		n->watermark[WMARK_LOW] = n->watermark[WMARK_MIN] * 5 / 4;
 		n->watermark[WMARK_HIGH] = n->watermark[WMARK_MIN] * 3 / 2;
 	}
 	/* what the CPUs may hold back together: a thirty-second */
-	q->pcp_high = (uint32_t)MIN(total / 32 / q->cpus, PCP_HIGH);
+	q->pcp_high = (uint32_t)MIN(divide(total / 32, q->cpus), PCP_HIGH);
 	q->pcp_high = MAX(q->pcp_high, 4u);
 	q->pcp_batch = MAX(MIN(q->pcp_high / 2, (uint32_t)PCP_BATCH), 1u);
 }
@@ -534,7 +581,8 @@ int page_alloc_init(struct quire *q, const struct quire_config *config)
 	uint64_t pfn, start, end, done = q->min_pfn;
 	unsigned i, o;
 
-	memset(q->mem_map, 0, (q->max_pfn - q->min_pfn) * sizeof(struct page));
+	memset(q->mem_map, 0,
+	       (size_t)(q->max_pfn - q->min_pfn) * sizeof(struct page));
 	for (i = 0; i < q->nodes; i++) {
 		spin_lock_init(&q->node[i].lock, ZONE);
 		spin_lock_init(&q->node[i].lru_lock, LRU);

@@ -27,29 +27,37 @@
 
 enum { PT_LEVEL_PTE, PT_LEVEL_PMD, PT_LEVEL_PUD, PT_LEVEL_P4D, PT_LEVEL_TOP };
 
-/* A zeroed table page, counted; may sleep. NULL: out of memory. */
-static struct page *table_alloc(struct mm_struct *mm, unsigned level)
+/* The fresh pages of one table become part of mm, and are counted. */
+static struct page *table_init(struct mm_struct *mm, struct page *page,
+			       unsigned level)
 {
-	struct quire *q = mm->q;
-	struct page *page;
-	int64_t bytes;
+	long pages = 1l << page->order, bytes;
 
-	page = alloc_pages(q, GFP_KERNEL | __GFP_ZERO | __GFP_TABLE, 0);
-	if (unlikely(!page))
-		return NULL;
 	__SetPageFlag(page, PG_table);
 	spin_lock_init(&page->ptl, PTL);
 	page->pt_mm = mm;
 	page->deposit = NULL;
 	page->pt_level = level;
-	bytes = __atomic_add_fetch(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
+	bytes = __atomic_add_fetch(&mm->pgtables_bytes, pages << PAGE_SHIFT,
 				   __ATOMIC_RELAXED);
 	if (bytes > READ_ONCE(mm->hiwater_pgtables_bytes))
 		WRITE_ONCE(mm->hiwater_pgtables_bytes, bytes);
 	quire_host_preempt_disable();
-	mod_vmstat(q, VM_nr_page_table_pages, 1);
+	mod_vmstat(mm->q, VM_nr_page_table_pages, pages);
 	quire_host_preempt_enable();
 	return page;
+}
+
+#define TABLE_GFP (GFP_KERNEL | __GFP_ZERO | __GFP_TABLE)
+
+/* A zeroed table page, counted; may sleep. NULL: out of memory. */
+static struct page *table_alloc(struct mm_struct *mm, unsigned level)
+{
+	struct page *page = alloc_pages(mm->q, TABLE_GFP, 0);
+
+	if (unlikely(!page))
+		return NULL;
+	return table_init(mm, page, level);
 }
 
 struct page *pte_alloc_one(struct mm_struct *mm)
@@ -60,6 +68,7 @@ struct page *pte_alloc_one(struct mm_struct *mm)
 void pte_free(struct mm_struct *mm, struct page *table)
 {
 	struct quire *q = mm->q;
+	long pages = 1l << table->order;
 
 	ClearPageFlag(table, PG_table);
 	/* it shares words with what the next user expects to be clear */
@@ -67,29 +76,12 @@ void pte_free(struct mm_struct *mm, struct page *table)
 	table->mapping = NULL;
 	table->index = 0;
 	table->priv = 0;
-	__atomic_fetch_sub(&mm->pgtables_bytes, (int64_t)PAGE_SIZE,
+	__atomic_fetch_sub(&mm->pgtables_bytes, pages << PAGE_SHIFT,
 			   __ATOMIC_RELAXED);
 	quire_host_preempt_disable();
-	mod_vmstat(q, VM_nr_page_table_pages, -1);
+	mod_vmstat(q, VM_nr_page_table_pages, -pages);
 	quire_host_preempt_enable();
 	put_page(q, table);
-}
-
-pgd_t *pgd_alloc(struct mm_struct *mm)
-{
-	struct quire *q = mm->q;
-	struct page *page = table_alloc(mm, PT_LEVEL_TOP);
-
-	if (!page)
-		return NULL;
-	pgd_copy_kernel(q, page_address(q, page));
-	return page_address(q, page);
-}
-
-void pgd_free(struct mm_struct *mm)
-{
-	pte_free(mm, virt_to_page(mm->q, mm->pgd));
-	mm->pgd = NULL;
 }
 
 /*
@@ -118,6 +110,53 @@ void pgd_free(struct mm_struct *mm)
 DEFINE_TABLE_ALLOC(p4d, pgd, PT_LEVEL_P4D, pgd_none(mm->q, pgdp_get(entry)))
 DEFINE_TABLE_ALLOC(pud, p4d, PT_LEVEL_PUD, p4d_none(p4dp_get(entry)))
 DEFINE_TABLE_ALLOC(pmd, pud, PT_LEVEL_PMD, pud_none(pudp_get(entry)))
+
+/* The tables below the first n puds, which stay as long as the mm does. */
+static void pgd_free_static(struct mm_struct *mm, unsigned n)
+{
+	uaddr_t addr = 0;
+	pud_t *pud;
+
+	for (; n--; addr += PUD_SIZE) {
+		pud = pud_offset(mm->q, p4d_offset(mm->q, mm->pgd, addr), addr);
+		pte_free(mm, pud_page(mm->q, pudp_get(pud)));
+	}
+}
+
+int pgd_alloc(struct mm_struct *mm)
+{
+	struct quire *q = mm->q;
+	struct page *page;
+	uaddr_t addr = 0;
+	p4d_t *p4d;
+	unsigned i;
+
+	if (PGD_MAX_PFN == UINT64_MAX)
+		page = alloc_pages(q, TABLE_GFP, PGD_ORDER);
+	else
+		page = alloc_page_below(q, TABLE_GFP, PGD_MAX_PFN);
+	if (!page)
+		return -ENOMEM;
+	table_init(mm, page, PT_LEVEL_TOP);
+	mm->pgd = page_address(q, page);
+	pgd_copy_kernel(q, mm->pgd);
+	for (i = 0; i != PGD_STATIC_PUDS; i++, addr += PUD_SIZE) {
+		p4d = p4d_offset(q, mm->pgd, addr);
+		if (__pmd_alloc(mm, pud_offset(q, p4d, addr), addr)) {
+			pgd_free_static(mm, i);
+			pte_free(mm, page);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void pgd_free(struct mm_struct *mm)
+{
+	pgd_free_static(mm, PGD_STATIC_PUDS);
+	pte_free(mm, virt_to_page(mm->q, mm->pgd));
+	mm->pgd = NULL;
+}
 
 void pmd_install(struct mm_struct *mm, pmd_t *pmd, struct page **table)
 {
@@ -209,7 +248,8 @@ static void free_pud_range(struct mmu_gather *tlb, p4d_t *p4d, uaddr_t addr,
 		if (pud_none(e))
 			continue;
 		free_pmd_range(tlb, pud, addr, next, floor, ceiling);
-		if (!table_is_outside(addr, PUD_SIZE, floor, ceiling))
+		if (pud_folded(q) || PGD_STATIC_PUDS ||
+		    !table_is_outside(addr, PUD_SIZE, floor, ceiling))
 			continue;
 		pud_clear(pud);
 		tlb_remove_table(tlb, pud_page(q, e));
@@ -230,7 +270,8 @@ static void free_p4d_range(struct mmu_gather *tlb, pgd_t *pgd, uaddr_t addr,
 		if (p4d_none(e))
 			continue;
 		free_pud_range(tlb, p4d, addr, next, floor, ceiling);
-		if (!table_is_outside(addr, P4D_SIZE, floor, ceiling))
+		if (p4d_folded(q) ||
+		    !table_is_outside(addr, P4D_SIZE, floor, ceiling))
 			continue;
 		p4d_clear(p4d);
 		tlb_remove_table(tlb, p4d_page(q, e));

@@ -125,8 +125,8 @@ static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
 	}
 	if (keep)
 		putback(q, n, pages, keep);
-	mod_vmstat(q, VM_pgscan_direct, nr);
-	mod_vmstat(q, VM_pgsteal_direct, freed);
+	mod_vmstat(q, VM_pgscan_direct, (long)nr);
+	mod_vmstat(q, VM_pgsteal_direct, (long)freed);
 	return freed;
 }
 
@@ -146,7 +146,7 @@ static void refill_inactive(struct quire *q, struct quire_node *n)
 	}
 	if (nr)
 		putback(q, n, pages, nr);
-	mod_vmstat(q, VM_pgdeactivate, nr);
+	mod_vmstat(q, VM_pgdeactivate, (long)nr);
 }
 
 /* One node: up to nr pages, looking at each page of its lists twice at most. */

@@ -153,6 +153,12 @@ static void debug_free(struct kmem_cache *c, void *obj)
 
 /* ------------------------------------------------------------------- slabs */
 
+/* How many objects a slab of that order has room for. */
+static uint32_t slab_objects(unsigned order, size_t stride)
+{
+	return (uint32_t)divide(PAGE_SIZE << order, stride);
+}
+
 static struct page *slab_head(struct quire *q, const void *obj)
 {
 	struct page *page = virt_to_page(q, obj);
@@ -183,7 +189,7 @@ static struct page *new_slab(struct kmem_cache *c, gfp_t gfp)
 		__SetPageFlag(&page[i], PG_tail);
 		__SetPageFlag(&page[i], PG_slab);
 	}
-	n = (uint32_t)((PAGE_SIZE << order) / c->stride);
+	n = slab_objects(order, c->stride);
 	base = page_address(c->q, page);
 	for (i = 0; i < n; i++) {
 		char *obj = base + i * c->stride;
@@ -212,7 +218,7 @@ static void free_slab(struct kmem_cache *c, struct page *page)
 	}
 	ClearPageFlag(page, PG_slab);
 	WRITE_ONCE(page->_refcount, 0u);
-	mod_vmstat(c->q, VM_nr_slab, -((int64_t)1 << order));
+	mod_vmstat(c->q, VM_nr_slab, -(1l << order));
 	free_pages_refzero(c->q, page, order);
 }
 
@@ -493,8 +499,9 @@ struct kmem_cache *kmem_cache_create(struct quire *q, const char *name,
 		return NULL;
 	/* the smallest slab that wastes little, or is large enough to tell */
 	while (order < SLAB_MAX_ORDER &&
-	       ((PAGE_SIZE << order) < 4 * stride ||
-		(PAGE_SIZE << order) % stride > (PAGE_SIZE << order) / 8))
+	       (slab_objects(order, stride) < 4 ||
+		(PAGE_SIZE << order) - slab_objects(order, stride) * stride >
+			(PAGE_SIZE << order) / 8))
 		order++;
 	c = &sys->caches[sys->nr];
 	memset(c, 0, sizeof(*c));
@@ -504,7 +511,7 @@ struct kmem_cache *kmem_cache_create(struct quire *q, const char *name,
 	c->size = (uint32_t)size;
 	c->stride = (uint32_t)stride;
 	c->order = order;
-	c->limit = (uint32_t)((PAGE_SIZE << order) / stride * 2);
+	c->limit = slab_objects(order, stride) * 2;
 	c->limit = MAX(MIN(c->limit, 512u), 16u);
 	spin_lock_init(&c->lock, SLAB);
 	INIT_LIST_HEAD(&c->partial);
@@ -600,7 +607,7 @@ void quire_kfree(struct quire *q, void *object)
 	QUIRE_BUG_ON(object != page_address(q, page));
 	ClearPageFlag(page, PG_slab);
 	WRITE_ONCE(page->_refcount, 0u);
-	mod_vmstat(q, VM_nr_slab, -((int64_t)1 << order));
+	mod_vmstat(q, VM_nr_slab, -(1l << order));
 	free_pages_refzero(q, page, order);
 }
 

@@ -22,7 +22,7 @@ struct mem_size {
 static void smaps_page(struct mem_size *s, const struct page *page, pte_t pte)
 {
 	uint32_t n = MAX(page_mapcount(page), 1u);
-	uint64_t pss = ((uint64_t)PAGE_SIZE << PSS_SHIFT) / n;
+	uint64_t pss = divide((uint64_t)PAGE_SIZE << PSS_SHIFT, n);
 	bool dirty = pte_dirty(pte) || PageFlag(page, PG_dirty);
 
 	s->rss += PAGE_SIZE;

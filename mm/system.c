@@ -131,7 +131,7 @@ static struct quire *lay_out(const struct quire_config *c,
 	unsigned i;
 
 	/* the frame table and check's counters are cleared by their users */
-	memset(base, 0, l->mem_map);
+	memset(base, 0, (size_t)l->mem_map);
 	q->direct_map = c->direct_map;
 	q->min_pfn = l->min_pfn;
 	q->max_pfn = l->max_pfn;
@@ -199,7 +199,8 @@ struct quire *quire_create(const struct quire_config *config)
 	if (page_alloc_init(q, config) || slab_init(q))
 		return refuse("no memory is left for use");
 	if (arch_system_init(q, config))
-		return refuse("levels or kernel table do not suit the format");
+		return refuse("levels, kernel table or memory do not suit the "
+			      "format");
 	if (make_caches(q))
 		return refuse("no memory for the first objects");
 	quire_cpu_init(q);

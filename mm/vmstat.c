@@ -61,6 +61,8 @@ uint64_t quire_vmstat(struct quire *q, unsigned i)
 		return lru_pages(q, LRU_UNEVICTABLE);
 	default:
 		v = vmstat_sum(q, (enum vmstat_item)i);
+		if (i >= VM_pgpgin) /* events only go up, and wrap around */
+			return (unsigned long)v;
 		return v > 0 ? (uint64_t)v : 0;
 	}
 }

@@ -8,7 +8,8 @@
  *     handle_page_fault
  *       kmmio_fault?                      probes on device memory look first
  *       address above user space?
- *         yes  do_kern_addr_fault         spurious, exception table, oops
+ *         yes  do_kern_addr_fault         vmalloc, spurious, exception
+ *                                         table, oops
  *         no   do_user_addr_fault
  *                reserved bit             corrupt table: report, SIGKILL
  *                SMAP, faults disabled,
@@ -96,6 +97,30 @@ static __cold_path vm_fault_t reserved_bit_fault(struct quire_task *task,
 
 /* ------------------------------------------------------ kernel addresses */
 
+/*
+ * Kernel mode has missed a page that the reference table has: the table that
+ * is loaded was made before the kernel mapped it, and the way down to it is
+ * copied now (E3).  Which entries are copied is the format's business.  Only
+ * for the host's vmalloc area: elsewhere a missing page is a bug.
+ */
+static __cold_path bool vmalloc_fault(struct quire *q, unsigned long error,
+				      uaddr_t address)
+{
+	struct mm_struct *mm;
+	bool copied;
+
+	if ((error & (X86_PF_PROT | X86_PF_USER | X86_PF_RSVD)) ||
+	    address < q->config.vmalloc_start ||
+	    address - q->config.vmalloc_start >= q->config.vmalloc_bytes ||
+	    !kernel_page_mapped(q, address))
+		return false;
+	quire_host_preempt_disable();
+	mm = this_cpu(q)->loaded_mm;
+	copied = mm && sync_kernel_entry(q, mm->pgd, address);
+	quire_host_preempt_enable();
+	return copied;
+}
+
 static __cold_path vm_fault_t do_kern_addr_fault(struct quire_task *task,
 						 struct pt_regs *regs,
 						 unsigned long error,
@@ -106,6 +131,10 @@ static __cold_path vm_fault_t do_kern_addr_fault(struct quire_task *task,
 	if (unlikely(error & X86_PF_RSVD))
 		return reserved_bit_fault(task, regs, error, address);
 	quire_step("a kernel address");
+	if (vmalloc_fault(q, error, address)) {
+		quire_step("the reference table has it: its entry is copied");
+		return fault_outcome(0, QF_VMALLOC);
+	}
 	if (spurious_kernel_fault(q, error, address)) {
 		quire_step("the kernel's table allows it: the TLB was old");
 		quire_host_flush_page(address);
@@ -191,16 +220,6 @@ static __always_inline vm_fault_t do_user_addr_fault(struct quire_task *task,
 	if (unlikely(!flags || task->faults_disabled || !task->mm))
 		return unusual_fault(task, regs, error, address);
 	return handle_user_fault(task, regs, error, address, flags);
-}
-
-/*
- * Is it the upper half?  (The page between the end of user space and the end of
- * the lower half belongs to nobody: do_user_addr_fault finds no VMA there.
- * Other addresses in the middle are not canonical and give #GP, not #PF.)
- */
-static __always_inline bool fault_in_kernel_space(uaddr_t address)
-{
-	return (sreg_t)address < 0;
 }
 
 /* A probe on device memory may be registered (E4): it looks first. */

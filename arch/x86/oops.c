@@ -42,7 +42,8 @@ static void put_table(struct report *r, struct quire_task *task,
 		root = virt_to_phys(q, task->mm->pgd);
 	x86_walk_table(q, root, address, &w);
 	for (i = 0; i < w.n; i++)
-		report_put(r, "%s %llx%s", name[(w.shift[i] - PAGE_SHIFT) / 9],
+		report_put(r, "%s %llx%s",
+			   name[(w.shift[i] - PAGE_SHIFT) / WALK_INDEX_BITS],
 			   (unsigned long long)w.entry[i],
 			   i + 1 < w.n ? " " : "\n");
 }
@@ -53,12 +54,9 @@ static void put_regs(struct report *r, const struct pt_regs *g)
 		const char *name;
 		uint64_t v;
 	} all[] = {
-		{"RIP", g->ip},	 {"RSP", g->sp},  {"EFLAGS", g->flags},
-		{"RAX", g->ax},	 {"RBX", g->bx},  {"RCX", g->cx},
-		{"RDX", g->dx},	 {"RSI", g->si},  {"RDI", g->di},
-		{"RBP", g->bp},	 {"R08", g->r8},  {"R09", g->r9},
-		{"R10", g->r10}, {"R11", g->r11}, {"R12", g->r12},
-		{"R13", g->r13}, {"R14", g->r14}, {"R15", g->r15},
+#define R(name, field) {name, g->field},
+		X86_REGS(R)
+#undef R
 	};
 	unsigned i;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * walk.c - reading a table as the processor does, level by level, whatever is
- * in it (Intel SDM vol. 3A, 4.5.4): for reports, and to find out whether a
- * kernel fault is spurious (E3).
+ * in it (Intel SDM vol. 3A, 4.3 to 4.5; the format tells the levels): for
+ * reports, and to find out whether a kernel fault is spurious (E3).
  *
  * A kernel fault is spurious when the TLB held an older, stricter entry than
  * the table: the kernel makes its mappings more permissive without telling the
@@ -15,26 +15,42 @@
 void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,
 		    struct x86_walk *w)
 {
-	unsigned shift = pgtable_l5_enabled(q) ? PGDIR_SHIFT : P4D_SHIFT;
+	unsigned shift = walk_top_shift(q);
 	paddr_t table = root & PTE_PFN_MASK;
-	uint64_t *slot, e;
+	pteval_t *slot, e;
 
 	w->n = 0;
-	for (;; shift -= 9) {
+	for (;; shift -= WALK_INDEX_BITS) {
 		/* past the end of memory: stop before reading from nowhere */
 		if (table >> PAGE_SHIFT >= q->max_pfn)
 			return;
-		slot = (uint64_t *)phys_to_virt(q, table) +
-		       ((addr >> shift) & (PTRS_PER_TABLE - 1));
+		slot = (pteval_t *)phys_to_virt(q, table) +
+		       ((addr >> shift) & ((1u << WALK_INDEX_BITS) - 1));
 		e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
 		w->entry[w->n] = e;
 		w->shift[w->n++] = (uint8_t)shift;
 		if (!(e & _PAGE_PRESENT) || shift == PAGE_SHIFT)
 			return;
-		if ((e & _PAGE_PSE) && shift <= PUD_SHIFT)
+		if ((e & _PAGE_PSE) && shift <= WALK_LARGE_SHIFT)
 			return;
 		table = e & PTE_PFN_MASK;
 	}
+}
+
+/* Did the walk end at a page? */
+static bool found_page(const struct x86_walk *w)
+{
+	return w->n && (w->entry[w->n - 1] & _PAGE_PRESENT) &&
+	       (w->shift[w->n - 1] == PAGE_SHIFT ||
+		(w->entry[w->n - 1] & _PAGE_PSE));
+}
+
+bool kernel_page_mapped(struct quire *q, uaddr_t addr)
+{
+	struct x86_walk w;
+
+	x86_walk_table(q, q->arch.kernel_root, addr, &w);
+	return found_page(&w);
 }
 
 bool spurious_kernel_fault(struct quire *q, unsigned long error_code,
@@ -48,15 +64,16 @@ bool spurious_kernel_fault(struct quire *q, unsigned long error_code,
 	    error_code != (X86_PF_INSTR | X86_PF_PROT))
 		return false;
 	x86_walk_table(q, q->arch.kernel_root, address, &w);
+	if (!found_page(&w))
+		return false;
 	for (i = 0; i < w.n; i++) {
-		if (!(w.entry[i] & _PAGE_PRESENT))
-			return false;
+		/* the top entries of PAE say nothing about access */
+		if (w.shift[i] > WALK_RIGHTS_SHIFT)
+			continue;
 		if ((error_code & X86_PF_WRITE) && !(w.entry[i] & _PAGE_RW))
 			return false;
 		if ((error_code & X86_PF_INSTR) && (w.entry[i] & _PAGE_NX))
 			return false;
 	}
-	/* the walk must have ended at a page */
-	return w.n && (w.shift[w.n - 1] == PAGE_SHIFT ||
-		       (w.entry[w.n - 1] & _PAGE_PSE));
+	return true;
 }

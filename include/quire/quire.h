@@ -50,6 +50,13 @@ struct quire_config {
 	 * with every address space), or 0: Quire makes an empty one.
 	 */
 	paddr_t kernel_table;
+	/*
+	 * Kernel addresses whose upper table entries may appear in
+	 * kernel_table after address spaces were made (a vmalloc area); such
+	 * an entry is copied when an address space first misses it.  Formats
+	 * that share the whole kernel half (x86-64) need none.
+	 */
+	uaddr_t vmalloc_start, vmalloc_bytes;
 	unsigned overcommit; /* vm.overcommit_memory: 0 guess, 1 always, 2 never
 			      */
 	unsigned overcommit_ratio; /* per cent of RAM in mode 2; 0 means 50 */

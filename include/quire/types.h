@@ -30,6 +30,13 @@ typedef uint32_t uaddr_t;
 typedef int32_t sreg_t;
 #endif
 
+/*
+ * Is the result of a call an errno?  -4095 ... -1 are; in 32 bits an address
+ * may be negative too.
+ */
+#define QUIRE_MAX_ERRNO	   4095
+#define QUIRE_IS_ERR(sreg) ((uaddr_t)(sreg) >= (uaddr_t)-QUIRE_MAX_ERRNO)
+
 typedef uint64_t paddr_t;     /* physical address, bytes */
 typedef uint64_t vm_flags_t;  /* VM_* */
 typedef uint32_t vm_fault_t;  /* VM_FAULT_* */

@@ -43,6 +43,29 @@ void quire_explain_step(const char *what);
 #define quire_step(what) ((void)0)
 #endif
 
+/*
+ * n / d.  Processors without a wide divide have a library's function for it,
+ * which a kernel may not have: there it is done bit by bit.  So nothing that
+ * is done often divides by what is not constant.
+ */
+static inline uint64_t divide(uint64_t n, uint64_t d)
+{
+#if UINTPTR_MAX > 0xffffffffu
+	return n / d;
+#else
+	uint64_t quotient = 0, bit = 1;
+
+	for (; d < n && !(d >> 63); bit <<= 1)
+		d <<= 1;
+	for (; bit; bit >>= 1, d >>= 1)
+		if (n >= d) {
+			n -= d;
+			quotient |= bit;
+		}
+	return quotient;
+#endif
+}
+
 /* An invariant is broken: never for bad input or lack of memory. */
 #define QUIRE_BUG_ON(cond)                                                     \
 	do {                                                                   \
@@ -68,7 +91,7 @@ void quire_explain_step(const char *what);
 #define QUIRE_TSAN 1
 #endif
 #endif
-static __always_inline void local_add(int64_t *counter, int64_t d)
+static __always_inline void local_add(long *counter, long d)
 {
 #ifdef QUIRE_TSAN
 	WRITE_ONCE(*counter, READ_ONCE(*counter) + d);

@@ -151,7 +151,23 @@ void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
 vm_fault_t do_numa_page(struct vm_fault *vmf);
 
 /* mm/pgtable.c: page-table pages (P4, P5) */
-pgd_t *pgd_alloc(struct mm_struct *mm);
+/*
+ * What a format's top-level table is like, where it says so.  PGD_ORDER: log2
+ * of the pages it takes, aligned to its size.  PGD_MAX_PFN: it must lie in a
+ * frame below that.  PGD_STATIC_PUDS: so many puds, from address 0 on, get
+ * their tables with it and keep them as long as the address space lives.
+ */
+#ifndef PGD_ORDER
+#define PGD_ORDER 0
+#endif
+#ifndef PGD_MAX_PFN
+#define PGD_MAX_PFN UINT64_MAX
+#endif
+#ifndef PGD_STATIC_PUDS
+#define PGD_STATIC_PUDS 0
+#endif
+/* Sets mm->pgd. 0 or -ENOMEM. May sleep.  pgd_free: all else is free already */
+int pgd_alloc(struct mm_struct *mm);
 void pgd_free(struct mm_struct *mm);
 int __p4d_alloc(struct mm_struct *mm, pgd_t *pgd, uaddr_t addr);
 int __pud_alloc(struct mm_struct *mm, p4d_t *p4d, uaddr_t addr);
@@ -197,21 +213,8 @@ static __always_inline pud_t *pud_alloc(struct mm_struct *mm, p4d_t *p4d,
 		return NULL;
 	return pud_offset(mm->q, p4d, addr);
 }
-/* The way down where nothing is absent; NULL: something is. */
-static __always_inline pmd_t *walk_to_pmd(struct mm_struct *mm, uaddr_t addr)
-{
-	struct quire *q = mm->q;
-	p4d_t p4d;
-	pud_t pud;
-
-	p4d = p4dp_get_walk(q, mm->pgd, addr);
-	if (unlikely(p4d_none(p4d)))
-		return NULL;
-	pud = pudp_get(pud_offset_p4d(q, p4d, addr));
-	if (unlikely(pud_none(pud)))
-		return NULL;
-	return pmd_offset_pud(q, pud, addr);
-}
+/* walk_to_pmd(mm, addr), the way down where nothing is absent (or NULL), is the
+ * format's: with folded levels it is one addition. */
 static __always_inline pmd_t *pmd_alloc(struct mm_struct *mm, pud_t *pud,
 					uaddr_t addr)
 {

@@ -129,7 +129,7 @@ struct vma_tree {
 
 /* A page of counters a CPU, so that faults on two CPUs share no line. */
 struct mm_cpu {
-	int64_t rss[NR_MM_COUNTERS];
+	long rss[NR_MM_COUNTERS];
 } __attribute__((aligned(64)));
 
 struct mm_struct {
@@ -155,8 +155,8 @@ struct mm_struct {
 	/* pages; under mmap_lock for write */
 	uint64_t total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
 	uint64_t hiwater_rss, hiwater_vm;
-	int64_t pgtables_bytes;		/* atomic */
-	int64_t hiwater_pgtables_bytes; /* atomic; may miss a racing peak */
+	long pgtables_bytes;	     /* atomic */
+	long hiwater_pgtables_bytes; /* atomic; may miss a racing peak */
 	uint32_t hiwater_map_count;
 	bool oom_reaped; /* check_stable_address_space: contents are unsound */
 	struct mm_cpu *cpu; /* one a CPU */
@@ -164,7 +164,7 @@ struct mm_struct {
 
 /* rss counters: exact in sum; call with preemption off (under a ptl). */
 static __always_inline void add_mm_counter(struct mm_struct *mm,
-					   enum rss_type t, int64_t d)
+					   enum rss_type t, long d)
 {
 	local_add(&mm->cpu[quire_host_cpu()].rss[t], d);
 }

@@ -66,6 +66,7 @@ struct page {
 	uint8_t order;	    /* of a buddy or high-order block's head */
 	uint8_t node;	    /* NODE_HOLE: no memory is behind it */
 	uint16_t pins;	    /* references that the host holds; atomic */
+	void *memcg; /* memory control group, for the issue that brings it */
 	union {
 		struct {
 			struct list_head lru;
@@ -87,7 +88,6 @@ struct page {
 			uint32_t objects;
 		};
 	};
-	void *memcg; /* memory control group, for the issue that brings it */
 };
 _Static_assert(sizeof(struct page) <= 64, "struct page grew past a line");
 
@@ -186,6 +186,11 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order);
 /* The same for n order-0 pages at once; they may be on the LRU lists (each
  * node's lock is taken once for a run of them).  No page twice. */
 void free_page_batch(struct quire *q, struct page **pages, unsigned n);
+/*
+ * alloc_page_below: one page from a frame below max_pfn; as alloc_pages, but
+ * it may take long.  Memory that low can be out while there is other.
+ */
+struct page *alloc_page_below(struct quire *q, gfp_t gfp, uint64_t max_pfn);
 /*
  * alloc_pages as the slab makes it: without the injected failure (the object's
  * own allocation was asked about already).

@@ -82,7 +82,7 @@ enum lru_list {
 };
 
 struct quire_cpu {
-	int64_t stat[VM_COUNT];
+	long stat[VM_COUNT];
 	struct pcp_list pcp;
 	struct lru_batch lru_add;
 	struct mm_struct *loaded_mm; /* arch/ tlb: whose tables are loaded */
@@ -156,7 +156,7 @@ static __always_inline struct quire_cpu *this_cpu(struct quire *q)
  * number must be exact (NR_*).
  */
 static __always_inline void mod_vmstat(struct quire *q, enum vmstat_item i,
-				       int64_t d)
+				       long d)
 {
 	local_add(&this_cpu(q)->stat[i], d);
 }
@@ -166,7 +166,7 @@ static __always_inline void count_vm_event(struct quire *q, enum vmstat_item i)
 }
 /* The same by a caller that has its CPU's part at hand, preemption off. */
 static __always_inline void cpu_count(struct quire_cpu *c, enum vmstat_item i,
-				      int64_t d)
+				      long d)
 {
 	local_add(&c->stat[i], d);
 }
@@ -189,7 +189,8 @@ static __always_inline paddr_t virt_to_phys(struct quire *q, const void *v)
 }
 static __always_inline struct page *pfn_to_page(struct quire *q, uint64_t pfn)
 {
-	return (struct page *)(q->page_base + pfn * sizeof(struct page));
+	return (struct page *)(q->page_base +
+			       (uintptr_t)pfn * sizeof(struct page));
 }
 static __always_inline uint64_t page_to_pfn(struct quire *q,
 					    const struct page *p)

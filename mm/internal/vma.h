@@ -92,6 +92,11 @@ uaddr_t move_page_tables(struct vm_area_struct *vma, uaddr_t old, uaddr_t new,
 			 uaddr_t len);
 
 #ifdef QUIRE_TRACE
+/* An address goes into the trace as one, an errno as a negative number. */
+static inline int64_t trace_result(sreg_t ret)
+{
+	return QUIRE_IS_ERR(ret) ? (int64_t)ret : (int64_t)(uaddr_t)ret;
+}
 static inline void trace_map(struct mm_struct *mm, struct quire_event e)
 {
 	if (!quire_host_trace_enabled())

@@ -24,6 +24,8 @@ struct x86_walk {
 };
 void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,
 		    struct x86_walk *w);
+/* kernel_page_mapped: does the reference table have a page at addr? */
+bool kernel_page_mapped(struct quire *q, uaddr_t addr);
 /*
  * spurious_kernel_fault: does the kernel's table allow by now what faulted?
  * Only permission faults of kernel mode can be spurious.
@@ -37,5 +39,24 @@ bool spurious_kernel_fault(struct quire *q, unsigned long error_code,
  */
 void pgtable_bad(struct quire_task *task, struct pt_regs *regs,
 		 unsigned long error_code, uaddr_t address);
+
+/* The registers of a report, by the names of the manual: R(name, field) */
+/* A list that clang-format would pull apart. */
+/* clang-format off */
+#if QUIRE_UADDR_BITS == 64
+#define X86_REGS(R) \
+	R("RIP", ip) R("RSP", sp) R("EFLAGS", flags) \
+	R("RAX", ax) R("RBX", bx) R("RCX", cx) R("RDX", dx) \
+	R("RSI", si) R("RDI", di) R("RBP", bp) \
+	R("R08", r8) R("R09", r9) R("R10", r10) R("R11", r11) \
+	R("R12", r12) R("R13", r13) R("R14", r14) R("R15", r15)
+#else
+#define X86_REGS(R) \
+	R("EIP", ip) R("ESP", sp) R("EFLAGS", flags) \
+	R("EAX", ax) R("EBX", bx) R("ECX", cx) R("EDX", dx) \
+	R("ESI", si) R("EDI", di) R("EBP", bp) \
+	R("DS", ds) R("ES", es)
+#endif
+/* clang-format on */
 
 #endif

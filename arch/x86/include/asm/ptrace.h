@@ -10,12 +10,25 @@
 
 #include <quire/types.h>
 
+#if QUIRE_UADDR_BITS == 64
 struct pt_regs {
 	uint64_t r15, r14, r13, r12, bp, bx;
 	uint64_t r11, r10, r9, r8, ax, cx, dx, si, di;
 	uint64_t orig_ax; /* error code, or number of the system call */
 	uint64_t ip, cs, flags, sp, ss;
 };
+#else
+/*
+ * i386: ebx first.  The processor pushes esp and ss only when it comes from
+ * user mode (SDM vol. 3A, 6.12.1).
+ */
+struct pt_regs {
+	uint32_t bx, cx, dx, si, di, bp, ax;
+	uint32_t ds, es, fs, gs;
+	uint32_t orig_ax; /* error code, or number of the system call */
+	uint32_t ip, cs, flags, sp, ss;
+};
+#endif
 
 #define X86_EFLAGS_IF (1ull << 9)  /* interrupts are on */
 #define X86_EFLAGS_AC (1ull << 18) /* SMAP: user pages may be accessed */

@@ -13,7 +13,7 @@
 
 #include "base.h"
 
-#define TLB_NR_DYN_ASIDS 6
+#define TLB_NR_DYN_ASIDS 6 /* MAX_ASIDS of a format is at most that */
 
 typedef struct {
 	uint64_t ctx_id;  /* never 0, never reused */
