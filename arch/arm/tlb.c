@@ -258,7 +258,7 @@ void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 		f.end = TLB_FLUSH_ALL;
 		count_vm_event(q, VM_quire_tlb_flush_all);
 	} else {
-		mod_vmstat(q, VM_quire_tlb_flush_page, (int64_t)pages);
+		mod_vmstat(q, VM_quire_tlb_flush_page, (long)pages);
 	}
 	flush_tlb_func(&f);
 	if (unlikely(q->arch.cpu_masks))

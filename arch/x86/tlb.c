@@ -123,7 +123,7 @@ static void flush_tlb_func(void *arg)
 		for (addr = f->start; addr < f->end; addr += (uaddr_t)PAGE_SIZE)
 			quire_host_flush_page(addr);
 		mod_vmstat(mm->q, VM_quire_tlb_flush_page,
-			   (int64_t)((f->end - f->start) >> PAGE_SHIFT));
+			   (long)((f->end - f->start) >> PAGE_SHIFT));
 	} else {
 		quire_host_flush_all(false);
 		count_vm_event(mm->q, VM_quire_tlb_flush_all);

@@ -21,8 +21,7 @@
  * a page holds four of its tables and no copies.  That halves the memory of
  * tables, and an entry is changed by one store and not two, which can never
  * be seen half done.  So a pmd entry is four words, always written together;
- * pgd, p4d and pud fold away.  Reading an entry of a folded level gives the
- * table it stands for, so that walks by value work as on deep formats.
+ * pgd, p4d and pud fold away (asm-generic/pgtable-nopud.h).
  *
  * The processor never writes into tables (young and dirty are tracked by
  * faults: P7), and Quire changes entries under their table's lock only.  So
@@ -41,133 +40,29 @@
 #define QUIRE_ARM_PGTABLE_H
 
 #include "mm.h"
+#include <asm-generic/pgtable-levels.h>
 #include <asm/pgtable_types.h>
 
 #ifdef QUIRE_TSAN
-#define ENTRY_LOAD __ATOMIC_ACQUIRE /* see x86's: it cannot see dependencies   \
-				     */
+#define ENTRY_LOAD                                                             \
+	__ATOMIC_ACQUIRE /* see x86's: it cannot see dependencies              \
+			  */
 #else
 #define ENTRY_LOAD __ATOMIC_RELAXED
 #endif
 
-/* ----------------------------------------------------- levels folded away */
-
-static __always_inline bool pgd_folded(const struct quire *q)
-{
-	(void)q;
-	return true;
-}
 static __always_inline uaddr_t task_size_max(const struct quire *q)
 {
 	(void)q;
 	return TASK_SIZE;
 }
-static __always_inline pgd_t *pgd_offset_pgd(const struct quire *q, pgd_t *pgd,
-					     uaddr_t addr)
-{
-	(void)q;
-	(void)addr;
-	return pgd;
-}
-static __always_inline pgd_t *pgd_offset(struct mm_struct *mm, uaddr_t addr)
-{
-	return pgd_offset_pgd(mm->q, mm->pgd, addr);
-}
-static __always_inline p4d_t *p4d_offset(struct quire *q, pgd_t *pgd,
-					 uaddr_t addr)
-{
-	(void)q;
-	(void)addr;
-	return (p4d_t *)(void *)pgd;
-}
-static __always_inline p4d_t p4dp_get_walk(struct quire *q, pgd_t *top,
-					   uaddr_t addr)
-{
-	(void)q;
-	(void)addr;
-	return (p4d_t){top};
-}
-static __always_inline pud_t *pud_offset_p4d(struct quire *q, p4d_t p4d,
-					     uaddr_t addr)
-{
-	(void)q;
-	(void)addr;
-	return p4d.table;
-}
-static __always_inline pud_t *pud_offset(struct quire *q, p4d_t *p4d,
-					 uaddr_t addr)
-{
-	return pud_offset_p4d(q, (p4d_t){p4d}, addr);
-}
-/* One entry of the level covers everything. */
-#define __FOLDED(level)                                                        \
-	static __always_inline uaddr_t level##_addr_end(uaddr_t addr,          \
-							uaddr_t end)           \
-	{                                                                      \
-		(void)addr;                                                    \
-		return end;                                                    \
-	}                                                                      \
-	static __always_inline level##_t level##p_get(const level##_t *p)      \
-	{                                                                      \
-		return (level##_t){(void *)(uintptr_t)p};                      \
-	}                                                                      \
-	static __always_inline struct page *level##_page(struct quire *q,      \
-							 level##_t e)          \
-	{                                                                      \
-		return virt_to_page(q, e.table);                               \
-	}                                                                      \
-	/* Never reached: a folded entry is never none, and never freed. */    \
-	static __always_inline void level##_populate(                          \
-		struct quire *q, level##_t *p, const struct page *table)       \
-	{                                                                      \
-		(void)q;                                                       \
-		(void)p;                                                       \
-		(void)table;                                                   \
-		QUIRE_BUG_ON(true);                                            \
-	}                                                                      \
-	static __always_inline void level##_clear(level##_t *p)                \
-	{                                                                      \
-		(void)p;                                                       \
-		QUIRE_BUG_ON(true);                                            \
-	}
-__FOLDED(pgd)
-__FOLDED(p4d)
-__FOLDED(pud)
-#undef __FOLDED
-static __always_inline bool pgd_none(const struct quire *q, pgd_t e)
-{
-	(void)q;
-	(void)e;
-	return false;
-}
-static __always_inline bool p4d_none(p4d_t e)
-{
-	(void)e;
-	return false;
-}
-static __always_inline bool pud_none(pud_t e)
-{
-	(void)e;
-	return false;
-}
 
 /* ------------------------------------------------------------------- pmd */
 
-static __always_inline unsigned pmd_index(uaddr_t addr)
-{
-	return addr >> PMD_SHIFT;
-}
-static __always_inline unsigned pte_index(uaddr_t addr)
-{
-	return (addr >> PAGE_SHIFT) & (PTRS_PER_PTE - 1);
-}
-/* First address past the entry of addr, or end if that comes first. */
-static __always_inline uaddr_t pmd_addr_end(uaddr_t addr, uaddr_t end)
-{
-	uaddr_t next = (addr + PMD_SIZE) & PMD_MASK;
-
-	return next - 1 < end - 1 ? next : end;
-}
+__PGTABLE_INDEX(pmd, PMD_SHIFT, PTRS_PER_PMD)
+__PGTABLE_INDEX(pte, PAGE_SHIFT, PTRS_PER_PTE)
+__PGTABLE_ADDR_END(pmd, PMD_SIZE)
+#include <asm-generic/pgtable-nopud.h>
 
 static __always_inline pmd_t pmdp_get(const pmd_t *p)
 {
@@ -192,17 +87,6 @@ static __always_inline void set_pmd(pmd_t *p, pmd_t e)
 				 __ATOMIC_RELAXED);
 	__atomic_store_n(&p->v, e.v, __ATOMIC_RELEASE);
 	quire_host_table_written(p, sizeof(*p));
-}
-static __always_inline pmd_t *pmd_offset_pud(struct quire *q, pud_t pud,
-					     uaddr_t addr)
-{
-	(void)q;
-	return (pmd_t *)pud.table + pmd_index(addr);
-}
-static __always_inline pmd_t *pmd_offset(struct quire *q, pud_t *pud,
-					 uaddr_t addr)
-{
-	return pmd_offset_pud(q, (pud_t){pud}, addr);
 }
 static __always_inline bool pmd_none(pmd_t e)
 {

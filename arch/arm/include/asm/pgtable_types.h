@@ -63,16 +63,7 @@ typedef struct {
 	uint32_t v;
 	uint32_t more[3];
 } pmd_t;
-/* Folded levels: "reading" an entry gives the table that it stands for. */
-typedef struct {
-	void *table;
-} pgd_t;
-typedef struct {
-	void *table;
-} p4d_t;
-typedef struct {
-	void *table;
-} pud_t;
+#include <asm-generic/pgtable_types-nopud.h>
 typedef struct {
 	uint32_t v;
 } pte_t;
@@ -189,6 +180,9 @@ typedef struct {
 #define PMD_SIZE     ((uaddr_t)1 << PMD_SHIFT)
 #define PMD_MASK     (~(PMD_SIZE - 1))
 #define PGD_ORDER    2 /* the top table: four pages, aligned to itself */
+
+/* MAP_HUGETLB: there is no such thing on tables of this kind */
+#define ARCH_HUGE_SIZES 0u
 
 #define TASK_SIZE   0xbf000000u
 #define PAGE_OFFSET 0xc0000000u
