@@ -271,6 +271,7 @@ static void make_idle(unsigned id)
 	t->affinity = 1ull << id;
 	snprintf(t->comm, sizeof(t->comm), "idle/%u", id);
 	t->proc = NULL;
+	cpus[id].id = id;
 	cpus[id].idle = t;
 	cpus[id].curr = t;
 	machine_set_stack(&cpus[id], t);
@@ -282,7 +283,7 @@ _Noreturn void kernel_main(uintptr_t start_info)
 	unsigned i;
 
 	cpus[0].curr = &boot_task;
-	cpu_load_current(&boot_task);
+	cpu_load_current(0, &boot_task);
 	sched_init_cpu(0);
 	machine_init(start_info);
 	log_init();
@@ -294,7 +295,7 @@ _Noreturn void kernel_main(uintptr_t start_info)
 	uaccess_init();
 	for (i = 0; i < cpu_count; i++)
 		make_idle(i);
-	cpu_load_current(cpus[0].curr);
+	cpu_load_current(0, cpus[0].curr);
 	init_size = machine_init_blob((void **)&init_blob);
 	time_init();
 	machine_ready();
@@ -313,6 +314,7 @@ _Noreturn void kernel_main(uintptr_t start_info)
 
 _Noreturn void ap_main(unsigned id)
 {
+	cpu_load_current(id, cpus[id].idle);
 	machine_cpu(id);
 	quire_cpu_init(the_quire);
 	cpus[id].idle_since = ktime_ns();

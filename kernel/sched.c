@@ -189,7 +189,7 @@ static void switch_to(struct cpu *c, struct task *prev, struct task *next)
 	next->on_cpu = true;
 	fpu_save(prev);
 	c->curr = next;
-	cpu_load_current(next);
+	cpu_load_current(c->id, next);
 	machine_set_stack(c, next);
 	if (next->qt.mm != prev->qt.mm)
 		quire_switch_mm(the_quire, next->qt.mm);

@@ -50,6 +50,7 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 		(uint8_t)(config->dcache_colours ? config->dcache_colours - 1
 						 : 0);
 	init_asids(q, config);
+	arch_faults_init(&q->arch.faults);
 	q->arch.kernel_root = config->kernel_table;
 	if (q->arch.kernel_root)
 		return 0;

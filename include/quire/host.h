@@ -52,7 +52,7 @@ struct quire_task {
 
 /* A signal that a fault ends in (sigaction(2), siginfo_t). */
 struct quire_signal {
-	int signo;	  /* SIGSEGV, SIGBUS or SIGKILL */
+	int signo;	  /* SIGSEGV, SIGBUS, SIGKILL; ARM: SIGTRAP too */
 	int code;	  /* SEGV_*, BUS_*; 0 for SIGKILL */
 	uaddr_t addr;	  /* si_addr: the faulting address, not rounded */
 	uint8_t addr_lsb; /* BUS_MCEERR_AR: log2 of the poisoned size */

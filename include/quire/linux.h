@@ -173,6 +173,9 @@
 #endif
 
 /* signal(7), sigaction(2): the codes a fault can end in */
+#ifndef SIGTRAP
+#define SIGTRAP 5
+#endif
 #ifndef SIGBUS
 #define SIGBUS 7
 #endif

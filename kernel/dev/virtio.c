@@ -2,9 +2,6 @@
 /*
  * The virtio-mmio transport and its split virtqueues.
  *
- *     command line: virtio_mmio.device=512@0xfeb00e00:12
- *                          size @ registers : interrupt
- *
  * The two versions differ in how a queue's place is told: version 1 by the
  * page number of one block that holds everything in a fixed layout, version 2
  * by three addresses.  We lay it out as version 1 demands in both cases.
@@ -60,51 +57,31 @@ enum { /* register offsets, in words of 4 bytes */
 static struct virtio_dev devices[MAX_DEVICES];
 static unsigned nr_devices;
 
-static void probe(paddr_t base, size_t size, unsigned irq)
+static void probe(const struct virtio_place *place)
 {
 	struct virtio_dev *dev = &devices[nr_devices];
 
-	if (nr_devices == MAX_DEVICES || size < 0x100)
+	if (nr_devices == MAX_DEVICES || place->bytes < 0x100)
 		return;
-	dev->regs = mmio_map(base, size);
+	dev->regs = mmio_map(place->base, place->bytes);
 	if (!dev->regs || dev->regs[R_MAGIC] != MAGIC)
 		return;
 	dev->version = dev->regs[R_VERSION];
 	dev->id = dev->regs[R_DEVICE_ID];
-	dev->irq = irq;
+	dev->irq = place->irq;
+	dev->irq_level = place->level;
 	if (dev->id == 0 || dev->version < 1 || dev->version > 2)
 		return;
 	nr_devices++;
 }
 
-/* "512@0xfeb00e00:12", the size with an optional K */
-static void probe_text(const char *text)
-{
-	char *end;
-	uint64_t size, base, irq;
-
-	size = strtoull(text, &end, 0);
-	if (*end == 'K' || *end == 'k') {
-		size <<= 10;
-		end++;
-	}
-	if (*end != '@')
-		return;
-	base = strtoull(end + 1, &end, 0);
-	if (*end != ':')
-		return;
-	irq = strtoull(end + 1, &end, 0);
-	probe(base, (size_t)size, (unsigned)irq);
-}
-
 int virtio_init(void)
 {
-	char text[64];
+	struct virtio_place place;
 	unsigned i;
 
-	for (i = 0;
-	     cmdline_get("virtio_mmio.device", i, text, sizeof(text)) >= 0; i++)
-		probe_text(text);
+	for (i = 0; machine_virtio(i, &place); i++)
+		probe(&place);
 	return nr_devices ? 0 : -ENODEV;
 }
 
@@ -160,7 +137,7 @@ int virtio_start(struct virtio_dev *dev, uint64_t want,
 	}
 	dev->handler = handler;
 	dev->taken = true;
-	return irq_register(dev->irq, false, on_irq, dev);
+	return irq_register(dev->irq, dev->irq_level, on_irq, dev);
 }
 
 int virtio_ready(struct virtio_dev *dev)

@@ -123,11 +123,11 @@ struct process {
  */
 struct task {
 	struct quire_task qt;
+	struct task_arch arch; /* the processor's part */
 	uintptr_t kstack_top;  /* also where its user pt_regs end */
 	uintptr_t ksp;	       /* saved stack pointer while not running */
 	uint32_t work;	       /* TIF_*: something to do before user mode */
 	uint32_t state;	       /* TASK_* */
-	struct task_arch arch; /* the processor's part */
 	void *fpu;	       /* save area, or NULL for a kernel thread */
 	uint32_t fpu_cpu;      /* CPU whose registers hold it, if any */
 	uint32_t cpu;

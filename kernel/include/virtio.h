@@ -48,6 +48,7 @@ struct virtqueue {
 struct virtio_dev {
 	volatile uint32_t *regs;
 	unsigned irq, id, version;
+	bool irq_level;
 	uint64_t features; /* those agreed on */
 	/* Interrupt: buffers were used.  Interrupts are off. */
 	void (*handler)(struct virtio_dev *dev);
@@ -55,7 +56,7 @@ struct virtio_dev {
 	bool taken; /* a driver has it */
 };
 
-/* Find the transports named on the command line.  0 or -errno */
+/* Look at the machine's transports (machine_virtio()).  0 or -errno */
 int virtio_init(void);
 /* The n-th device (from 0) of that kind, or NULL. */
 struct virtio_dev *virtio_find(unsigned id, unsigned n);

@@ -268,3 +268,26 @@ const char *machine_name(void)
 {
 	return cpu_features.brand;
 }
+
+/* On the command line: virtio_mmio.device=512@0xfeb00e00:12, that is size (K
+ * may follow), registers, interrupt.  microvm's are edge-triggered. */
+bool machine_virtio(unsigned n, struct virtio_place *place)
+{
+	char text[64], *end;
+
+	if (cmdline_get("virtio_mmio.device", n, text, sizeof(text)) < 0)
+		return false;
+	memset(place, 0, sizeof(*place));
+	place->bytes = (size_t)strtoull(text, &end, 0);
+	if (*end == 'K' || *end == 'k') {
+		place->bytes <<= 10;
+		end++;
+	}
+	if (*end == '@')
+		place->base = strtoull(end + 1, &end, 0);
+	if (*end == ':')
+		place->irq = (unsigned)strtoull(end + 1, &end, 0);
+	else
+		place->bytes = 0; /* not one of ours: virtio.c passes it by */
+	return true;
+}

@@ -45,9 +45,11 @@ static inline unsigned this_cpu_id(void)
 	return id;
 }
 
-/* Put it so that current_task() finds `t` (which struct cpu names, too). */
-static inline void cpu_load_current(struct task *t)
+/* Put it so that current_task() finds `t` on CPU id, which this is: struct
+ * cpu names it already. */
+static inline void cpu_load_current(unsigned id, struct task *t)
 {
+	(void)id;
 	(void)t;
 }
 

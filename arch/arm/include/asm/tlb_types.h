@@ -8,6 +8,7 @@
 
 #include "base.h"
 #include "lock.h"
+#include <asm/fsr.h>
 
 #define ARM_ASID_BITS 8
 #define ARM_NR_ASIDS  (1u << ARM_ASID_BITS)
@@ -28,6 +29,7 @@ struct arch_system {
 	uint32_t next_asid;	 /* where the search goes on */
 	uint32_t asid_map[ARM_NR_ASIDS / 32]; /* taken in this generation */
 	spinlock_t asid_lock;		      /* LEAF: all but the first */
+	struct arch_faults faults;
 };
 
 struct arch_cpu {

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * earlycon.c - what works before any driver does: the log (PL011 UART, DDI
+ * 0183G, 3.3), the report and the end of the machine (semihosting, ARM
+ * 100863, 2: SVC 0x123456 in ARM state, operation in r0, parameter in r1).
+ *
+ * Semihosting is a service of the debugger or the emulator.  Where there is
+ * none the SVC reaches the kernel's own vector; semihosting_probe() finds out
+ * by letting that vector lead to a stub for one call.
+ */
+#include "board.h"
+#include "irq.h"
+#include "protocol.h"
+
+#define UART_DR	   0x00 / 4
+#define UART_FR	   0x18 / 4
+#define UART_LCR_H 0x2c / 4
+#define UART_CR	   0x30 / 4
+#define FR_RXFE	   0x10u
+#define FR_TXFF	   0x20u
+
+#define SYS_OPEN	  0x01u
+#define SYS_WRITE	  0x05u
+#define SYS_TIME	  0x11u
+#define SYS_EXIT_EXTENDED 0x20u
+#define EXIT_APPLICATION  0x20026u
+
+static volatile uint32_t *uart;
+static int32_t report_file = -1;
+static bool semihosting = false;
+
+/* -------------------------------------------------------------- semihosting */
+
+static uint32_t semi_call(uint32_t op, const void *arg)
+{
+	register uint32_t r0 __asm__("r0") = op;
+	register const void *r1 __asm__("r1") = arg;
+
+	__asm__ volatile("svc #0x123456"
+			 : "+r"(r0), "+r"(r1)::"r2", "r3", "ip", "lr", "memory",
+			   "cc");
+	return r0;
+}
+
+void semihosting_probe(void)
+{
+	/* The stub: mvn r0, #0; movs pc, lr (lr_svc is what SVC left). */
+	static uint32_t stub[2] __attribute__((section(".text.semi_stub"))) = {
+		0xe3e00000u, 0xe1b0f00eu};
+	uint32_t *slot = (uint32_t *)(void *)vectors_page + 8 + 2;
+	uint32_t old = *slot;
+	uint32_t open[3] = {(uint32_t)":tt", 4 /* "w" */, 3};
+
+	*(volatile uint32_t *)slot = (uint32_t)stub;
+	dsb();
+	semihosting = semi_call(SYS_TIME, NULL) != ~0u;
+	*(volatile uint32_t *)slot = old;
+	dsb();
+	if (!semihosting)
+		printk("no semihosting: no report channel");
+	else
+		report_file = (int32_t)semi_call(SYS_OPEN, open);
+}
+
+static void semi_write(const char *text, size_t len)
+{
+	uint32_t args[3] = {(uint32_t)report_file, (uint32_t)text, len};
+
+	(void)semi_call(SYS_WRITE, args);
+}
+
+void machine_report(const char *text, size_t len)
+{
+	if (report_file < 0) {
+		machine_log(text, len);
+		return;
+	}
+	semi_write(text, len);
+	semi_write("\n", 1);
+}
+
+_Noreturn void machine_exit(unsigned code)
+{
+	uint32_t args[2] = {EXIT_APPLICATION, code};
+
+	irq_disable();
+	if (semihosting)
+		(void)semi_call(SYS_EXIT_EXTENDED, args);
+	psci_system_off();
+	halt_others();
+	for (;;)
+		__asm__ volatile("" ::: "memory");
+}
+
+/* --------------------------------------------------------------------- UART */
+
+void channels_init(void)
+{
+	uart = mmio_map(board->uart, 4096);
+	uart[UART_LCR_H] = 0x70; /* 8 bits, FIFOs on */
+	uart[UART_CR] = 0x301;	 /* on, transmit, receive */
+}
+
+void serial_write(const void *data, unsigned long n)
+{
+	const uint8_t *p = data;
+
+	for (; uart && n; n--, p++) {
+		while (uart[UART_FR] & FR_TXFF)
+			cpu_relax();
+		uart[UART_DR] = *p;
+	}
+}
+
+int serial_getc(void)
+{
+	if (!uart || (uart[UART_FR] & FR_RXFE))
+		return -1;
+	return (int)(uart[UART_DR] & 0xff);
+}
+
+void machine_log(const char *text, size_t len)
+{
+	serial_write(text, len);
+	serial_write("\n", 1);
+}
