@@ -86,7 +86,7 @@ struct level {
 };
 #define MAX_LEVELS 5
 
-/* One file a format.  text: at most `size` bytes. */
+/* One file a format.  text: added to, at most `size` bytes in all. */
 unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 		     struct level level[MAX_LEVELS]);
 void tables_entry_text(const char *level, uint64_t raw, char *text,
@@ -102,6 +102,7 @@ void facts_text(const struct fact_type *type, uint64_t value, char *text,
 		size_t size);
 /* Whose facts: pages are numbered by this system. */
 void facts_init(struct quire *q);
+struct quire *facts_system(void);
 
 /* ----------------------------------------------------------------- record */
 
@@ -169,7 +170,7 @@ struct scenario {
 extern const struct scenario scenarios[];
 extern const unsigned nr_scenarios;
 /* The format that this program is built for. */
-extern const char this_arch[];
+extern const char *const this_arch;
 extern const unsigned this_format; /* ON_* */
 
 /* ------------------------------------------------------------------- show */

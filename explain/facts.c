@@ -19,6 +19,11 @@ void facts_init(struct quire *q)
 	system_of_facts = q;
 }
 
+struct quire *facts_system(void)
+{
+	return system_of_facts;
+}
+
 void append(char *text, size_t size, const char *format, ...)
 {
 	size_t len = strlen(text);

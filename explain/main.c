@@ -96,6 +96,8 @@ static struct sim_machine *make_machine(const struct scenario *sc,
 	struct sim_config config = {.levels = o->levels};
 	struct sim_machine *m;
 
+	if (strcmp(o->arch, "armv6") == 0)
+		config.arm_version = 6;
 	if (sc->configure)
 		sc->configure(&config);
 	m = sim_machine_create(&config);

@@ -8,6 +8,7 @@ EXPLAIN_TABLES_i386     := explain/tables_x86.c
 EXPLAIN_TABLES_i386_pae := explain/tables_x86.c
 EXPLAIN_TABLES_arm      := explain/tables_arm.c
 EXPLAIN_FORMATS := x86_64
+EXPLAIN_ARCHES := x86_64
 explain_program = $(B)/explain/explain-$(1)
 
 # $(call explain_format,FORMAT,VARIANT)
@@ -31,6 +32,10 @@ endef
 $(foreach f,$(EXPLAIN_FORMATS),$(eval $(call explain_format,$(f),$(if \
 	$(filter x86_64,$(f)),explain,explain-$(f)))))
 
+$(B)/explain/entry-armv7 $(B)/explain/entry-armv6: explain/program/arm.S
+	@mkdir -p $(@D)
+	$(Q)arm-linux-gnueabi-gcc -nostdlib -static -Wl,-Ttext=0x10000000 \
+		-Wl,--build-id=none -o $@ $<
 # The program of `quire explain entry`, far from where any kernel code is.
 $(B)/explain/entry-x86_64: explain/program/x86_64.S
 	@mkdir -p $(@D)

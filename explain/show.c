@@ -244,7 +244,7 @@ void show_story(const struct story *s, const struct options *o, FILE *f)
 	char text[TEXT];
 
 	told.n = 0;
-	fprintf(f, "%s on %s: %s\n\n", sc->name, this_arch, sc->tells);
+	fprintf(f, "%s on %s: %s\n\n", sc->name, o->arch, sc->tells);
 	fprintf(f, "access   %s of address %#llx in %s mode\n", access_name(sc),
 		(unsigned long long)s->addr,
 		sc->mode & SIM_KERNEL ? "kernel" : "user");

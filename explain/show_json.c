@@ -126,7 +126,7 @@ void show_story_json(const struct story *s, const struct options *o, FILE *f)
 	fputc('{', f);
 	put_name(f, "name", s->scenario->name);
 	fputc(',', f);
-	put_name(f, "arch", this_arch);
+	put_name(f, "arch", o->arch);
 	fputc(',', f);
 	put_name(f, "description", s->scenario->tells);
 	fprintf(f, ",\"access\":\"%s\",\"mode\":\"%s\",\"address\":\"%#llx\",",

@@ -232,13 +232,14 @@ static void read_parameters(struct function *f, Dwarf_Die *die)
 /* From the top folder on, as sources are named here. */
 static const char *short_file(const char *file)
 {
-	static const char *const top[] = {"/mm/", "/arch/", "/include/"};
+	static const char *const top[] = {"mm/", "arch/", "include/"};
+	const char *p;
 
-	for (size_t i = 0; file && i < COUNT(top); i++) {
-		const char *p = strstr(file, top[i]);
-
-		if (p)
-			return p + 1;
+	for (p = file; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		for (size_t i = 0; i < COUNT(top); i++)
+			if (strncmp(p, top[i], strlen(top[i])) == 0)
+				return p;
 	}
 	return file ? file : "?";
 }

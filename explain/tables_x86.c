@@ -4,8 +4,8 @@
  * words (Intel SDM vol. 3A, 4.3 to 4.5 the formats, 4.7 the error code).
  *
  *   x86-64   [pgd] p4d pud pmd pte   9 bits of address a level, 8 bytes
- *   PAE            pgd     pmd pte   2, 9, 9 bits, 8 bytes
- *   i386           pgd         pte   10 bits a level, 4 bytes
+ *   PAE                pud pmd pte   2, 9, 9 bits, 8 bytes
+ *   i386                   pmd pte   10 bits a level, 4 bytes
  *
  * Read as the processor reads them, from the table that is loaded.
  */
@@ -18,44 +18,48 @@
 #include "explain.h"
 
 #define ENTRY_BYTES ((unsigned)sizeof(pte_t))
+#define FRAME_MASK  ((uint64_t)(PTE_PFN_MASK))
 
-#if !defined(QUIRE_UADDR_BITS) || QUIRE_UADDR_BITS == 64
-const char this_arch[] = "x86_64";
-const unsigned this_format = ON_X86_64;
-static const struct {
+#ifdef QUIRE_UADDR_BITS
+#define NARROW (QUIRE_UADDR_BITS == 32)
+#else
+#define NARROW false
+#endif
+
+const char *const this_arch = !NARROW		 ? "x86_64"
+			      : ENTRY_BYTES == 8 ? "i386-pae"
+						 : "i386";
+const unsigned this_format = !NARROW		? ON_X86_64
+			     : ENTRY_BYTES == 8 ? ON_PAE
+						: ON_I386;
+
+struct shape {
 	const char *name;
 	unsigned shift, bits; /* 0 bits: folded */
-} shape[MAX_LEVELS] = {
+};
+static const struct shape shape_x86_64[MAX_LEVELS] = {
 	{"pgd", 48, 9}, {"p4d", 39, 9}, {"pud", 30, 9},
 	{"pmd", 21, 9}, {"pte", 12, 9},
 };
-#elif defined(QUIRE_X86_PAE)
-const char this_arch[] = "i386-pae";
-const unsigned this_format = ON_PAE;
-static const struct {
-	const char *name;
-	unsigned shift, bits;
-} shape[MAX_LEVELS] = {
-	{"pgd", 30, 2}, {"p4d", 0, 0},	{"pud", 0, 0},
+static const struct shape shape_pae[MAX_LEVELS] = {
+	{"pgd", 0, 0},	{"p4d", 0, 0},	{"pud", 30, 2},
 	{"pmd", 21, 9}, {"pte", 12, 9},
 };
-#else
-const char this_arch[] = "i386";
-const unsigned this_format = ON_I386;
-static const struct {
-	const char *name;
-	unsigned shift, bits;
-} shape[MAX_LEVELS] = {
-	{"pgd", 22, 10}, {"p4d", 0, 0},	  {"pud", 0, 0},
-	{"pmd", 0, 0},	 {"pte", 12, 10},
+static const struct shape shape_i386[MAX_LEVELS] = {
+	{"pgd", 0, 0},	 {"p4d", 0, 0},	  {"pud", 0, 0},
+	{"pmd", 22, 10}, {"pte", 12, 10},
 };
-#endif
 
-#define FRAME_MASK ((uint64_t)(PTE_PFN_MASK))
+static const struct shape *shapes(void)
+{
+	return this_format == ON_X86_64 ? shape_x86_64
+	       : this_format == ON_PAE	? shape_pae
+					: shape_i386;
+}
 
 static bool is_folded(struct sim_machine *m, unsigned i)
 {
-	if (shape[i].bits == 0)
+	if (shapes()[i].bits == 0)
 		return true;
 	return this_format == ON_X86_64 && i == 0 &&
 	       sim_get_config(m)->levels != 5;
@@ -64,6 +68,7 @@ static bool is_folded(struct sim_machine *m, unsigned i)
 unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 		     struct level level[MAX_LEVELS])
 {
+	const struct shape *shape = shapes();
 	paddr_t table = sim_current_root(m) & ~(paddr_t)31;
 	bool reached = true;
 
@@ -93,10 +98,8 @@ static void leaf_text(uint64_t e, char *text, size_t size)
 	       (unsigned long long)((e & FRAME_MASK) >> 12));
 	append(text, size, " %s %s", e & _PAGE_USER ? "user" : "kernel",
 	       e & _PAGE_RW ? "writable" : "read-only");
-#ifdef _PAGE_NX
-	if (_PAGE_NX && (e & _PAGE_NX))
+	if (e & (uint64_t)_PAGE_NX)
 		append(text, size, " no-execute");
-#endif
 	append(text, size, "%s%s%s", e & _PAGE_ACCESSED ? " accessed" : "",
 	       e & _PAGE_DIRTY ? " dirty" : "",
 	       e & _PAGE_GLOBAL ? " global" : "");
@@ -108,6 +111,11 @@ void tables_entry_text(const char *level, uint64_t e, char *text, size_t size)
 {
 	bool lowest = strcmp(level, "pte") == 0;
 
+	/* what stands for a folded level is no entry */
+	for (unsigned i = 0; i < MAX_LEVELS; i++)
+		if (shapes()[i].bits == 0 &&
+		    strcmp(level, shapes()[i].name) == 0)
+			return;
 	if (e == 0) {
 		append(text, size, "empty");
 	} else if (!(e & _PAGE_PRESENT)) {
