@@ -168,7 +168,7 @@ int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 	struct sim_cpu *cpu = sim_self;
 
 	while (!r && t->done < n) {
-		uaddr_t at = addr + t->done;
+		uaddr_t at = addr + (uaddr_t)t->done;
 		size_t piece = 4096 - (at & 4095);
 		paddr_t phys;
 
@@ -294,7 +294,7 @@ int sim_touch_write(struct sim_task *t, uaddr_t addr, uaddr_t len, uint8_t byte)
 	uaddr_t at;
 	int r;
 
-	for (at = addr; at - addr < len; at = (at & ~4095ull) + 4096) {
+	for (at = addr; at - addr < len; at = (at & ~(uaddr_t)4095) + 4096) {
 		r = sim_store8(t, at, byte);
 		if (r)
 			return r;
@@ -308,7 +308,7 @@ int sim_touch_read(struct sim_task *t, uaddr_t addr, uaddr_t len)
 	uaddr_t at;
 	int r;
 
-	for (at = addr; at - addr < len; at = (at & ~4095ull) + 4096) {
+	for (at = addr; at - addr < len; at = (at & ~(uaddr_t)4095) + 4096) {
 		r = sim_load8(t, at, &byte);
 		if (r)
 			return r;

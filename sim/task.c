@@ -102,7 +102,7 @@ static struct mm_struct *fresh_mm(struct sim_machine *m, bool stack)
 {
 	uaddr_t top = sim_stack_top(m);
 	struct quire_mm_layout l = {
-		.mmap_base = top - (16ull << 20) - (1ull << 20),
+		.mmap_base = top - (17u << 20),
 		.topdown = true,
 		.start_brk = BRK_START,
 		.start_stack = top,

@@ -90,6 +90,8 @@ void test_set_shape(struct sim_config *config)
 {
 	if (shape->config.levels)
 		config->levels = shape->config.levels;
+	if (shape->config.arm_version)
+		config->arm_version = shape->config.arm_version;
 }
 
 unsigned test_levels(struct sim_machine *m)

@@ -10,7 +10,13 @@
 	{                                                                      \
 		"v7",                                                          \
 		{                                                              \
-			.levels = 2                                            \
+			.arm_version = 7                                       \
+		}                                                              \
+	},                                                                     \
+	{                                                                      \
+		"v6",                                                          \
+		{                                                              \
+			.arm_version = 6                                       \
 		}                                                              \
 	}
 
