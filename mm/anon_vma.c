@@ -11,9 +11,10 @@
  *                              |
  *                    B --avc---+        B.parent = A, B.root = A
  *
- * Each crossing is one struct anon_vma_chain on two lists: the VMA's (guarded
- * by mmap_lock) and the anon_vma's (guarded by the root's rwsem, one lock for
- * the whole family).  An anon_vma left without VMAs and with one child at most
+ * Each crossing is one struct anon_vma_chain: on the VMA's list (guarded by
+ * mmap_lock) and in the anon_vma's interval tree, by the page indices that the
+ * VMA has (guarded by the root's rwsem, one lock for the whole family), so
+ * that a page finds the few VMAs that reach it among thousands.  An anon_vma left without VMAs and with one child at most
  * is taken over by the next fork, so that a chain of forks whose parents exit
  * does not grow without end.
  *
@@ -31,7 +32,7 @@ static struct anon_vma *anon_vma_alloc(struct quire *q)
 	av->refcount = 1;
 	av->root = av;
 	av->parent = av;
-	INIT_LIST_HEAD(&av->chains);
+	itree_init(&av->chains);
 	rwsem_init(&av->rwsem, QUIRE_LOCK_ANON_VMA);
 	return av;
 }
@@ -48,13 +49,40 @@ static void put_anon_vma(struct quire *q, struct anon_vma *av)
 		put_anon_vma(q, root);
 }
 
+static void avc_insert(struct anon_vma_chain *avc)
+{
+	const struct vm_area_struct *vma = avc->vma;
+
+	itree_insert(&avc->anon_vma->chains, &avc->rb, vma->vm_pgoff,
+		     vma->vm_pgoff + vma_pages(vma) - 1);
+}
+
 static void avc_link(struct vm_area_struct *vma, struct anon_vma_chain *avc,
 		     struct anon_vma *av)
 {
 	avc->vma = vma;
 	avc->anon_vma = av;
 	list_add(&avc->same_vma, &vma->anon_vma_chain);
-	list_add_tail(&avc->same_anon_vma, &av->chains);
+	itree_node_init(&avc->rb);
+	avc_insert(avc);
+}
+
+void anon_vma_tree_pre_update(struct vm_area_struct *vma)
+{
+	struct anon_vma_chain *avc;
+
+	list_for_each_entry (avc, &vma->anon_vma_chain, struct anon_vma_chain,
+			     same_vma)
+		itree_remove(&avc->anon_vma->chains, &avc->rb);
+}
+
+void anon_vma_tree_post_update(struct vm_area_struct *vma)
+{
+	struct anon_vma_chain *avc;
+
+	list_for_each_entry (avc, &vma->anon_vma_chain, struct anon_vma_chain,
+			     same_vma)
+		avc_insert(avc);
 }
 
 /* Could a and its neighbour b above have been one VMA but for protection? */
@@ -229,8 +257,8 @@ void unlink_anon_vmas(struct vm_area_struct *vma)
 		av = avc->anon_vma;
 		root = av->root;
 		down_write(&root->rwsem);
-		list_del(&avc->same_anon_vma);
-		empty = list_empty(&av->chains);
+		itree_remove(&av->chains, &avc->rb);
+		empty = itree_empty(&av->chains);
 		if (empty && av->parent != av)
 			av->parent->num_children--;
 		up_write(&root->rwsem);

@@ -209,9 +209,24 @@ static void check_tables(struct mm_walk *w)
 
 /* ------------------------------------------------------------------ VMAs */
 
+/* Is n in t, with the page indices that vma has? */
+static bool spans_vma(const struct itree *t, const struct itree_node *n,
+		      const struct vm_area_struct *vma)
+{
+	uint64_t first = vma->vm_pgoff, last = first + vma_pages(vma) - 1;
+	struct itree_node *found;
+
+	if (!itree_linked(n) || n->start != first || n->last != last)
+		return false;
+	itree_for_each(t, found, first, last) if (found == n) return true;
+	return false;
+}
+
 static void check_chain(struct quire_check *c, struct vm_area_struct *vma)
 {
-	struct anon_vma_chain *avc, *other;
+	struct anon_vma_chain *avc;
+	struct itree_node *n;
+	uint64_t nodes;
 	bool own = vma->anon_vma == NULL;
 	uint32_t active = 0;
 
@@ -222,6 +237,9 @@ static void check_chain(struct quire_check *c, struct vm_area_struct *vma)
 			check_fail(c, "avc of %llx names another VMA",
 				   (unsigned long long)vma->vm_start);
 		own |= avc->anon_vma == vma->anon_vma;
+		if (!spans_vma(&avc->anon_vma->chains, &avc->rb, vma))
+			check_fail(c, "avc of %llx is misplaced in its tree",
+				   (unsigned long long)vma->vm_start);
 		if (avc->anon_vma->refcount == 0)
 			check_fail(c, "avc of %llx: a freed anon_vma",
 				   (unsigned long long)vma->vm_start);
@@ -231,25 +249,18 @@ static void check_chain(struct quire_check *c, struct vm_area_struct *vma)
 			   (unsigned long long)vma->vm_start);
 	if (!vma->anon_vma)
 		return;
-	list_for_each_entry (other, &vma->anon_vma->chains,
-			     struct anon_vma_chain, same_anon_vma)
-		if (other->vma->anon_vma == vma->anon_vma)
-			active++;
+	if (itree_check(&vma->anon_vma->chains, &nodes))
+		check_fail(c, "VMA %llx: its anon_vma's tree is broken",
+			   (unsigned long long)vma->vm_start);
+	itree_for_each(&vma->anon_vma->chains, n, 0, UINT64_MAX)
+	{
+		avc = list_entry(n, struct anon_vma_chain, rb);
+		active += avc->vma->anon_vma == vma->anon_vma;
+	}
 	if (active != vma->anon_vma->num_active_vmas)
 		check_fail(c, "VMA %llx: %u active VMAs, anon_vma says %u",
 			   (unsigned long long)vma->vm_start, active,
 			   vma->anon_vma->num_active_vmas);
-}
-
-static bool on_i_mmap(const struct vm_area_struct *vma)
-{
-	const struct vm_area_struct *v;
-
-	list_for_each_entry (v, &vma->vm_mapping->i_mmap, struct vm_area_struct,
-			     i_mmap_node)
-		if (v == vma)
-			return true;
-	return false;
 }
 
 static void check_vma(struct quire_check *c, struct mm_struct *mm,
@@ -266,8 +277,9 @@ static void check_vma(struct quire_check *c, struct mm_struct *mm,
 	    !IS_ALIGNED(vma->vm_start | vma->vm_end, (uaddr_t)PAGE_SIZE))
 		check_fail(c, "VMA %llx-%llx: impossible extent", a,
 			   (unsigned long long)vma->vm_end);
-	if (vma->vm_mapping && !on_i_mmap(vma))
-		check_fail(c, "VMA %llx is missing from its file's list", a);
+	if (vma->vm_mapping &&
+	    !spans_vma(&vma->vm_mapping->i_mmap, &vma->i_mmap_node, vma))
+		check_fail(c, "VMA %llx is missing from its file's tree", a);
 	check_chain(c, vma);
 }
 
@@ -329,6 +341,8 @@ static uint64_t count_nodes(const struct ptree_node *n, uint32_t height)
 
 static void check_mapping(struct quire_check *c, struct address_space *as)
 {
+	struct itree_node *node;
+	uint64_t vmas;
 	struct vm_area_struct *vma;
 	struct page *page;
 	uint64_t n = 0, index = 0;
@@ -351,11 +365,16 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 		check_fail(c, "file has %llu pages, nrpages %llu",
 			   (unsigned long long)n,
 			   (unsigned long long)as->nrpages);
-	list_for_each_entry (vma, &as->i_mmap, struct vm_area_struct,
-			     i_mmap_node)
+	if (itree_check(&as->i_mmap, &vmas))
+		check_fail(c, "i_mmap of file %llx is broken",
+			   (unsigned long long)as->ino);
+	itree_for_each(&as->i_mmap, node, 0, UINT64_MAX)
+	{
+		vma = list_entry(node, struct vm_area_struct, i_mmap_node);
 		if (vma->vm_mapping != as)
 			check_fail(c, "i_mmap has VMA %llx of another file",
 				   (unsigned long long)vma->vm_start);
+	}
 	c->tree_nodes += count_nodes(as->pages.root, as->pages.height);
 	c->cached += n;
 	if (as->shmem)

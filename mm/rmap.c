@@ -5,7 +5,7 @@
  * _mapcount is the number of page-table entries that map the page; mapping and
  * index say where to look for them: a page of anon_vma A at index i can be
  * mapped only in a VMA chained to A, at vm_start + (i - vm_pgoff) pages; a
- * file page likewise in a VMA on its file's i_mmap list.  mremap keeps this
+ * file page likewise in a VMA in its file's i_mmap tree.  mremap keeps this
  * true by moving vm_pgoff along with the pages.
  *
  * The counting functions are called with the page-table lock held; rmap_walk
@@ -48,15 +48,10 @@ void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma)
 		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
 }
 
-/* Where vma would map index, or false when it does not reach there. */
-static bool vma_address(const struct vm_area_struct *vma, uint64_t index,
-			uaddr_t *addr)
+/* Where vma maps index, which it reaches. */
+static uaddr_t vma_address(const struct vm_area_struct *vma, uint64_t index)
 {
-	if (index < vma->vm_pgoff || index - vma->vm_pgoff >= vma_pages(vma))
-		return false;
-	*addr = vma->vm_start +
-		(uaddr_t)((index - vma->vm_pgoff) << PAGE_SHIFT);
-	return true;
+	return vma->vm_start + (uaddr_t)((index - vma->vm_pgoff) << PAGE_SHIFT);
 }
 
 void rmap_walk(struct quire *q, struct page *page,
@@ -68,8 +63,8 @@ void rmap_walk(struct quire *q, struct page *page,
 	struct anon_vma_chain *avc;
 	struct address_space *as;
 	struct vm_area_struct *vma;
+	struct itree_node *n;
 	struct anon_vma *av;
-	uaddr_t addr;
 
 	(void)q;
 	if (!m)
@@ -77,20 +72,23 @@ void rmap_walk(struct quire *q, struct page *page,
 	if (m & PAGE_MAPPING_ANON) {
 		av = (struct anon_vma *)(m & ~(uintptr_t)PAGE_MAPPING_ANON);
 		down_read(&av->root->rwsem);
-		list_for_each_entry (avc, &av->chains, struct anon_vma_chain,
-				     same_anon_vma)
-			if (vma_address(avc->vma, page->index, &addr) &&
-			    !one(page, avc->vma, addr, arg))
+		itree_for_each(&av->chains, n, page->index, page->index)
+		{
+			avc = list_entry(n, struct anon_vma_chain, rb);
+			if (!one(page, avc->vma,
+				 vma_address(avc->vma, page->index), arg))
 				break;
+		}
 		up_read(&av->root->rwsem);
 		return;
 	}
 	as = (struct address_space *)m;
 	down_read(&as->i_mmap_lock);
-	list_for_each_entry (vma, &as->i_mmap, struct vm_area_struct,
-			     i_mmap_node)
-		if (vma_address(vma, page->index, &addr) &&
-		    !one(page, vma, addr, arg))
+	itree_for_each(&as->i_mmap, n, page->index, page->index)
+	{
+		vma = list_entry(n, struct vm_area_struct, i_mmap_node);
+		if (!one(page, vma, vma_address(vma, page->index), arg))
 			break;
+	}
 	up_read(&as->i_mmap_lock);
 }

@@ -33,7 +33,7 @@ void quire_mapping_init(struct quire *q, struct address_space *as,
 	as->shmem = aops == NULL;
 	spin_lock_init(&as->tree_lock, CACHE);
 	rwsem_init(&as->i_mmap_lock, QUIRE_LOCK_I_MMAP);
-	INIT_LIST_HEAD(&as->i_mmap);
+	itree_init(&as->i_mmap);
 	spin_lock(&q->mm_lock);
 	list_add_tail(&as->mapping_list, &q->mapping_list);
 	spin_unlock(&q->mm_lock);
@@ -166,7 +166,7 @@ void quire_mapping_destroy(struct address_space *as)
 {
 	struct quire *q = as->q;
 
-	QUIRE_BUG_ON(!list_empty(&as->i_mmap));
+	QUIRE_BUG_ON(!itree_empty(&as->i_mmap));
 	drop_pages(as, 0, UINT64_MAX);
 	QUIRE_BUG_ON(as->nrpages != 0);
 	spin_lock(&q->mm_lock);

@@ -34,7 +34,7 @@ struct vm_area_struct *vm_area_alloc(struct mm_struct *mm)
 		return NULL;
 	vma->vm_mm = mm;
 	INIT_LIST_HEAD(&vma->anon_vma_chain);
-	INIT_LIST_HEAD(&vma->i_mmap_node);
+	itree_node_init(&vma->i_mmap_node);
 	return vma;
 }
 
@@ -57,7 +57,7 @@ struct vm_area_struct *vm_area_dup(struct vm_area_struct *orig)
 	/* all before i_mmap_node: that one its neighbours write, at any time */
 	memcpy(vma, orig, offsetof(struct vm_area_struct, i_mmap_node));
 	INIT_LIST_HEAD(&vma->anon_vma_chain);
-	INIT_LIST_HEAD(&vma->i_mmap_node);
+	itree_node_init(&vma->i_mmap_node);
 	vma->vm_lock_seq = 0;
 	vma->vm_refcnt = 0;
 	vma_get_object(vma);
@@ -113,6 +113,13 @@ void vma_change_flags(struct vm_area_struct *vma, vm_flags_t flags)
 
 /* ------------------------------------------------------------------ links */
 
+/* i_mmap_lock held for write. */
+static void i_mmap_insert(struct vm_area_struct *vma)
+{
+	itree_insert(&vma->vm_mapping->i_mmap, &vma->i_mmap_node, vma->vm_pgoff,
+		     vma->vm_pgoff + vma_pages(vma) - 1);
+}
+
 void vma_link_file(struct vm_area_struct *vma)
 {
 	struct address_space *as = vma->vm_mapping;
@@ -120,7 +127,7 @@ void vma_link_file(struct vm_area_struct *vma)
 	if (!as)
 		return;
 	down_write(&as->i_mmap_lock);
-	list_add_tail(&vma->i_mmap_node, &as->i_mmap);
+	i_mmap_insert(vma);
 	if (vma->vm_flags & VM_SHARED)
 		as->i_mmap_writable++;
 	up_write(&as->i_mmap_lock);
@@ -134,9 +141,8 @@ void vma_unlink_file(struct vm_area_struct *vma)
 		return;
 	down_write(&as->i_mmap_lock);
 	/* neighbours change our links: even to look takes the lock */
-	if (!list_empty(&vma->i_mmap_node)) {
-		list_del(&vma->i_mmap_node);
-		INIT_LIST_HEAD(&vma->i_mmap_node);
+	if (itree_linked(&vma->i_mmap_node)) {
+		itree_remove(&as->i_mmap, &vma->i_mmap_node);
 		if (vma->vm_flags & VM_SHARED)
 			as->i_mmap_writable--;
 	}
@@ -152,22 +158,48 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma)
 		mm->hiwater_map_count = mm->map_count;
 }
 
+/*
+ * Whoever walks back from a page sees vma's old extent or its new one: both
+ * trees' locks are held while it is out of them.
+ */
+static void reverse_maps_lock(struct vm_area_struct *vma)
+{
+	if (vma->vm_mapping)
+		down_write(&vma->vm_mapping->i_mmap_lock);
+	if (vma->anon_vma)
+		down_write(&vma->anon_vma->root->rwsem);
+}
+static void reverse_maps_unlock(struct vm_area_struct *vma)
+{
+	if (vma->anon_vma)
+		up_write(&vma->anon_vma->root->rwsem);
+	if (vma->vm_mapping)
+		up_write(&vma->vm_mapping->i_mmap_lock);
+}
+static void reverse_maps_out(struct vm_area_struct *vma)
+{
+	if (vma->vm_mapping)
+		itree_remove(&vma->vm_mapping->i_mmap, &vma->i_mmap_node);
+	if (vma->anon_vma)
+		anon_vma_tree_pre_update(vma);
+}
+static void reverse_maps_in(struct vm_area_struct *vma)
+{
+	if (vma->vm_mapping)
+		i_mmap_insert(vma);
+	if (vma->anon_vma)
+		anon_vma_tree_post_update(vma);
+}
+
 void vma_set_extent(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 		    uint64_t pgoff)
 {
-	struct address_space *as = vma->vm_mapping;
-	struct anon_vma *av = vma->anon_vma;
-
-	if (as)
-		down_write(&as->i_mmap_lock);
-	if (av)
-		down_write(&av->root->rwsem);
+	reverse_maps_lock(vma);
+	reverse_maps_out(vma);
 	vma_tree_resize(vma->vm_mm, vma, start, end);
 	vma->vm_pgoff = pgoff;
-	if (av)
-		up_write(&av->root->rwsem);
-	if (as)
-		up_write(&as->i_mmap_lock);
+	reverse_maps_in(vma);
+	reverse_maps_unlock(vma);
 }
 
 /* Out of the tree and of all links, and freed; its pages belong to another. */
@@ -372,15 +404,14 @@ static void vma_move_border(struct vm_area_struct *lower,
 			    struct vm_area_struct *upper, uaddr_t border)
 {
 	struct mm_struct *mm = lower->vm_mm;
-	struct address_space *as = lower->vm_mapping;
-	struct anon_vma *av = lower->anon_vma;
+	struct vm_area_struct *family = lower->anon_vma ? lower : upper;
 	uint64_t pgoff =
 		lower->vm_pgoff + ((border - lower->vm_start) >> PAGE_SHIFT);
 
-	if (as)
-		down_write(&as->i_mmap_lock);
-	if (av)
-		down_write(&av->root->rwsem);
+	/* one object, and one family if both have one */
+	reverse_maps_lock(family);
+	reverse_maps_out(lower);
+	reverse_maps_out(upper);
 	if (border > lower->vm_end) {
 		vma_tree_resize(mm, upper, border, upper->vm_end);
 		vma_tree_resize(mm, lower, lower->vm_start, border);
@@ -389,10 +420,9 @@ static void vma_move_border(struct vm_area_struct *lower,
 		vma_tree_resize(mm, upper, border, upper->vm_end);
 	}
 	upper->vm_pgoff = pgoff;
-	if (av)
-		up_write(&av->root->rwsem);
-	if (as)
-		up_write(&as->i_mmap_lock);
+	reverse_maps_in(lower);
+	reverse_maps_in(upper);
+	reverse_maps_unlock(family);
 }
 
 struct vm_area_struct *vma_modify(struct vm_area_struct *vma, uaddr_t start,

@@ -188,18 +188,18 @@ void unmap_mapping_range(struct address_space *as, uint64_t first,
 {
 	struct zap_details d = {.as = as, .even_cows = even_cows};
 	struct vm_area_struct *vma;
+	struct itree_node *n;
 	struct mmu_gather tlb;
 	uint64_t from, to; /* page indices, both inclusive */
 
 	if (first > last)
 		return;
 	down_read(&as->i_mmap_lock);
-	list_for_each_entry (vma, &as->i_mmap, struct vm_area_struct,
-			     i_mmap_node) {
+	itree_for_each(&as->i_mmap, n, first, last)
+	{
+		vma = list_entry(n, struct vm_area_struct, i_mmap_node);
 		from = MAX(first, vma->vm_pgoff);
 		to = MIN(last, vma->vm_pgoff + vma_pages(vma) - 1);
-		if (from > to)
-			continue;
 		tlb_gather_mmu(&tlb, vma->vm_mm);
 		unmap_single_vma(
 			&tlb, vma,

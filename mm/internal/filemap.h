@@ -3,7 +3,7 @@
  * filemap.h - the page cache: one address_space a file, its pages in a radix
  * tree by index (mm/pagetree.c), filled through the file system's operations.
  *
- * tree_lock (CACHE) guards the tree and nrpages; i_mmap_lock the list of VMAs
+ * tree_lock (CACHE) guards the tree and nrpages; i_mmap_lock the tree of VMAs
  * that map the file.  A page in the tree holds one reference for it.
  */
 #ifndef QUIRE_MM_FILEMAP_H
@@ -36,7 +36,7 @@ struct address_space {
 	struct page_tree pages;
 	uint64_t nrpages;
 	struct rwsem i_mmap_lock;
-	struct list_head i_mmap; /* VMAs by i_mmap_node */
+	struct itree i_mmap; /* VMAs by their file pages: i_mmap_node */
 	uint32_t i_mmap_writable;
 	struct list_head mapping_list; /* in q->mapping_list */
 	uint32_t wb_err; /* last write error, errseq-like (files issue) */

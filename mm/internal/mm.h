@@ -13,6 +13,7 @@
 #ifndef QUIRE_MM_MM_H
 #define QUIRE_MM_MM_H
 
+#include "interval_tree.h"
 #include "system.h"
 
 /* vm_flags: Linux's values where they are known from smaps and maps */
@@ -88,7 +89,7 @@ struct vm_area_struct {
 	struct address_space *vm_mapping; /* vm_file's, or shmem's; or NULL */
 	void *vm_private_data;
 	struct list_head anon_vma_chain; /* of struct anon_vma_chain.same_vma */
-	struct list_head i_mmap_node;	 /* in the mapping's list of VMAs */
+	struct itree_node i_mmap_node;	 /* in the mapping's tree of VMAs */
 	uint32_t vm_lock_seq;		 /* laid out for per-VMA locks */
 	uint32_t vm_refcnt;
 };

@@ -21,13 +21,13 @@ struct anon_vma {
 	uint32_t refcount;     /* atomic: children roots + pins */
 	uint32_t num_children; /* anon_vmas whose parent this is (+ itself) */
 	uint32_t num_active_vmas; /* VMAs whose ->anon_vma is this */
-	struct list_head chains;  /* of anon_vma_chain.same_anon_vma */
+	struct itree chains; /* by page index: anon_vma_chain.rb */
 };
 struct anon_vma_chain {
 	struct vm_area_struct *vma;
 	struct anon_vma *anon_vma;
 	struct list_head same_vma;
-	struct list_head same_anon_vma;
+	struct itree_node rb; /* in anon_vma->chains, while linked */
 };
 
 /* mm/anon_vma.c; mmap_lock held (read suffices for prepare). 0 or -ENOMEM. */
@@ -43,6 +43,12 @@ static __always_inline int anon_vma_prepare(struct vm_area_struct *vma)
 int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
 int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma);
 void unlink_anon_vmas(struct vm_area_struct *vma);
+/*
+ * Around a change of vma's extent or vm_pgoff: out of the trees of all its
+ * anon_vmas, and in again.  The family's lock is held for write.
+ */
+void anon_vma_tree_pre_update(struct vm_area_struct *vma);
+void anon_vma_tree_post_update(struct vm_area_struct *vma);
 /* Merge: may the two share one anon_vma (same, or one has none)? */
 bool is_mergeable_anon_vma(struct anon_vma *a, struct anon_vma *b,
 			   struct vm_area_struct *vma);
