@@ -125,8 +125,10 @@ static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 			s->size++;
 		else if (*f == 'h')
 			s->size--;
-		else if (*f == 'z' || *f == 'j' || *f == 't')
+		else if (*f == 'z' || *f == 't')
 			s->size = 1;
+		else if (*f == 'j')
+			s->size = 2;
 		else
 			break;
 	}
@@ -135,7 +137,9 @@ static const char *parse_spec(const char *f, struct spec *s, va_list *ap)
 
 static uint64_t arg_unsigned(const struct spec *s, va_list *ap)
 {
-	if (s->size > 0)
+	if (s->size > 1)
+		return va_arg(*ap, unsigned long long);
+	if (s->size == 1)
 		return va_arg(*ap, unsigned long);
 	if (s->size == 0)
 		return va_arg(*ap, unsigned);
@@ -146,7 +150,9 @@ static uint64_t arg_unsigned(const struct spec *s, va_list *ap)
 
 static int64_t arg_signed(const struct spec *s, va_list *ap)
 {
-	if (s->size > 0)
+	if (s->size > 1)
+		return va_arg(*ap, long long);
+	if (s->size == 1)
 		return va_arg(*ap, long);
 	if (s->size == 0)
 		return va_arg(*ap, int);

@@ -156,8 +156,8 @@ started:
 	str	r6, [r0]
 	ldr	r0, =boot_machine
 	str	r10, [r0]
-	mov	fp, #0
 	mov	r0, r11
+	mov	fp, #0
 	bl	kernel_main
 3:	b	3b
 
