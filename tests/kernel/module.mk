@@ -5,9 +5,22 @@
 KERNEL_TESTS := faults signals process smp files pipes procfs
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
-$(B)/tests/kernel/%: tests/kernel/%.c tests/kernel/check.h
+KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h
+KERNEL_TEST_CFLAGS := -std=gnu17 $(WARN) -O1 -static -pthread
+
+$(B)/tests/kernel/%: tests/kernel/%.c $(KERNEL_TEST_DEPS)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 $(WARN) -O1 -static -pthread -o $@ $<
+	$(Q)$(CC) $(KERNEL_TEST_CFLAGS) -o $@ $<
+
+# The same for ARM: armhf with 64-bit times and offsets, armel with 32-bit ones.
+KERNEL_TEST_FLAGS_armv7 := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
+define kernel_test_arm
+KERNEL_TEST_BIN_$(1) := $$(KERNEL_TESTS:%=$(B)/tests/kernel-$(1)/%)
+$(B)/tests/kernel-$(1)/%: tests/kernel/%.c $$(KERNEL_TEST_DEPS)
+	@mkdir -p $$(@D)
+	$$(Q)$$(USER_CC_$(1)) $$(KERNEL_TEST_CFLAGS) $$(KERNEL_TEST_FLAGS_$(1)) -o $$@ $$<
+endef
+$(foreach a,armv7 armv6,$(eval $(call kernel_test_arm,$(a))))
 
 # The decoder of what comes from outside the machine, on the host.
 $(B)/tests/kernel/p9_host: tests/kernel/p9_host.c kernel/fs/9p_parse.c \
@@ -23,7 +36,21 @@ SUITE_kernel := tests/kernel/run.sh $(B)/bin/quire $(B)/tests/kernel
 SUITE_DEPS_kernel := $(B)/bin/quire $(KERNEL_IMAGE) $(KERNEL_TEST_BIN)
 SUITE_LIMIT_kernel := 1800
 
+SUITES += $(ARM_ARCHS:%=kernel-%)
+define kernel_suite_arm
+SUITE_kernel-$(1) := tests/kernel/run_arm.sh $(1) $(B)/bin/quire $(B)
+SUITE_DEPS_kernel-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
+	$(KERNEL_TEST_BIN_armv7) $(KERNEL_TEST_BIN_armv6) \
+	$(B)/debian-$(if $(filter armv7,$(1)),armhf,armel).made
+SUITE_LIMIT_kernel-$(1) := 1800
+.PHONY: test-kernel-$(1)
+test-kernel-$(1): $$(SUITE_DEPS_kernel-$(1))
+	$$(SUITE_kernel-$(1))
+endef
+$(foreach a,$(ARM_ARCHS),$(eval $(call kernel_suite_arm,$(a))))
+
 .PHONY: test-kernel
 #: make test-kernel     programs that test the kernel from the inside, in QEMU
+#:                      (test-kernel-armv7, test-kernel-armv6: on ARM)
 test-kernel: $(SUITE_DEPS_kernel)
 	$(SUITE_kernel)

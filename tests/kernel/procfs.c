@@ -82,7 +82,7 @@ static void auxiliary(void)
 	int seen = 0;
 
 	CHECK(n >= 32);
-	for (i = 0; i + 2 <= n / 8 && v[i]; i += 2) {
+	for (i = 0; i + 2 <= n / (ssize_t)sizeof(*v) && v[i]; i += 2) {
 		if (v[i] == AT_PAGESZ)
 			seen += v[i + 1] == 4096;
 		if (v[i] == AT_PHDR)
@@ -141,7 +141,7 @@ static void mem_file(void)
 	char buf[16] = {0};
 	int fd = open("/proc/self/mem", O_RDONLY);
 
-	CHECK(pread(fd, buf, 7, (off_t)(uintptr_t)secret) == 7);
+	CHECK(pread64(fd, buf, 7, (off64_t)(uintptr_t)secret) == 7);
 	CHECK(!memcmp(buf, "read me", 7));
 	CHECK(FAILS(pread(fd, buf, 7, 8), EIO));
 	close(fd);

@@ -12,55 +12,9 @@
 # page tables; then programs of the distribution run, and what they print is
 # compared with what they print on the host.  Last line: N passed, N failed.
 set -u
+. "$(dirname "$0")/lib.sh"
 quire=$1
 dir=$(realpath "$2")
-passed=0 failed=0
-limit=${KERNEL_TEST_LIMIT:-180}
-
-tell() { # tell NAME OK
-	if [ "$2" = 0 ]; then
-		passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-		echo "FAIL $1"
-	fi
-}
-
-# own NAME OPTION...: a test program, whose last line counts.
-own() {
-	local name=$1 out status
-	shift
-	out=$(timeout "$limit" "$quire" run -q "$@" -- "$dir/$name" </dev/null 2>&1)
-	status=$?
-	if [[ $out =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-		passed=$((passed + BASH_REMATCH[1]))
-		failed=$((failed + BASH_REMATCH[2]))
-		[ "${BASH_REMATCH[2]}" = 0 ] || echo "$out" | grep FAIL |
-			sed "s|^|$* |"
-		[ "$status" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] ||
-			tell "$name $*: status $status" 1
-	else
-		echo "$out" | tail -n 3
-		tell "$name $*: ended early, status $status" 1
-	fi
-}
-
-# same NAME OPTION... -- PROGRAM ARG...: as on the host.
-same() {
-	local name=$1 want got options=()
-	shift
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	want=$("$@" </dev/null 2>/dev/null)
-	got=$(timeout "$limit" "$quire" run -q "${options[@]}" -- "$@" \
-		</dev/null 2>/dev/null)
-	[ "$want" = "$got" ]
-	tell "$name ${options[*]}" $?
-	[ "$want" = "$got" ] || diff <(echo "$want") <(echo "$got") | head -n 5
-}
 
 # The decoder of 9P replies runs here, not there.
 if [[ $("$dir/p9_host" | tail -n 1) =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]
@@ -162,5 +116,4 @@ tell 'death by signal 9' $?
 	od -An -tx1)" = ' 61 00 62 ff 63' ]
 tell 'binary through cat' $?
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+finish

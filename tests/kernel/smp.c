@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include "check.h"
+#include "cpu.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -131,13 +132,7 @@ static int keep_registers(unsigned long seed)
 	do {
 		unsigned i;
 
-		__asm__ volatile("movdqu %1, %%xmm9\n\t"
-				 "movl $20000, %%ecx\n"
-				 "1:\tdecl %%ecx\n\tjnz 1b\n\t"
-				 "movdqu %%xmm9, %0"
-				 : "=m"(out)
-				 : "m"(in)
-				 : "xmm9", "ecx");
+		hold(in, out);
 		if (out[0] != in[0] || out[1] != in[1])
 			return 1;
 		for (i = 0; i < 100; i++) {
