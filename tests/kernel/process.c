@@ -220,7 +220,8 @@ static void calls(void)
 	CHECK(syscall(511) == -1 && errno == ENOSYS);
 	CHECK(syscall(100000) == -1 && errno == ENOSYS);
 #ifdef __arm__
-	/* ARM's own calls start at 0xf0000; far beyond them is no call at all */
+	/* ARM's own calls start at 0xf0000; far beyond them is no call at all
+	 */
 	CHECK(syscall(0xf07ff) == -1 && errno == ENOSYS);
 	status = IN_CHILD(syscall(-1l));
 	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGILL);
