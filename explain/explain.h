@@ -86,6 +86,9 @@ struct level {
 };
 #define MAX_LEVELS 5
 
+/* Of a last-level entry. */
+extern const unsigned tables_entry_bytes;
+
 /* One file a format.  text: added to, at most `size` bytes in all. */
 unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 		     struct level level[MAX_LEVELS]);

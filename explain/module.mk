@@ -7,8 +7,8 @@ EXPLAIN_TABLES_x86_64   := explain/tables_x86.c
 EXPLAIN_TABLES_i386     := explain/tables_x86.c
 EXPLAIN_TABLES_i386_pae := explain/tables_x86.c
 EXPLAIN_TABLES_arm      := explain/tables_arm.c
-EXPLAIN_FORMATS := x86_64
-EXPLAIN_ARCHES := x86_64
+EXPLAIN_FORMATS := x86_64 i386 i386_pae arm
+EXPLAIN_ARCHES := x86_64 i386 i386-pae armv7 armv6
 explain_program = $(B)/explain/explain-$(1)
 
 # $(call explain_format,FORMAT,VARIANT)

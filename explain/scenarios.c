@@ -19,7 +19,7 @@ static uaddr_t map(struct stage *s, unsigned prot, unsigned flags,
 {
 	sreg_t r = sim_mmap(s->t, 0, 16 * PG, prot, flags, file, 0);
 
-	if (r <= 0)
+	if ((uaddr_t)r >= (uaddr_t)-4095) /* an address may have the top bit */
 		die("mmap fails with %lld", (long long)r);
 	return (uaddr_t)r + 4 * PG; /* somewhere in it */
 }

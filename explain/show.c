@@ -177,8 +177,9 @@ static void show_levels(const struct story *s, const struct level *level,
 			continue;
 		}
 		tables_entry_text(l->name, l->raw, text, sizeof(text));
-		fprintf(f, "  %s  at %#llx: 0x%016llx  %s%s\n", l->name,
-			(unsigned long long)l->at, (unsigned long long)l->raw,
+		fprintf(f, "  %s  at %#llx: 0x%0*llx  %s%s\n", l->name,
+			(unsigned long long)l->at, 2 * (int)tables_entry_bytes,
+			(unsigned long long)l->raw,
 			text,
 			was && (was[i].reached ? was[i].raw : 0) != l->raw
 				? "  <- changed"
@@ -209,7 +210,10 @@ static void signal_text(const struct quire_signal *sig, char *text, size_t size)
 		       : sig->code == QUIRE_SEGV_ACCERR ? " SEGV_ACCERR"
 							: "";
 	else if (sig->signo == SIGBUS)
-		code = sig->code == QUIRE_BUS_ADRERR ? " BUS_ADRERR" : "";
+		code = sig->code == QUIRE_BUS_ADRERR   ? " BUS_ADRERR"
+		       : sig->code == QUIRE_BUS_ADRALN ? " BUS_ADRALN"
+		       : sig->code == QUIRE_BUS_OBJERR ? " BUS_OBJERR"
+						       : "";
 	append(text, size, "SIG%s%s, address %#llx", sigabbrev_np(sig->signo),
 	       code, (unsigned long long)sig->addr);
 }

@@ -16,6 +16,7 @@
 
 const char *const this_arch = "armv7";
 const unsigned this_format = ON_ARM;
+const unsigned tables_entry_bytes = sizeof(pte_t);
 
 unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 		     struct level level[MAX_LEVELS])

@@ -33,6 +33,8 @@ const unsigned this_format = !NARROW		? ON_X86_64
 			     : ENTRY_BYTES == 8 ? ON_PAE
 						: ON_I386;
 
+const unsigned tables_entry_bytes = sizeof(pte_t);
+
 struct shape {
 	const char *name;
 	unsigned shift, bits; /* 0 bits: folded */
