@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <asm/pgtable_types.h>
 #include <sim/sim.h>
 
 /* ---------------------------------------------------------------- symbols */
@@ -164,14 +165,24 @@ struct scenario {
 	unsigned on;	   /* ON_* */
 	enum quire_fault_kind kind;
 	enum sim_access_kind access;
-	unsigned mode;				 /* SIM_KERNEL ... */
-	void (*set_up)(struct stage *s);	 /* s->m and s->t are there */
-	void (*before)(struct stage *s);	 /* last thing, or NULL */
-	void (*configure)(struct sim_config *c); /* or NULL */
+	unsigned mode;			 /* SIM_KERNEL ... */
+	void (*set_up)(struct stage *s); /* s->m and s->t are there */
+	void (*before)(struct stage *s); /* last thing, or NULL */
 };
 
-extern const struct scenario scenarios[];
-extern const unsigned nr_scenarios;
+/* The i-th, those of every format first; NULL past the last. */
+const struct scenario *scenario_at(unsigned i);
+/* scenarios_*.c: one format's own; one without a name ends them. */
+extern const struct scenario arch_scenarios[];
+
+/* Preparations that several of them share; each sets s->addr. */
+void stage_anonymous_written(struct stage *s);
+void stage_shared_anonymous(struct stage *s);
+/* Read a byte at s->addr. */
+void stage_read(struct stage *s);
+/* The last-level entry of s->addr. */
+pte_t *stage_entry(struct stage *s);
+
 /* The format that this program is built for. */
 extern const char *const this_arch;
 extern const unsigned this_format; /* ON_* */

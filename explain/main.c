@@ -90,16 +90,13 @@ static char *counters_moved(const uint64_t *was, const uint64_t *is)
 	return strdup(text);
 }
 
-static struct sim_machine *make_machine(const struct scenario *sc,
-					const struct options *o)
+static struct sim_machine *make_machine(const struct options *o)
 {
 	struct sim_config config = {.levels = o->levels};
 	struct sim_machine *m;
 
 	if (strcmp(o->arch, "armv6") == 0)
 		config.arm_version = 6;
-	if (sc->configure)
-		sc->configure(&config);
 	m = sim_machine_create(&config);
 	if (!m)
 		die("no machine");
@@ -150,7 +147,7 @@ static bool as_promised(const struct scenario *sc, const struct story *s)
 
 static bool explain(const struct scenario *sc, const struct options *o)
 {
-	struct stage g = {.m = make_machine(sc, o)};
+	struct stage g = {.m = make_machine(o)};
 	struct story s = {0};
 	bool ok;
 
@@ -180,10 +177,11 @@ static bool is_there(const struct scenario *sc)
 
 static void list(void)
 {
-	for (unsigned i = 0; i < nr_scenarios; i++)
-		if (is_there(&scenarios[i]))
-			printf("%-18s %s\n", scenarios[i].name,
-			       scenarios[i].tells);
+	const struct scenario *sc;
+
+	for (unsigned i = 0; (sc = scenario_at(i)); i++)
+		if (is_there(sc))
+			printf("%-18s %s\n", sc->name, sc->tells);
 	if (this_format & (ON_X86_64 | ON_ARM))
 		printf("%-18s %s\n", "entry",
 		       "the kernel's exception entry, instruction by "
@@ -194,15 +192,13 @@ static void list(void)
 static bool explain_named(const char *name, const struct options *o)
 {
 	bool every = strcmp(name, "all") == 0, ok = true;
+	const struct scenario *sc;
 	unsigned shown = 0;
 
-	for (unsigned i = 0; i < nr_scenarios; i++)
-		if (is_there(&scenarios[i]) &&
-		    strcmp(scenarios[i].name, name) == 0)
-			return explain(&scenarios[i], o);
-	for (unsigned i = 0; i < nr_scenarios; i++) {
-		const struct scenario *sc = &scenarios[i];
-
+	for (unsigned i = 0; (sc = scenario_at(i)); i++)
+		if (is_there(sc) && strcmp(sc->name, name) == 0)
+			return explain(sc, o);
+	for (unsigned i = 0; (sc = scenario_at(i)); i++) {
 		if (!is_there(sc) ||
 		    (!every &&
 		     strcmp(quire_fault_kind_name(sc->kind), name) != 0))
@@ -214,7 +210,7 @@ static bool explain_named(const char *name, const struct options *o)
 	if (!shown)
 		die("there is no kind %s on %s (quire explain --list lists "
 		    "them)",
-		    name, this_arch);
+		    name, o->arch);
 	return ok;
 }
 

@@ -2,19 +2,20 @@
 # What `quire explain` runs: build/bin/../lib/quire/explain-FORMAT, one program
 # for each page-table format, on the instrumented variant of the core.
 
-EXPLAIN_SRC := $(filter-out explain/tables_%.c,$(wildcard explain/*.c))
-EXPLAIN_TABLES_x86_64   := explain/tables_x86.c
-EXPLAIN_TABLES_i386     := explain/tables_x86.c
-EXPLAIN_TABLES_i386_pae := explain/tables_x86.c
-EXPLAIN_TABLES_arm      := explain/tables_arm.c
-EXPLAIN_FORMATS := x86_64 i386 i386_pae arm
-EXPLAIN_ARCHES := x86_64 i386 i386-pae armv7 armv6
+EXPLAIN_SRC := $(filter-out explain/tables_%.c explain/scenarios_%.c,\
+	$(wildcard explain/*.c))
+EXPLAIN_OWN_x86_64   := explain/tables_x86.c explain/scenarios_x86.c
+EXPLAIN_OWN_i386     := $(EXPLAIN_OWN_x86_64)
+EXPLAIN_OWN_i386_pae := $(EXPLAIN_OWN_x86_64)
+EXPLAIN_OWN_arm      := explain/tables_arm.c explain/scenarios_arm.c
+EXPLAIN_FORMATS := x86_64 arm
+EXPLAIN_ARCHES := x86_64 armv7 armv6
 explain_program = $(B)/explain/explain-$(1)
 
 # $(call explain_format,FORMAT,VARIANT)
 define explain_format
 EXPLAIN_OBJ_$(1) := $$(patsubst %.c,$(B)/$(2)/%.o,$$(EXPLAIN_SRC) \
-	$$(EXPLAIN_TABLES_$(1))) $(B)/$(2)/explain/return.o
+	$$(EXPLAIN_OWN_$(1))) $(B)/$(2)/explain/return.o
 $(B)/$(2)/explain/%.o: explain/%.c
 	@mkdir -p $$(@D)
 	$$(Q)$$(VARIANT_CC_$(2)) $$(HOSTED_CFLAGS) -D_GNU_SOURCE -fno-pie \

@@ -30,6 +30,13 @@ static void must(int r)
 		die("an access of the preparation ends in %d", r);
 }
 
+void stage_read(struct stage *s)
+{
+	uint8_t v;
+
+	must(sim_load8(s->t, s->addr, &v));
+}
+
 static struct sim_file *file_of(struct stage *s)
 {
 	s->file = sim_file_create(s->m, "/example", 64 * PG, 1);
@@ -69,13 +76,11 @@ static void anonymous_with_table(struct stage *s)
 
 static void anonymous_read(struct stage *s)
 {
-	uint8_t v;
-
 	anonymous(s);
-	must(sim_load8(s->t, s->addr, &v));
+	stage_read(s);
 }
 
-static void anonymous_written(struct stage *s)
+void stage_anonymous_written(struct stage *s)
 {
 	anonymous(s);
 	must(sim_store8(s->t, s->addr, 1));
@@ -99,20 +104,18 @@ static void shared_file(struct stage *s)
 
 static void shared_file_read(struct stage *s)
 {
-	uint8_t v;
-
 	shared_file(s);
-	must(sim_load8(s->t, s->addr, &v));
+	stage_read(s);
 }
 
-static void shared_anonymous(struct stage *s)
+void stage_shared_anonymous(struct stage *s)
 {
 	s->addr = map(s, RW, SHANON, NULL);
 }
 
 static void forked(struct stage *s)
 {
-	anonymous_written(s);
+	stage_anonymous_written(s);
 	fork_it(s);
 }
 
@@ -129,8 +132,7 @@ static void below_stack(struct stage *s)
 	s->addr = sim_stack_top(s->m) - 160 * 1024;
 }
 
-/* The page by hand: at, and what it becomes. */
-static pte_t *entry_of(struct stage *s)
+pte_t *stage_entry(struct stage *s)
 {
 	pmd_t *pmd = mm_find_pmd(s->t->qt.mm, s->addr);
 
@@ -143,8 +145,8 @@ static void hinted(struct stage *s)
 {
 	pte_t *pte;
 
-	anonymous_written(s);
-	pte = entry_of(s);
+	stage_anonymous_written(s);
+	pte = stage_entry(s);
 	set_pte_at(s->t->qt.mm, s->addr, pte,
 		   pte_modify(ptep_get(pte), PAGE_NONE));
 	flush_tlb_mm(s->t->qt.mm);
@@ -153,24 +155,29 @@ static void hinted(struct stage *s)
 /* The TLB has the page read-only, while the entry has it writable. */
 static void stale_tlb(struct stage *s)
 {
-	uint8_t v;
 	pte_t *pte, was;
 
-	anonymous_written(s);
-	pte = entry_of(s);
+	stage_anonymous_written(s);
+	pte = stage_entry(s);
 	was = ptep_get(pte);
 	set_pte_at(s->t->qt.mm, s->addr, pte, pte_wrprotect(was));
 	flush_tlb_mm(s->t->qt.mm);
-	must(sim_load8(s->t, s->addr, &v));
+	stage_read(s);
 	set_pte_at(s->t->qt.mm, s->addr, pte, was);
 }
 
 static void bad_entry(struct stage *s)
 {
-	anonymous_written(s);
-	set_pte_at(s->t->qt.mm, s->addr, entry_of(s),
+	stage_anonymous_written(s);
+	set_pte_at(s->t->qt.mm, s->addr, stage_entry(s),
 		   swp_entry_to_pte(swp_entry(1, 42)));
 	flush_tlb_mm(s->t->qt.mm);
+}
+
+static void program_text(struct stage *s)
+{
+	s->addr = map(s, PROT_READ | PROT_EXEC, MAP_PRIVATE, file_of(s));
+	cache(s);
 }
 
 static void nothing_mapped(struct stage *s)
@@ -180,7 +187,7 @@ static void nothing_mapped(struct stage *s)
 
 static void read_only(struct stage *s)
 {
-	anonymous_written(s);
+	stage_anonymous_written(s);
 	must(sim_mprotect(s->t, s->addr - 4 * PG, 16 * PG, PROT_READ));
 }
 
@@ -212,59 +219,72 @@ static void kernel_address(struct stage *s)
 #define K  SIM_KERNEL
 #define KX (SIM_KERNEL | SIM_FIXUP | SIM_AC)
 
-const struct scenario scenarios[] = {
+static const struct scenario scenarios[] = {
 	{"anon_write", "first write to private anonymous memory", ON_ALL,
-	 QF_ANON_WRITE, SIM_WRITE, U, anonymous, NULL, NULL},
+	 QF_ANON_WRITE, SIM_WRITE, U, anonymous, NULL},
 	{"anon_write_table", "the same where the last-level table exists",
-	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, U, anonymous_with_table, NULL, NULL},
+	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, U, anonymous_with_table, NULL},
 	{"zero_read", "first read of anonymous memory: the zero page", ON_ALL,
-	 QF_ZERO_READ, SIM_READ, U, anonymous, NULL, NULL},
+	 QF_ZERO_READ, SIM_READ, U, anonymous, NULL},
 	{"file_read", "read of a file's page that must come from its device",
-	 ON_ALL, QF_FILE_READ, SIM_READ, U, private_file, NULL, NULL},
+	 ON_ALL, QF_FILE_READ, SIM_READ, U, private_file, NULL},
 	{"file_read_cached",
 	 "read of a cached page, mapped with its neighbours", ON_ALL,
-	 QF_FILE_READ, SIM_READ, U, private_file_cached, NULL, NULL},
+	 QF_FILE_READ, SIM_READ, U, private_file_cached, NULL},
+	{"exec", "instruction fetch from a cached page of a file", ON_ALL,
+	 QF_FILE_READ, SIM_FETCH, U, program_text, NULL},
 	{"file_cow", "write to an absent page of a private file mapping",
-	 ON_ALL, QF_FILE_COW, SIM_WRITE, U, private_file_cached, NULL, NULL},
+	 ON_ALL, QF_FILE_COW, SIM_WRITE, U, private_file_cached, NULL},
 	{"file_shared", "write to an absent page of a shared file mapping",
-	 ON_ALL, QF_FILE_SHARED, SIM_WRITE, U, shared_file, NULL, NULL},
+	 ON_ALL, QF_FILE_SHARED, SIM_WRITE, U, shared_file, NULL},
 	{"shmem", "first write to shared anonymous memory", ON_ALL, QF_SHMEM,
-	 SIM_WRITE, U, shared_anonymous, NULL, NULL},
+	 SIM_WRITE, U, stage_shared_anonymous, NULL},
 	{"cow_copy", "write after fork, while the child has the page too",
-	 ON_ALL, QF_COW_COPY, SIM_WRITE, U, forked, NULL, NULL},
+	 ON_ALL, QF_COW_COPY, SIM_WRITE, U, forked, NULL},
 	{"cow_reuse", "write after fork, when the child is gone", ON_ALL,
-	 QF_COW_REUSE, SIM_WRITE, U, forked_alone, NULL, NULL},
+	 QF_COW_REUSE, SIM_WRITE, U, forked_alone, NULL},
 	{"cow_zero", "write to memory that was only read: the zero page",
-	 ON_ALL, QF_COW_ZERO, SIM_WRITE, U, anonymous_read, NULL, NULL},
+	 ON_ALL, QF_COW_ZERO, SIM_WRITE, U, anonymous_read, NULL},
 	{"mkwrite", "write to a shared file page that was only read", ON_ALL,
-	 QF_MKWRITE, SIM_WRITE, U, shared_file_read, NULL, NULL},
+	 QF_MKWRITE, SIM_WRITE, U, shared_file_read, NULL},
 	{"stack_growth", "write below the stack, which grows", ON_ALL,
-	 QF_STACK_GROWTH, SIM_WRITE, U, below_stack, NULL, NULL},
+	 QF_STACK_GROWTH, SIM_WRITE, U, below_stack, NULL},
 	{"spurious", "the TLB is older than the entry, which allows it", ON_ALL,
-	 QF_SPURIOUS, SIM_WRITE, U, stale_tlb, NULL, NULL},
+	 QF_SPURIOUS, SIM_WRITE, U, stale_tlb, NULL},
 	{"numa", "a hint: PROT_NONE in a mapping that allows access", ON_ALL,
-	 QF_NUMA, SIM_READ, U, hinted, NULL, NULL},
+	 QF_NUMA, SIM_READ, U, hinted, NULL},
 	{"sigsegv_maperr", "access where nothing is mapped", ON_ALL, QF_SIGSEGV,
-	 SIM_READ, U, nothing_mapped, NULL, NULL},
+	 SIM_READ, U, nothing_mapped, NULL},
 	{"sigsegv_accerr", "write to a mapping that is read-only", ON_ALL,
-	 QF_SIGSEGV, SIM_WRITE, U, read_only, NULL, NULL},
+	 QF_SIGSEGV, SIM_WRITE, U, read_only, NULL},
+	{"sigsegv_exec", "instruction fetch from memory that is not executable",
+	 ON_X86_64 | ON_PAE | ON_ARM, QF_SIGSEGV, SIM_FETCH, U,
+	 stage_anonymous_written, NULL},
 	{"sigsegv_kernel", "a program reads a kernel address", ON_ALL,
-	 QF_SIGSEGV, SIM_READ, U, kernel_address, NULL, NULL},
+	 QF_SIGSEGV, SIM_READ, U, kernel_address, NULL},
 	{"sigbus", "access beyond the end of a mapped file", ON_ALL, QF_SIGBUS,
-	 SIM_READ, U, beyond_end, NULL, NULL},
+	 SIM_READ, U, beyond_end, NULL},
 	{"sigbus_io", "the device cannot read the file's page", ON_ALL,
-	 QF_SIGBUS, SIM_READ, U, bad_disk, NULL, NULL},
+	 QF_SIGBUS, SIM_READ, U, bad_disk, NULL},
 	{"sigbus_entry", "an entry that nobody can have written", ON_ALL,
-	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL, NULL},
+	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL},
 	{"oom", "first write when no memory is left", ON_ALL, QF_OOM, SIM_WRITE,
-	 U, anonymous, no_memory, NULL},
+	 U, anonymous, no_memory},
 	{"copy_to_user", "the kernel writes to user memory that is absent",
-	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, KX, anonymous, NULL, NULL},
+	 ON_ALL, QF_ANON_WRITE, SIM_WRITE, KX, anonymous, NULL},
 	{"fixup", "the kernel copies from a bad user address: -EFAULT", ON_ALL,
-	 QF_FIXUP, SIM_READ, KX, nothing_mapped, NULL, NULL},
+	 QF_FIXUP, SIM_READ, KX, nothing_mapped, NULL},
 	{"oops", "the kernel follows a bad pointer", ON_ALL, QF_OOPS, SIM_READ,
-	 K, nothing_mapped, NULL, NULL},
+	 K, nothing_mapped, NULL},
 	{"oops_kernel", "the kernel reads an unmapped address of its own",
-	 ON_ALL, QF_OOPS, SIM_READ, K, kernel_address, NULL, NULL},
+	 ON_ALL, QF_OOPS, SIM_READ, K, kernel_address, NULL},
 };
-const unsigned nr_scenarios = sizeof(scenarios) / sizeof(scenarios[0]);
+
+const struct scenario *scenario_at(unsigned i)
+{
+	const unsigned n = sizeof(scenarios) / sizeof(scenarios[0]);
+	const struct scenario *s =
+		i < n ? &scenarios[i] : &arch_scenarios[i - n];
+
+	return s->name ? s : NULL;
+}

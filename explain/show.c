@@ -179,8 +179,7 @@ static void show_levels(const struct story *s, const struct level *level,
 		tables_entry_text(l->name, l->raw, text, sizeof(text));
 		fprintf(f, "  %s  at %#llx: 0x%0*llx  %s%s\n", l->name,
 			(unsigned long long)l->at, 2 * (int)tables_entry_bytes,
-			(unsigned long long)l->raw,
-			text,
+			(unsigned long long)l->raw, text,
 			was && (was[i].reached ? was[i].raw : 0) != l->raw
 				? "  <- changed"
 				: "");

@@ -70,7 +70,7 @@ static const char *write_text(uint32_t e)
 		return "writable";
 	if ((e & _PAGE_UFFD) == _PAGE_UFFD)
 		return "read-only (userfaultfd)";
-	return e & _PAGE_WRITE ? "read-only until dirty" : "read-only";
+	return e & _PAGE_WRITE ? "read-only until written" : "read-only";
 }
 
 static void page_text(uint32_t e, char *text, size_t size)

@@ -149,7 +149,7 @@ vm_fault_t do_translation_fault(struct quire_task *task, uaddr_t addr,
 	if (copied < 0)
 		return do_bad_area(task, addr, fsr, regs);
 	quire_step("the reference table has it: the entry is copied");
-	return fault_outcome(0, QF_SPURIOUS);
+	return fault_outcome(0, QF_VMALLOC);
 }
 
 /* User mode at the kernel's sections, or the kernel at read-only ones. */
