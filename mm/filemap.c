@@ -274,7 +274,8 @@ static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
 	}
 	flush_icache_page(vma, page);
 	entry = mk_pte(as->q, page, vma->vm_page_prot);
-	entry = addr == vmf->address ? pte_mkyoung(entry) : pte_mkold(entry);
+	entry = addr == vmf->address || !ARCH_SETS_YOUNG ? pte_mkyoung(entry)
+							 : pte_mkold(entry);
 	page_add_file_rmap(as->q, page);
 	set_pte_at(vma->vm_mm, addr, pte, entry);
 	update_mmu_cache(vma, addr, pte);

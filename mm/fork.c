@@ -58,7 +58,9 @@ static __always_inline void copy_present_pte(struct vm_area_struct *dst,
 	} else if (flags & VM_SHARED) {
 		pte = pte_mkclean(pte);
 	}
-	set_pte_at(dst->vm_mm, addr, dst_pte, pte_mkold(pte));
+	if (ARCH_SETS_YOUNG)
+		pte = pte_mkold(pte);
+	set_pte_at(dst->vm_mm, addr, dst_pte, pte);
 }
 
 static int copy_pte_range(struct vm_area_struct *dst,

@@ -249,7 +249,10 @@ void sim_copy_in(void *dst, const void *src, size_t n);
 /* machine.c: make CPU cpu's thread stop / start answering for itself. */
 void cpu_park(struct sim_cpu *cpu);
 void cpu_unpark(struct sim_cpu *cpu);
-/* ipi.c: run what is pending (cpu is this thread's). */
+/* ipi.c: quire_host_cpu_call() without being counted as interrupts: for what
+ * processors do among themselves. */
+void cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg);
+/* Run what is pending (cpu is this thread's). */
 void cpu_poll_slow(struct sim_cpu *cpu);
 static inline void cpu_poll(struct sim_cpu *cpu)
 {

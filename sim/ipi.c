@@ -27,7 +27,6 @@ static void run_as(struct sim_cpu *cpu, void (*fn)(void *arg), void *arg)
 	cpu->preempt++;
 	fn(arg);
 	cpu->preempt--;
-	cpu->stats.ipis++;
 	sim_self = was;
 }
 
@@ -103,7 +102,7 @@ static void wait_for(struct sim_cpu *self, uint32_t *left)
 	}
 }
 
-void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
+void cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
 {
 	struct sim_cpu *self = sim_self;
 	struct sim_ipi ipi[QUIRE_MAX_CPUS];
@@ -125,6 +124,18 @@ void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
 			__atomic_sub_fetch(&left, 1u, __ATOMIC_RELEASE);
 	}
 	wait_for(self, &left);
+}
+
+void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *arg), void *arg)
+{
+	unsigned i;
+
+	for (i = 0; i < QUIRE_MAX_CPUS; i++)
+		if ((cpus >> i & 1) && sim_self->m->cpu[i] &&
+		    sim_self->m->cpu[i] != sim_self)
+			__atomic_fetch_add(&sim_self->m->cpu[i]->stats.ipis, 1u,
+					   __ATOMIC_RELAXED);
+	cpu_call(cpus, fn, arg);
 }
 
 void quire_host_relax(unsigned spins)

@@ -290,7 +290,7 @@ static void do_tlb_op(struct tlb_op *op)
 	tlb_op(op);
 	if (c->arm_version < 7 || c->arm_no_broadcast || !m->cpu[1])
 		return;
-	quire_host_cpu_call(~(cpumask_t)0, tlb_op, op);
+	cpu_call(~(cpumask_t)0, tlb_op, op);
 }
 
 void quire_host_flush_asid_range(unsigned asid, uaddr_t start, uaddr_t end)

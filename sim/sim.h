@@ -54,13 +54,13 @@ struct sim_config {
 	bool arm_no_broadcast; /* arm v7: TLB operations are this CPU's only */
 	bool arm_no_afe;       /* arm: AP[0] is no access flag */
 	unsigned arm_colours;  /* arm v6: colours of an aliasing D-cache */
-	bool protect_free;  /* debug: freed pages are PROT_NONE to the host */
-	bool no_poison;	    /* debug: do not fill and verify freed pages */
-	bool mem_hole;	    /* a hole in the middle of physical memory */
-	bool check_ops;	    /* quire_check() after each sim_* map call */
-	bool io_thread;	    /* file I/O completes on a thread of its own */
-	unsigned jitter;    /* 1 in n lock operations yields; 0: never */
-	unsigned max_faults;   /* of one access: more is a loop; 0: 2000 */
+	bool protect_free;   /* debug: freed pages are PROT_NONE to the host */
+	bool no_poison;	     /* debug: do not fill and verify freed pages */
+	bool mem_hole;	     /* a hole in the middle of physical memory */
+	bool check_ops;	     /* quire_check() after each sim_* map call */
+	bool io_thread;	     /* file I/O completes on a thread of its own */
+	unsigned jitter;     /* 1 in n lock operations yields; 0: never */
+	unsigned max_faults; /* of one access: more is a loop; 0: 2000 */
 	unsigned wait_seconds; /* a sleep this long is a deadlock; 0: 30 */
 	/* passed on to quire_config */
 	unsigned overcommit, overcommit_ratio, max_map_count, stack_guard_gap;

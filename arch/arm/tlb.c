@@ -214,6 +214,7 @@ void quire_switch_mm(struct quire *q, struct mm_struct *mm)
 }
 
 struct flush_info {
+	struct mm_struct *mm;
 	unsigned asid;
 	uaddr_t start, end;
 };
@@ -228,6 +229,25 @@ static void flush_tlb_func(void *arg)
 		quire_host_flush_asid_range(f->asid, f->start, f->end);
 }
 
+/*
+ * Called on another CPU.  If it has left mm, it forgets all of it and will not
+ * be called again before it comes back; the switch holds calls off, so it is
+ * one or the other.
+ */
+static void flush_tlb_other(void *arg)
+{
+	const struct flush_info *f = arg;
+	unsigned cpu = quire_host_cpu();
+
+	if (READ_ONCE(f->mm->q->cpu[cpu]->loaded_mm) == f->mm) {
+		flush_tlb_func(arg);
+		return;
+	}
+	quire_host_flush_asid(f->asid);
+	__atomic_fetch_and(&f->mm->cpumask, ~((cpumask_t)1 << cpu),
+			   __ATOMIC_SEQ_CST);
+}
+
 /* The other CPUs that may have entries of mm, and cannot be reached from here.
  */
 static __noinline void flush_others(struct mm_struct *mm, struct flush_info *f)
@@ -238,13 +258,13 @@ static __noinline void flush_others(struct mm_struct *mm, struct flush_info *f)
 	if (!others)
 		return;
 	count_vm_event(mm->q, VM_quire_tlb_shootdown);
-	quire_host_cpu_call(others, flush_tlb_func, f);
+	quire_host_cpu_call(others, flush_tlb_other, f);
 }
 
 void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 {
 	struct quire *q = mm->q;
-	struct flush_info f = {.start = start, .end = end};
+	struct flush_info f = {.mm = mm, .start = start, .end = end};
 	uaddr_t pages = (end - start) >> PAGE_SHIFT;
 	uint64_t id;
 

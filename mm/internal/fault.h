@@ -166,6 +166,13 @@ vm_fault_t do_numa_page(struct vm_fault *vmf);
 #ifndef PGD_STATIC_PUDS
 #define PGD_STATIC_PUDS 0
 #endif
+/*
+ * ARCH_SETS_YOUNG: the processor sets young by itself.  Where it does not, an
+ * old entry costs a fault (P7), so none is made old before anyone asks.
+ */
+#ifndef ARCH_SETS_YOUNG
+#define ARCH_SETS_YOUNG true
+#endif
 /* Sets mm->pgd. 0 or -ENOMEM. May sleep.  pgd_free: all else is free already */
 int pgd_alloc(struct mm_struct *mm);
 void pgd_free(struct mm_struct *mm);

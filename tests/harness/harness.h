@@ -37,6 +37,7 @@
  *	TEST_HAS_NX	the format can forbid execution
  *	TEST_HARDWARE_AD  the processor sets young and dirty by itself
  *	TEST_ASIDS(n)	n, or 0 where the format knows no ids
+ *	TEST_TLB_BROADCAST(m)  a flush reaches all CPUs with no interrupt
  *	TEST_FAULT_TRAPNO  of the task after a fault
  *	test_error_is(error, kind, mode, present)  does the error code that came
  *			with a fault tell of such an access (SIM_READ ... and

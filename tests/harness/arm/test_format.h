@@ -7,12 +7,7 @@
 #include <sim/sim.h>
 
 #define TEST_SHAPES                                                            \
-	{                                                                      \
-		"v7",                                                          \
-		{                                                              \
-			.arm_version = 7                                       \
-		}                                                              \
-	},                                                                     \
+	{"v7", {.arm_version = 7}},                                            \
 	{                                                                      \
 		"v6",                                                          \
 		{                                                              \
@@ -27,10 +22,11 @@
 #define TEST_KERNEL_HOLE 0xf8000008u
 #define TEST_KERNEL_RAM	 0xc0000000u
 
-#define TEST_HAS_NX	  true
-#define TEST_HARDWARE_AD  false
-#define TEST_ASIDS(n)	  (n)
-#define TEST_FAULT_TRAPNO 14
+#define TEST_HAS_NX	      true
+#define TEST_HARDWARE_AD      false
+#define TEST_ASIDS(n)	      (n)
+#define TEST_TLB_BROADCAST(m) (sim_get_config(m)->arm_version == 7)
+#define TEST_FAULT_TRAPNO     14
 
 /*
  * Of a fault status register (ARM DDI 0406C, B3.13.3, short descriptors): the

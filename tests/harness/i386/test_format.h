@@ -20,10 +20,11 @@
 #define TEST_KERNEL_HOLE 0xf8000008u
 #define TEST_KERNEL_RAM	 0xc0000000u
 
-#define TEST_HAS_NX	  false
-#define TEST_HARDWARE_AD  true
-#define TEST_ASIDS(n)	  0 /* PCIDs are for 64-bit mode only */
-#define TEST_FAULT_TRAPNO X86_TRAP_PF
+#define TEST_HAS_NX	      false
+#define TEST_HARDWARE_AD      true
+#define TEST_ASIDS(n)	      0 /* PCIDs are for 64-bit mode only */
+#define TEST_TLB_BROADCAST(m) ((void)(m), false)
+#define TEST_FAULT_TRAPNO     X86_TRAP_PF
 
 #include <tests/harness/x86_error.h>
 

@@ -22,10 +22,11 @@
 #define TEST_KERNEL_HOLE 0xffffc90000000008ull
 #define TEST_KERNEL_RAM	 0xffff888000000000ull
 
-#define TEST_HAS_NX	  true
-#define TEST_HARDWARE_AD  true
-#define TEST_ASIDS(n)	  (n)
-#define TEST_FAULT_TRAPNO X86_TRAP_PF
+#define TEST_HAS_NX	      true
+#define TEST_HARDWARE_AD      true
+#define TEST_ASIDS(n)	      (n)
+#define TEST_TLB_BROADCAST(m) ((void)(m), false)
+#define TEST_FAULT_TRAPNO     X86_TRAP_PF
 
 #include <tests/harness/x86_error.h>
 

@@ -415,14 +415,17 @@ static __always_inline bool ptep_set_access_flags(struct vm_area_struct *vma,
 						  uaddr_t addr, pte_t *ptep,
 						  pte_t entry, bool dirty)
 {
-	pte_t old = ptep_get(ptep);
+	const uint32_t more =
+		_PAGE_ACCESSED | _PAGE_WRITE | _PAGE_DIRTY | _PAGE_SOFT_DIRTY;
+	uint32_t old = ptep_get(ptep).v;
+	uint32_t v = (old | (entry.v & more)) & (entry.v | ~_PAGE_RO);
 
 	(void)vma;
 	(void)dirty;
-	if (pte_same(old, entry))
+	if (v == old)
 		return false;
-	set_pte(ptep, entry);
-	if ((old.v ^ entry.v) & _PAGE_RO)
+	set_pte(ptep, (pte_t){v});
+	if ((old ^ v) & _PAGE_RO)
 		quire_host_flush_page(addr);
 	return true;
 }

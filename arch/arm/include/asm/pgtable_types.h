@@ -184,6 +184,8 @@ typedef struct {
 /* MAP_HUGETLB: there is no such thing on tables of this kind */
 #define ARCH_HUGE_SIZES 0u
 
+#define ARCH_SETS_YOUNG false /* P7 */
+
 #define TASK_SIZE   0xbf000000u
 #define PAGE_OFFSET 0xc0000000u
 
