@@ -42,6 +42,8 @@ void quire_host_load_table(paddr_t root, unsigned asid, bool noflush)
 	cpu->root = root;
 	cpu->asid = asid;
 	cpu->stats.table_loads++;
+	if (cpu->m->mmu->load)
+		cpu->m->mmu->load(cpu);
 	tlb_switch(&cpu->tlb, asid, noflush);
 }
 

@@ -124,6 +124,7 @@ struct sim_cpu {
 	uint64_t kernel_ip; /* of the access under way, for the fixup */
 	struct sim_stats stats;
 	struct sim_arm_regs arm;
+	uint64_t pdpte[4]; /* i386_pae: as the load of the root found them */
 	struct sim_tlb tlb;
 
 	pthread_mutex_t lock __attribute__((aligned(64)));
@@ -145,6 +146,10 @@ struct sim_bucket {
 struct sim_mmu_format {
 	const char *name;
 	unsigned levels; /* what sim_config.levels == 0 means */
+	bool no_nx;	 /* no entry can forbid execution */
+	/* Kernel addresses that kernel_tables leaves free, for a vmalloc area
+	 * (quire_config); 0: none. */
+	uaddr_t vmalloc_start, vmalloc_bytes;
 	/* A fault does not end the TLB entry that it was raised from. */
 	bool fault_keeps_entry;
 	/*
@@ -170,6 +175,7 @@ struct sim_mmu_format {
 	int (*init)(struct sim_machine *m);
 	void (*fini)(struct sim_machine *m);
 	void (*cpu_init)(struct sim_cpu *cpu);
+	void (*load)(struct sim_cpu *cpu); /* cpu->root was written */
 	void (*pages_freed)(struct sim_machine *m, const void *mem,
 			    size_t bytes);
 	void (*used)(struct sim_cpu *cpu, enum sim_access_kind kind,

@@ -244,13 +244,15 @@ static struct quire *make_system(struct sim_machine *m,
 		.cpus = c->cpus + (c->io_thread ? 1 : 0),
 		.levels = c->levels,
 		.kernel_table = m->kernel_root,
+		.vmalloc_start = m->mmu->vmalloc_start,
+		.vmalloc_bytes = m->mmu->vmalloc_bytes,
 		.overcommit = c->overcommit,
 		.overcommit_ratio = c->overcommit_ratio,
 		.max_map_count = c->max_map_count,
 		.mmap_min_addr = c->mmap_min_addr,
 		.stack_guard_gap = c->stack_guard_gap,
 		.asids = c->asids,
-		.nx = !c->no_nx,
+		.nx = m->has_nx,
 		.smap = c->smap,
 		.tlb_broadcast = c->arm_version == 7 && !c->arm_no_broadcast,
 		.dcache_colours = c->arm_colours,
@@ -301,7 +303,7 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	config_defaults(&m->config);
 	m->mmu = &sim_mmu;
 	m->levels = m->config.levels;
-	m->has_nx = !m->config.no_nx;
+	m->has_nx = !m->config.no_nx && !m->mmu->no_nx;
 	m->nr_cpus = m->config.cpus;
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->io_lock, NULL);

@@ -19,26 +19,11 @@
  */
 #include <string.h>
 
-#include <asm/ptrace.h>
 #include <sim/internal.h>
+#include <sim/mmu_x86.h>
 
-#define E_P	    (1ull << 0)
-#define E_RW	    (1ull << 1)
-#define E_US	    (1ull << 2)
-#define E_A	    (1ull << 5)
-#define E_D	    (1ull << 6)
-#define E_PS	    (1ull << 7)
-#define E_G	    (1ull << 8)
-#define E_XD	    (1ull << 63)
-#define MAXPHYADDR  46
-#define E_FRAME	    0x000ffffffffff000ull
+/* Bits 51 ... MAXPHYADDR are reserved, 62 ... 52 ignored. */
 #define E_HIGH_RSVD (((1ull << 52) - 1) & ~((1ull << MAXPHYADDR) - 1))
-
-#define PF_P	0x01u
-#define PF_W	0x02u
-#define PF_U	0x04u
-#define PF_RSVD 0x08u
-#define PF_I	0x10u
 
 static uint64_t *entry_at(struct sim_machine *m, paddr_t phys)
 {
@@ -51,54 +36,6 @@ static bool canonical(const struct sim_machine *m, uaddr_t addr)
 	int64_t s = (int64_t)(addr << (64 - bits)) >> (64 - bits);
 
 	return (uaddr_t)s == addr;
-}
-
-/* Bits that every page fault of this kind of access has. */
-static uint32_t base_error(const struct sim_machine *m,
-			   enum sim_access_kind kind, unsigned mode)
-{
-	uint32_t e = mode & SIM_KERNEL ? 0 : PF_U;
-
-	if (kind == SIM_WRITE)
-		e |= PF_W;
-	/* I/D only exists with XD enabled or SMEP on (4.7) */
-	if (kind == SIM_FETCH && (m->has_nx || m->config.smep))
-		e |= PF_I;
-	return e;
-}
-
-/* 4.6.1: rights of the whole translation against the access. */
-static bool allowed(const struct sim_machine *m, enum sim_access_kind kind,
-		    unsigned mode, unsigned flags)
-{
-	bool user_page = flags & TLB_USER;
-
-	if (!(mode & SIM_KERNEL)) {
-		if (!user_page)
-			return false;
-		if (kind == SIM_WRITE)
-			return flags & TLB_WRITE;
-		return kind == SIM_READ || !(flags & TLB_NX);
-	}
-	if (kind == SIM_FETCH)
-		return !(flags & TLB_NX) && !(user_page && m->config.smep);
-	if (user_page && m->config.smap && !(mode & SIM_AC))
-		return false;
-	return kind == SIM_READ || (flags & TLB_WRITE) || m->config.no_wp;
-}
-
-static uint32_t rights_error(struct sim_machine *m, enum sim_access_kind kind,
-			     unsigned mode, unsigned flags)
-{
-	if (sim_likely(allowed(m, kind, mode, flags)))
-		return 0;
-	return base_error(m, kind, mode) | PF_P;
-}
-
-static uint32_t x86_check(struct sim_cpu *cpu, enum sim_access_kind kind,
-			  unsigned mode, const struct sim_tlb_entry *e)
-{
-	return rights_error(cpu->m, kind, mode, e->flags);
 }
 
 /* 4.5.4, table 4-15 ff.: reserved bits of an entry at this level (1 = PT). */
@@ -116,60 +53,6 @@ static bool reserved(const struct sim_machine *m, uint64_t e, unsigned level,
 	return leaf && level == 3 && (e & 0x3fffe000);
 }
 
-static unsigned fold(unsigned flags, uint64_t e)
-{
-	if (!(e & E_RW))
-		flags &= ~TLB_WRITE;
-	if (!(e & E_US))
-		flags &= ~TLB_USER;
-	if (e & E_XD)
-		flags |= TLB_NX;
-	return flags;
-}
-
-/* Set bits in an entry unless it has changed; false: walk again. */
-static bool mark(uint64_t *p, uint64_t seen, uint64_t bits)
-{
-	if ((seen & bits) == bits)
-		return true;
-	return __atomic_compare_exchange_n(p, &seen, seen | bits, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-struct x86_walk {
-	struct sim_cpu *cpu;
-	enum sim_access_kind kind;
-	unsigned mode;
-	uaddr_t addr;
-	struct sim_walk *out;
-};
-
-/* The leaf is found: rights, flags, result.  -1: walk again. */
-static int finish(struct x86_walk *x, uint64_t *p, uint64_t e, unsigned level,
-		  unsigned flags)
-{
-	struct sim_machine *m = x->cpu->m;
-	unsigned shift = 12 + 9 * (level - 1);
-	uint64_t offset = ((uint64_t)1 << shift) - 1;
-	uint64_t bits = E_A | (x->kind == SIM_WRITE ? E_D : 0);
-	uint32_t error = rights_error(m, x->kind, x->mode, flags);
-
-	if (error) {
-		x->out->error = error;
-		return 0;
-	}
-	if (!mark(p, e, bits))
-		return -1;
-	x->out->phys = (e & E_FRAME & ~offset) | (x->addr & offset);
-	x->out->page_shift = shift;
-	x->out->global = e & E_G;
-	x->out->user = flags & TLB_USER;
-	x->out->writable = flags & TLB_WRITE;
-	x->out->nx = flags & TLB_NX;
-	x->out->dirty = (e | bits) & E_D;
-	return 1;
-}
-
 static struct sim_pwc_entry *pwc_slot(struct sim_cpu *cpu, uaddr_t addr)
 {
 	return &cpu->tlb.pwc[(addr >> 21) % SIM_PWC_SIZE];
@@ -177,14 +60,14 @@ static struct sim_pwc_entry *pwc_slot(struct sim_cpu *cpu, uaddr_t addr)
 
 /* One walk from the root, or from the last-level table if that is cached.
  * 1 found, 0 fault, -1 an entry changed under it. */
-static int walk_once(struct x86_walk *x)
+static int walk_once(struct x86_access *x)
 {
 	struct sim_cpu *cpu = x->cpu;
 	struct sim_machine *m = cpu->m;
 	struct sim_pwc_entry *pwc = pwc_slot(cpu, x->addr);
 	unsigned flags = TLB_WRITE | TLB_USER, level = m->levels;
 	paddr_t table = cpu->root & E_FRAME;
-	uint32_t base = base_error(m, x->kind, x->mode);
+	uint32_t base = x86_base_error(m, x->kind, x->mode);
 
 	if (pwc->ctx == cpu->tlb.ctx_current && pwc->tag == x->addr >> 21) {
 		table = pwc->table;
@@ -208,10 +91,10 @@ static int walk_once(struct x86_walk *x)
 			x->out->error = base | PF_P | PF_RSVD;
 			return 0;
 		}
-		flags = fold(flags, e);
+		flags = x86_fold(flags, e);
 		if (leaf)
-			return finish(x, p, e, level, flags);
-		if (!mark(p, e, E_A))
+			return x86_finish(x, p, e, shift, flags);
+		if (!x86_mark(p, e, E_A))
 			return -1;
 		table = e & E_FRAME;
 		if (level == 2)
@@ -224,7 +107,7 @@ static int walk_once(struct x86_walk *x)
 static bool x86_walk(struct sim_cpu *cpu, enum sim_access_kind kind,
 		     unsigned mode, uaddr_t addr, struct sim_walk *w)
 {
-	struct x86_walk x = {cpu, kind, mode, addr, w};
+	struct x86_access x = {cpu, kind, mode, addr, w};
 	int r;
 
 	*w = (struct sim_walk){0};
@@ -261,39 +144,6 @@ static paddr_t x86_kernel_tables(struct sim_machine *m)
 		*entry_at(m, table + (p >> 30) * 8) =
 			p | E_P | E_RW | E_PS | E_G | (m->has_nx ? E_XD : 0);
 	return root;
-}
-
-static void x86_fault(struct sim_cpu *cpu, unsigned mode, uaddr_t addr,
-		      uint32_t error, uint64_t *ip)
-{
-	struct pt_regs regs;
-	bool kernel = mode & SIM_KERNEL;
-
-	(void)cpu;
-	memset(&regs, 0, sizeof(regs));
-	regs.ip = *ip;
-	regs.cs = kernel ? 0x10 : 0x33;
-	regs.ss = kernel ? 0x18 : 0x2b;
-	regs.sp = addr & ~15ull;
-	regs.flags = 0x2 | (mode & SIM_NOIRQ ? 0 : 0x200) |
-		     (mode & SIM_AC ? 0x40000 : 0);
-	do_page_fault(&regs, error, addr);
-	*ip = regs.ip;
-}
-
-/* The exception table: the one instruction of sim_copy_to/from_user. */
-bool quire_host_has_fixup(const struct pt_regs *regs)
-{
-	return regs->ip == SIM_IP_FIXABLE;
-}
-
-bool quire_host_fixup_exception(struct pt_regs *regs)
-{
-	if (!quire_host_has_fixup(regs))
-		return false;
-	regs->ip = SIM_IP_FIXUP;
-	sim_self->task->fixed_up = true;
-	return true;
 }
 
 const struct sim_mmu_format sim_mmu = {

@@ -5,9 +5,9 @@
 
 # Of the MMUs, only the variant's own page-table format is built in.
 SIM_SRC := $(filter-out sim/mmu_%.c,$(wildcard sim/*.c))
-SIM_MMU_x86_64   := sim/mmu_x86_64.c
-SIM_MMU_i386     := sim/mmu_i386.c
-SIM_MMU_i386_pae := sim/mmu_i386_pae.c
+SIM_MMU_x86_64   := sim/mmu_x86_64.c sim/mmu_x86.c
+SIM_MMU_i386     := sim/mmu_i386.c sim/mmu_x86.c
+SIM_MMU_i386_pae := sim/mmu_i386_pae.c sim/mmu_x86.c
 SIM_MMU_arm      := sim/mmu_arm.c sim/mmu_arm_host.c
 SIM_VARIANTS := sim asan tsan fast explain
 SIM_VARIANTS += $(call variant_formats,$(SIM_VARIANTS))

@@ -39,7 +39,7 @@ struct sim_inode;
 struct sim_config {
 	uint64_t ram_bytes; /* 0: 64 MiB. Lazily backed: large ones are cheap */
 	unsigned cpus;	    /* 0: 1 */
-	unsigned levels;    /* 0: 4; or 5 */
+	unsigned levels;    /* 0: the format's; x86_64: 4 or 5 */
 	unsigned asids;	    /* hardware ids (PCIDs) offered to Quire; 0: none */
 	unsigned nodes;	    /* memory nodes, RAM split evenly; 0: 1 */
 	unsigned tlb_sets;  /* power of two; 0: 256 */
