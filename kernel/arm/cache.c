@@ -41,10 +41,10 @@ void quire_host_flush_dcache(void *kva, size_t bytes)
 	for (; a < (uint32_t)kva + bytes; a += line)
 		CP15("c7, c14, 1", a); /* DCCIMVAC */
 #else
-	__asm__ volatile("mcrr p15, 0, %0, %1, c14" ::"r"((uint32_t)kva +
-							  bytes - 1),
-			 "r"(kva)
-			 : "memory");
+	__asm__ volatile(
+		"mcrr p15, 0, %0, %1, c14" ::"r"((uint32_t)kva + bytes - 1),
+		"r"(kva)
+		: "memory");
 #endif
 	dsb();
 }

@@ -30,7 +30,7 @@ void vfp_load(const struct vfp_state *s, bool d32);
 	static inline uint32_t read_##name(void)                               \
 	{                                                                      \
 		uint32_t v;                                                    \
-									       \
+                                                                               \
 		__asm__ volatile("mrc p10, 7, %0, " #reg ", c0, 0" : "=r"(v)); \
 		return v;                                                      \
 	}

@@ -33,24 +33,22 @@ enum hwcap {
 	NR_HWCAPS
 };
 static const char *const names[NR_HWCAPS] = {
-	"swp",	 "half",  "thumb",    "26bit",	"fastmult",
-	"fpa",	 "vfp",	  "edsp",     "java",	"iwmmxt",
-	"crunch", "thumbee", "neon",  "vfpv3",	"vfpv3d16",
-	"tls",	 "vfpv4", "idiva",    "idivt",	"vfpd32"};
+	"swp",	    "half", "thumb",  "26bit",	"fastmult", "fpa",   "vfp",
+	"edsp",	    "java", "iwmmxt", "crunch", "thumbee",  "neon",  "vfpv3",
+	"vfpv3d16", "tls",  "vfpv4",  "idiva",	"idivt",    "vfpd32"};
 #define BIT(n) (1u << HWCAP_##n)
 
 uaddr_t exec_hwcap(void)
 {
 	const struct arm_cpu_features *f = &cpu_features;
 	/* SWP is obsolete from v6 on, and not promised */
-	uint32_t caps = BIT(HALF) | BIT(THUMB) | BIT(FAST_MULT) | BIT(EDSP) |
-			BIT(TLS);
+	uint32_t caps =
+		BIT(HALF) | BIT(THUMB) | BIT(FAST_MULT) | BIT(EDSP) | BIT(TLS);
 
 	if (f->vfp)
 		caps |= BIT(VFP);
 	if (f->vfp_v3)
-		caps |= BIT(VFPV3) |
-			(f->vfp_d32 ? BIT(VFPD32) : BIT(VFPV3D16));
+		caps |= BIT(VFPV3) | (f->vfp_d32 ? BIT(VFPD32) : BIT(VFPV3D16));
 	if (f->vfp_v4)
 		caps |= BIT(VFPV4);
 	if (f->neon)

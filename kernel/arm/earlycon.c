@@ -49,7 +49,7 @@ void semihosting_probe(void)
 		0xe3e00000u, 0xe1b0f00eu};
 	uint32_t *slot = (uint32_t *)(void *)vectors_page + 8 + 2;
 	uint32_t old = *slot;
-	uint32_t open[3] = {(uint32_t)":tt", 4 /* "w" */, 3};
+	uint32_t open[3] = {(uint32_t) ":tt", 4 /* "w" */, 3};
 
 	*(volatile uint32_t *)slot = (uint32_t)stub;
 	dsb();

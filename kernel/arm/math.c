@@ -13,8 +13,8 @@ uint64_t mul_div(uint64_t a, uint64_t b, uint64_t c)
 	uint64_t hl = (a >> 32) * (b & UINT32_MAX);
 	uint64_t mid = (ll >> 32) + (lh & UINT32_MAX) + (hl & UINT32_MAX);
 	uint64_t lo = mid << 32 | (ll & UINT32_MAX), q = 0;
-	uint64_t hi = (a >> 32) * (b >> 32) + (lh >> 32) + (hl >> 32) +
-		      (mid >> 32);
+	uint64_t hi =
+		(a >> 32) * (b >> 32) + (lh >> 32) + (hl >> 32) + (mid >> 32);
 	unsigned i;
 
 	if (!hi)

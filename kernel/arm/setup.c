@@ -29,7 +29,7 @@
 #define SECT_AF	    0x400u  /* AP[0]: may be used */
 #define SECT_RO	    0x8000u /* AP[2] */
 #define SECT_RAM    (SECT_TYPE | SECT_C | SECT_B | SECT_AF)
-#define SECT_IO	    0x40u   /* domain 2 */
+#define SECT_IO	    0x40u /* domain 2 */
 #define SECT_DEVICE (SECT_TYPE | SECT_B | SECT_AF | SECT_XN | SECT_IO)
 #define TABLE_TYPE  0x1u
 /* A small page: normal memory, user and kernel may read and execute. */
@@ -130,8 +130,8 @@ static void build_table(void)
 
 			if (va < (uint32_t)kernel_rodata_end)
 				flags = SECT_RAM | SECT_RO;
-			kernel_table[va / SECTION] = (va - direct_map_offset) |
-						     flags;
+			kernel_table[va / SECTION] =
+				(va - direct_map_offset) | flags;
 		}
 	}
 	map_vectors();
@@ -150,8 +150,8 @@ static void build_table(void)
 void *mmio_map(paddr_t phys, size_t bytes)
 {
 	uint32_t pa = (uint32_t)phys & ~(SECTION - 1), va;
-	uint32_t n = (uint32_t)((phys + bytes - 1) / SECTION - pa / SECTION) +
-		     1;
+	uint32_t n =
+		(uint32_t)((phys + bytes - 1) / SECTION - pa / SECTION) + 1;
 	unsigned long flags;
 
 	if ((phys + bytes) >> 32 || !bytes)
@@ -213,8 +213,8 @@ static void list_ram(void)
 	unsigned i;
 
 	for (i = 0; i < boot_info.nr_ram; i++) {
-		paddr_t s = K_ALIGN_UP(boot_info.ram[i].start,
-				       (paddr_t)SECTION);
+		paddr_t s =
+			K_ALIGN_UP(boot_info.ram[i].start, (paddr_t)SECTION);
 		paddr_t e = boot_info.ram[i].start + boot_info.ram[i].bytes;
 		paddr_t top = virt_to_phys((void *)PAGE_OFFSET) + LOWMEM_MAX;
 
@@ -271,8 +271,8 @@ static void read_boot_info(paddr_t at)
 		      (unsigned long long)at);
 	if (boot_info.compatible)
 		strlcpy(compatible, boot_info.compatible, sizeof(compatible));
-	board = board_find(boot_machine, boot_info.compatible ? compatible
-							      : NULL);
+	board = board_find(boot_machine,
+			   boot_info.compatible ? compatible : NULL);
 	if (!board)
 		panic("unknown board: machine %u, %s", boot_machine,
 		      compatible);
@@ -318,6 +318,7 @@ static void order_cpus(void)
 
 void machine_start(void)
 {
+	clock_start();
 	gic_init(board->gic_dist, board->gic_cpu);
 	order_cpus();
 	cpu_count = KERNEL_ARMV7 && boot_info.psci ? boot_info.nr_cpus : 1;

@@ -26,9 +26,9 @@
 #define SA_RESTORER 0x04000000u
 #define SA_ONSTACK  0x08000000u
 
-#define VFP_MAGIC	0x56465001u
-#define FPSCR_VECTORS	0x00370000u /* vector length and stride */
-#define NOT_RT		0x5ac3c35au /* uc_flags where there is no siginfo */
+#define VFP_MAGIC     0x56465001u
+#define FPSCR_VECTORS 0x00370000u /* vector length and stride */
+#define NOT_RT	      0x5ac3c35au /* uc_flags where there is no siginfo */
 
 struct usigcontext {
 	uint32_t trap_no, error_code, oldmask;
@@ -145,8 +145,7 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 	siginfo_to_user_layout(info, f.info);
 	fill_frame(&f.sig, regs, t, oldset);
 	f.sig.flags = rt ? 0 : NOT_RT;
-	memcpy(f.sig.retcode, kuser_sigreturn + (rt ? KUSER_RT : 0),
-	       KUSER_RT);
+	memcpy(f.sig.retcode, kuser_sigreturn + (rt ? KUSER_RT : 0), KUSER_RT);
 	if (copy_to_user(sp, (char *)&f + skip, bytes))
 		return false;
 	if ((unsigned)t->ss_flags & SS_AUTODISARM) {

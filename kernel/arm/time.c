@@ -77,7 +77,8 @@ void clock_init_cpu(void)
 #endif
 }
 
-void clock_init(void)
+/* The counter runs; ktime_ns() may be asked. */
+void clock_start(void)
 {
 	if (generic()) {
 #if KERNEL_ARMV7
@@ -91,13 +92,19 @@ void clock_init(void)
 		sp804[SP804_CONTROL] = 0;
 		counter_hz = COUNTER_HZ;
 		clock_irq = board->timer_irq;
-		gic_enable(clock_irq, true);
 	}
 	if (!counter_hz)
 		panic("the generic timer has no frequency");
 	ns_mult = (uint32_t)((NSEC_PER_SEC << NS_SHIFT) / counter_hz);
 	counter_boot = cycles_read();
-	clock_init_cpu();
+}
+
+void clock_init(void)
+{
+	if (generic())
+		clock_init_cpu();
+	else
+		gic_enable(clock_irq, true);
 	printk("clock %u kHz", counter_hz / 1000);
 }
 

@@ -60,8 +60,10 @@ void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)
 
 /* What the vectors are for, by their number; the stubs have names of these. */
 static const char *const vector_names[8] = {
-	"reset",      "undefined instruction", "system call", "prefetch abort",
-	"data abort", "vector 5",	       "interrupt",   "fast interrupt"};
+	"reset",       "undefined instruction",
+	"system call", "prefetch abort",
+	"data abort",  "vector 5",
+	"interrupt",   "fast interrupt"};
 
 /* An exception from a mode in which there can be none. */
 _Noreturn void bad_mode(struct pt_regs *regs, unsigned what);

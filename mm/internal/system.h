@@ -185,7 +185,8 @@ static __always_inline void *phys_to_virt(struct quire *q, paddr_t p)
 }
 static __always_inline paddr_t virt_to_phys(struct quire *q, const void *v)
 {
-	return (paddr_t)((const char *)v - q_direct_map(q));
+	/* unsigned: physical addresses fill all of a 32-bit host's pointers */
+	return (uintptr_t)v - (uintptr_t)q_direct_map(q);
 }
 static __always_inline struct page *pfn_to_page(struct quire *q, uint64_t pfn)
 {

@@ -50,7 +50,7 @@ extern struct arm_cpu_features cpu_features;
 	static inline uint32_t read_##name(void)                               \
 	{                                                                      \
 		uint32_t v;                                                    \
-									       \
+                                                                               \
 		__asm__ volatile("mrc p15, " #op1 ", %0, " #crn ", " #crm      \
 				 ", " #op2                                     \
 				 : "=r"(v));                                   \
@@ -134,7 +134,7 @@ uint64_t cycles_hz(void);
 /* boot.S */
 extern uint32_t kernel_table[4096]; /* first level, for every address space */
 extern uint32_t boot_table[4096];   /* the same, and the image one to one */
-extern char vectors_page[];	    /* what lies at VECTORS, in the direct map */
+extern char vectors_page[]; /* what lies at VECTORS, in the direct map */
 void secondary_start(void);
 
 /* cpu.c: what each CPU does first; detect runs once, before. */
@@ -161,6 +161,7 @@ void irq_dispatch(struct pt_regs *regs); /* from entry.S, interrupts off */
 
 /* time.c */
 extern unsigned clock_irq; /* the timer's interrupt */
+void clock_start(void);	   /* once, before anyone asks for the time */
 void clock_init_cpu(void); /* this CPU's timer */
 void clock_quiet(void);	   /* it has been taken */
 

@@ -22,7 +22,7 @@
 #else
 #define QUIRE_DSB() CP15("c7, c10, 4", 0)
 #define QUIRE_ISB() CP15("c7, c5, 4", 0)
-#define TTBR_FLAGS 0u
+#define TTBR_FLAGS  0u
 #endif
 
 #define quire_host_current quire_host_current
@@ -103,10 +103,10 @@ static inline void quire_host_table_written(const void *entries, size_t bytes)
 	__asm__ volatile("dsb ishst" ::: "memory");
 #else
 	/* Clean data cache range: one instruction (DDI 0301H, 3.2.22). */
-	__asm__ volatile("mcrr p15, 0, %0, %1, c12" ::"r"(
-				 (uint32_t)entries + bytes - 1),
-			 "r"(entries)
-			 : "memory");
+	__asm__ volatile(
+		"mcrr p15, 0, %0, %1, c12" ::"r"((uint32_t)entries + bytes - 1),
+		"r"(entries)
+		: "memory");
 	QUIRE_DSB();
 #endif
 }
