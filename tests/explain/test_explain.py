@@ -386,7 +386,9 @@ def entry_passes_through_the_kernels_labels():
         assert path[0]["label"] == path[-1]["label"] == "the_store"
         assert path[0]["mode"] != path[1]["mode"]
         middle = path[1:-1]
-        assert all(p["label"] in symbols for p in middle), middle
+        # ARM's vectors are a copy, in a page of its own: no symbol is there
+        assert all(p["label"] in symbols or p["label"].startswith("0xffff00")
+                   for p in middle), middle
         assert sum(p["instructions"] for p in middle) == s["instructions"]
         # assembly, then C called from it, then assembly again
         depth = [p["depth"] for p in middle]
