@@ -441,7 +441,7 @@ static void fix_restart(struct pt_regs *regs, const struct ksigaction *sa)
 	    (ret == -ERESTARTNOHAND && !sa))
 		regs_repeat_syscall(regs);
 	else if (ret == -ERESTART_RESTARTBLOCK && !sa)
-		regs_restart_syscall(regs);
+		current->restart_now = true;
 	else if (ret == -ERESTARTSYS || ret == -ERESTARTNOHAND ||
 		 ret == -ERESTART_RESTARTBLOCK)
 		regs_set_result(regs, -EINTR);

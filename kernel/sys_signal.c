@@ -505,7 +505,6 @@ long sys_rt_sigtimedwait(uaddr_t uset, uaddr_t uinfo, uaddr_t uts, size_t size)
 	return signo;
 }
 
-long sys_restart_syscall(void);
 long sys_restart_syscall(void)
 {
 	struct task *t = current;

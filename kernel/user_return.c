@@ -8,6 +8,7 @@
 #include "proc.h"
 #include <arch_regs.h>
 
+/* syscall: regs are those of a system call, which may be repeated. */
 static void do_work(struct pt_regs *regs, bool syscall)
 {
 	struct task *t = current;
@@ -25,7 +26,12 @@ static void do_work(struct pt_regs *regs, bool syscall)
 			schedule();
 		if (work & TIF_SIGNAL) {
 			do_signal(regs, syscall);
-			syscall = false;
+			/* The rest of a sleep is slept from here: the user's
+			 * registers keep the number of the first call. */
+			syscall = t->restart_now;
+			t->restart_now = false;
+			if (syscall)
+				regs_set_result(regs, sys_restart_syscall());
 		}
 		irq_disable();
 	}

@@ -167,12 +167,13 @@ static bool get_vfp(struct task *t, const struct uvfp *u)
 		return true;
 	if (u->magic != VFP_MAGIC || u->size != sizeof(*u))
 		return false;
+	memset(&state, 0, sizeof(state));
+	/* a task that has not computed yet stays one that has not */
+	if (!t->arch.fpu_used && !memcmp(u->d, state.d, sizeof(state.d)) &&
+	    !u->fpscr)
+		return true;
 	memcpy(state.d, u->d, sizeof(state.d));
 	state.fpscr = u->fpscr;
-	/* fpu_write() lets through what user mode may set of these */
-	state.fpexc = u->fpexc;
-	state.fpinst = u->fpinst;
-	state.fpinst2 = u->fpinst2;
 	fpu_write(t, &state, true);
 	return true;
 }

@@ -79,6 +79,7 @@ void group_exit_locked(struct process *p, int status); /* siglock */
 int dequeue_signal(struct task *t, ksigset_t set, struct ksiginfo *info);
 /* Deliver pending signals; `syscall`: regs->ax may say to restart it. */
 void do_signal(struct pt_regs *regs, bool syscall);
+long sys_restart_syscall(void);
 bool signal_ignored(struct task *t, int signo);
 void siginfo_to_user_layout(const struct ksiginfo *info, uint8_t out[128]);
 int siginfo_from_user_layout(struct ksiginfo *info, const uint8_t in[128]);

@@ -156,6 +156,7 @@ struct task {
 		uint64_t a, b, c, d;
 		uint32_t e;
 	} restart; /* for restart_syscall */
+	bool restart_now; /* do_signal: no handler runs, so call it */
 	/* The call put other registers in place (rt_sigreturn): there is
 	 * nothing to repeat; TIF_NOTIFY is set too. */
 	bool regs_replaced;

@@ -57,11 +57,5 @@ static inline void regs_repeat_syscall(struct pt_regs *r)
 	r->ARM_r0 = r->ARM_ORIG_r0;
 	r->ARM_pc -= r->ARM_cpsr & PSR_T_BIT ? 2 : 4;
 }
-/* Make restart_syscall(2) in its place: the number is in r7. */
-static inline void regs_restart_syscall(struct pt_regs *r)
-{
-	r->ARM_r7 = 0;
-	regs_repeat_syscall(r);
-}
 
 #endif

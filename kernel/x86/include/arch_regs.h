@@ -53,11 +53,5 @@ static inline void regs_repeat_syscall(struct pt_regs *r)
 	r->ax = r->orig_ax;
 	r->ip -= 2;
 }
-/* Make restart_syscall(2) in its place. */
-static inline void regs_restart_syscall(struct pt_regs *r)
-{
-	r->ax = 219;
-	r->ip -= 2;
-}
 
 #endif
