@@ -8,8 +8,8 @@ EXPLAIN_OWN_x86_64   := explain/tables_x86.c explain/scenarios_x86.c
 EXPLAIN_OWN_i386     := $(EXPLAIN_OWN_x86_64)
 EXPLAIN_OWN_i386_pae := $(EXPLAIN_OWN_x86_64)
 EXPLAIN_OWN_arm      := explain/tables_arm.c explain/scenarios_arm.c
-EXPLAIN_FORMATS := x86_64 i386 i386_pae arm
-EXPLAIN_ARCHES := x86_64 i386 i386-pae armv7 armv6
+EXPLAIN_FORMATS := x86_64 arm
+EXPLAIN_ARCHES := x86_64 armv7 armv6
 explain_program = $(B)/explain/explain-$(1)
 
 # $(call explain_format,FORMAT,VARIANT)
