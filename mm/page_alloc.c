@@ -391,9 +391,9 @@ static struct page *buddy_take_below(struct quire *q, struct quire_node *n,
 	return NULL;
 }
 
-struct page *alloc_page_below(struct quire *q, gfp_t gfp, uint64_t max_pfn)
+struct page *page_below(struct quire *q, struct page *page, gfp_t gfp,
+			uint64_t max_pfn)
 {
-	struct page *page = alloc_pages(q, gfp, 0);
 	unsigned i;
 
 	if (!page || page_to_pfn(q, page) < max_pfn)
@@ -409,7 +409,9 @@ struct page *alloc_page_below(struct quire *q, gfp_t gfp, uint64_t max_pfn)
 	}
 	if (!page)
 		return NULL;
+	quire_host_preempt_disable();
 	mod_vmstat(q, VM_pgalloc, 1);
+	quire_host_preempt_enable();
 	WRITE_ONCE(page->_refcount, 1u);
 	debug_pages_taken(q, page, 0);
 	if (gfp & __GFP_ZERO)

@@ -131,10 +131,9 @@ int pgd_alloc(struct mm_struct *mm)
 	p4d_t *p4d;
 	unsigned i;
 
-	if (PGD_MAX_PFN == UINT64_MAX)
-		page = alloc_pages(q, TABLE_GFP, PGD_ORDER);
-	else
-		page = alloc_page_below(q, TABLE_GFP, PGD_MAX_PFN);
+	page = alloc_pages(q, TABLE_GFP, PGD_ORDER);
+	if (PGD_MAX_PFN != UINT64_MAX)
+		page = page_below(q, page, TABLE_GFP, PGD_MAX_PFN);
 	if (!page)
 		return -ENOMEM;
 	table_init(mm, page, PT_LEVEL_TOP);

@@ -23,7 +23,8 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 	q->arch.kernel_root = config->kernel_table;
 	if (q->arch.kernel_root)
 		return 0;
-	page = alloc_page_below(q, __GFP_ZERO | __GFP_RESERVE, PGD_MAX_PFN);
+	page = alloc_pages_quiet(q, __GFP_ZERO | __GFP_RESERVE, 0);
+	page = page_below(q, page, __GFP_ZERO | __GFP_RESERVE, PGD_MAX_PFN);
 	if (!page)
 		return -ENOMEM;
 	__SetPageFlag(page, PG_reserved);

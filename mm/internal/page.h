@@ -187,10 +187,12 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order);
  * node's lock is taken once for a run of them).  No page twice. */
 void free_page_batch(struct quire *q, struct page **pages, unsigned n);
 /*
- * alloc_page_below: one page from a frame below max_pfn; as alloc_pages, but
- * it may take long.  Memory that low can be out while there is other.
+ * page_below: a fresh page (or NULL) that must be one below max_pfn: if it is
+ * not, it is given back and another looked for, which may take long and find
+ * none (NULL) though there is other memory.
  */
-struct page *alloc_page_below(struct quire *q, gfp_t gfp, uint64_t max_pfn);
+struct page *page_below(struct quire *q, struct page *page, gfp_t gfp,
+			uint64_t max_pfn);
 /*
  * alloc_pages as the slab makes it: without the injected failure (the object's
  * own allocation was asked about already).
