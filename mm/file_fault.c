@@ -200,9 +200,11 @@ static vm_fault_t do_cow_fault(struct vm_fault *vmf)
 	if (unlikely(ret & FAULT_ENDED))
 		goto uncharge;
 	quire_step("the owner's page is copied: the copy is private");
-	if (!(ret & VM_FAULT_DONE_COW))
+	if (!(ret & VM_FAULT_DONE_COW)) {
+		flush_user_dcache_page(q, vmf->page);
 		copy_page(page_address(q, vmf->cow_page),
 			  page_address(q, vmf->page));
+	}
 	flush_dcache_page(q, vmf->cow_page);
 	ret |= finish_fault(vmf);
 	if (!(ret & VM_FAULT_DONE_COW)) {

@@ -422,6 +422,7 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 			break;
 		if (page != as->q->zero_page)
 			mark_page_accessed(as->q, page);
+		flush_user_dcache_page(as->q, page);
 		got = copy(cookie, (char *)page_address(as->q, page) + off,
 			   done, n);
 		put_page(as->q, page);
@@ -511,6 +512,7 @@ static int write_through(struct address_space *as, struct page *page)
 	}
 	set_page_dirty(as->q, page);
 	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
+	flush_user_dcache_page(as->q, page);
 	err = as->aops->writepage(as, page);
 	if (err && PageFlag(page, PG_locked))
 		quire_page_end_write(as->q, page, err);
@@ -544,10 +546,13 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 		if (!page && !(cache_only && !err))
 			break;
 		got = n;
-		if (page)
+		if (page) {
+			flush_user_dcache_page(as->q, page);
 			got = copy(cookie,
 				   (char *)page_address(as->q, page) + off,
 				   done, n);
+			flush_dcache_page(as->q, page);
+		}
 		done += got;
 		pos += got;
 		if (got)

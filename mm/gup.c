@@ -178,10 +178,13 @@ static size_t mm_access(struct mm_struct *mm, uaddr_t addr, void *buf, size_t n,
 		if (err)
 			break;
 		k = (char *)page_address(q, page) + off;
-		if (to_user)
+		flush_user_dcache_page(q, page);
+		if (to_user) {
 			memcpy(k, (char *)buf + done, len);
-		else
+			flush_dcache_page(q, page);
+		} else {
 			memcpy((char *)buf + done, k, len);
+		}
 		put_page(q, page);
 		done += len;
 		addr += (uaddr_t)len;

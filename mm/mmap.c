@@ -96,13 +96,40 @@ static uaddr_t find_room(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 	return vma_tree_gap_bottomup(mm, len, MAX(base, lowest), mm->task_size);
 }
 
-sreg_t get_unmapped_area(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
-			 unsigned flags)
+/*
+ * The same where bits `colour` of the address are to be those of `like`: the
+ * hint only if it has them, else room for all the places there may be.
+ */
+static uaddr_t find_coloured_room(struct mm_struct *mm, uaddr_t addr,
+				  uaddr_t len, unsigned flags, uaddr_t like,
+				  uaddr_t colour)
 {
+	if (addr && !((addr ^ like) & colour) &&
+	    hint_is_free(mm, addr, len, mm->task_size))
+		return addr;
+	if (len + colour < len)
+		return 0;
+	addr = find_room(mm, 0, len + colour, flags);
+	return addr ? addr + ((like - addr) & colour) : 0;
+}
+
+sreg_t get_unmapped_area(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+			 unsigned flags, uaddr_t like)
+{
+	/* shared memory must not be in a cache at two places (P8) */
+	uaddr_t colour = flags & MAP_SHARED ? arch_shared_colour(mm->q) : 0;
+
 	if (len > mm->task_size)
 		return -ENOMEM;
-	if (!(flags & MAP_FIXED)) {
-		addr = find_room(mm, addr, len, flags);
+	if (flags & MAP_FIXED) {
+		if ((addr ^ like) & colour)
+			return -EINVAL;
+	} else {
+		if (colour)
+			addr = find_coloured_room(mm, addr, len, flags, like,
+						  colour);
+		else
+			addr = find_room(mm, addr, len, flags);
 		if (!addr)
 			return -ENOMEM;
 	}
@@ -343,7 +370,11 @@ static int do_mmap(struct mmap_request *m)
 	if (mm->map_count > max_map_count(mm->q))
 		return -ENOMEM;
 	m->vm_flags = calc_vm_flags(m);
-	place = get_unmapped_area(mm, m->addr, m->len, m->flags);
+	/* anonymous shared memory is new: it has no place elsewhere */
+	place = get_unmapped_area(mm, m->addr, m->len,
+				  m->file ? m->flags
+					  : m->flags & ~(unsigned)MAP_SHARED,
+				  (uaddr_t)m->pgoff << PAGE_SHIFT);
 	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	m->addr = (uaddr_t)place;

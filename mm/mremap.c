@@ -260,7 +260,8 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 
 	if (r->flags & MREMAP_FIXED) {
 		flags |= MAP_FIXED;
-		place = get_unmapped_area(mm, r->new_addr, r->new_len, flags);
+		place = get_unmapped_area(mm, r->new_addr, r->new_len, flags,
+					  r->addr);
 		if (QUIRE_IS_ERR(place))
 			return (int)place;
 		err = do_munmap_locked(mm, r->new_addr, r->new_len);
@@ -277,7 +278,7 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 	if ((r->flags & MREMAP_DONTUNMAP) &&
 	    !may_expand_vm(mm, vm_flags, r->old_len >> PAGE_SHIFT))
 		return -ENOMEM;
-	place = get_unmapped_area(mm, r->new_addr, r->new_len, flags);
+	place = get_unmapped_area(mm, r->new_addr, r->new_len, flags, r->addr);
 	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	r->new_addr = (uaddr_t)place;
@@ -332,7 +333,9 @@ static int mremap_grow(struct remap *r, struct vm_area_struct *vma)
 	}
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
-	place = get_unmapped_area(r->mm, 0, r->new_len, 0);
+	place = get_unmapped_area(r->mm, 0, r->new_len,
+				  vma->vm_flags & VM_MAYSHARE ? MAP_SHARED : 0,
+				  r->addr);
 	if (QUIRE_IS_ERR(place))
 		return (int)place;
 	r->new_addr = (uaddr_t)place;

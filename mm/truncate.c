@@ -114,8 +114,11 @@ static void zero_partial(struct address_space *as, uint64_t index, size_t from,
 
 	if (!page)
 		return;
-	if (PageUptodate(page))
+	if (PageUptodate(page)) {
+		flush_user_dcache_page(as->q, page);
 		memset((char *)page_address(as->q, page) + from, 0, to - from);
+		flush_dcache_page(as->q, page);
+	}
 	unlock_page(page);
 	put_page(as->q, page);
 }

@@ -124,11 +124,13 @@ static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
 	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!page))
 		return NULL;
-	if (is_zero_pfn(q, pfn))
+	if (is_zero_pfn(q, pfn)) {
 		clear_page(page_address(q, page));
-	else
+	} else {
+		flush_user_dcache_page(q, pfn_to_page(q, pfn));
 		copy_page(page_address(q, page),
 			  phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
+	}
 	flush_dcache_page(q, page);
 	return page;
 }

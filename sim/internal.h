@@ -170,7 +170,7 @@ struct sim_mmu_format {
 	/*
 	 * Any of these may be NULL.  init: before the CPUs are made; 0 or
 	 * -ENOMEM.  pages_freed: Quire has freed that memory.  used: an access
-	 * that is no read is about to go to phys.
+	 * is about to go to phys.
 	 */
 	int (*init)(struct sim_machine *m);
 	void (*fini)(struct sim_machine *m);

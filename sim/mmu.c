@@ -46,7 +46,7 @@ static bool translate_miss(struct sim_cpu *cpu, enum sim_access_kind kind,
 	check_frame(cpu, w->phys, addr, "entry in the tables");
 	tlb_insert(cpu, addr, w);
 	*phys = w->phys;
-	if (kind != SIM_READ && cpu->m->mmu->used)
+	if (cpu->m->mmu->used)
 		cpu->m->mmu->used(cpu, kind, addr, *phys);
 	return true;
 }
@@ -77,7 +77,7 @@ bool mmu_translate(struct sim_cpu *cpu, enum sim_access_kind kind,
 	cpu->stats.tlb_hits++;
 	*phys = e->frame | (addr & 0xfff);
 	check_frame(cpu, *phys, addr, "stale TLB entry");
-	if (kind != SIM_READ && m->mmu->used)
+	if (m->mmu->used)
 		m->mmu->used(cpu, kind, addr, *phys);
 	return true;
 }

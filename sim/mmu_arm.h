@@ -20,7 +20,7 @@ void sim_arm_inject(struct sim_machine *m, uint32_t status);
 
 /* Calls that Quire has made to the port's cache functions. */
 struct sim_arm_stats {
-	uint64_t table_written, sync_icache, flush_dcache, flush_alias;
+	uint64_t table_written, sync_icache, flush_dcache, flush_dcache_all;
 	uint64_t flush_asid, flush_asid_page;
 };
 void sim_arm_get_stats(struct sim_machine *m, struct sim_arm_stats *out);

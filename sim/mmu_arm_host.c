@@ -22,6 +22,13 @@
  * was not, or that has changed since, is a violation, unless the user has
  * written there: then it is the program's affair.
  *
+ * Aliases (ARMv6 with arm_colours, debug variants, one CPU).  For each frame:
+ * have the kernel's lines been flushed since it was allocated, and which colour
+ * of user address has written to it since the cache was last flushed whole.  An
+ * access under another colour than the kernel's before the first, or than the
+ * last writer's, and the freeing of a frame that users' lines are left of, are
+ * violations.
+ *
  * TLB operations that reach all CPUs are made of calls between CPUs, which are
  * answered at the same places where a processor's broadcast takes effect at
  * the latest: before its next access.
@@ -50,6 +57,9 @@ struct arm_state {
 	uint8_t *code;		    /* one a frame: CODE_*; debug */
 	uint64_t *hash;		    /* of what it held when it was synced */
 	uint64_t first;		    /* frames below are not Quire's */
+	uint8_t *kernel_flushed;    /* one a frame; debug, aliases */
+	uint64_t *user_lines;	    /* epoch << 3 | colour of the last write */
+	uint64_t epoch;		    /* moves with each whole flush */
 	struct sim_arm_stats stats; /* atomic */
 };
 
@@ -89,6 +99,13 @@ int sim_arm_init(struct sim_machine *m)
 	s->hash = calloc(frames, sizeof(*s->hash));
 	if (m->config.arm_version < 7)
 		s->shadow = calloc(frames, sizeof(*s->shadow));
+	if (m->config.arm_colours > 1 && m->nr_cpus == 1) {
+		s->epoch = 1;
+		s->kernel_flushed = calloc(frames, sizeof(*s->kernel_flushed));
+		s->user_lines = calloc(frames, sizeof(*s->user_lines));
+		if (!s->kernel_flushed || !s->user_lines)
+			return -ENOMEM;
+	}
 	if (!s->code || !s->hash || (m->config.arm_version < 7 && !s->shadow))
 		return -ENOMEM;
 	return 0;
@@ -104,6 +121,8 @@ void sim_arm_fini(struct sim_machine *m)
 	for (i = 0; s->shadow && i < m->ram_end >> 12; i++)
 		free(s->shadow[i]);
 	free(s->shadow);
+	free(s->kernel_flushed);
+	free(s->user_lines);
 	free(s->code);
 	free(s->hash);
 	free(s);
@@ -209,6 +228,29 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 	}
 }
 
+/* A user's access under addr: does the cache hold the frame elsewhere? */
+static void check_alias(struct sim_machine *m, enum sim_access_kind kind,
+			uaddr_t addr, uint64_t frame)
+{
+	struct arm_state *s = state_of(m);
+	uint64_t mask = m->config.arm_colours - 1;
+	uint64_t colour = addr >> 12 & mask, lines = s->user_lines[frame];
+
+	if (colour != (frame & mask) && !s->kernel_flushed[frame])
+		sim_violation("access to %#llx: the kernel's lines of frame "
+			      "%#llx are still in the cache, under another "
+			      "colour",
+			      (unsigned long long)addr,
+			      (unsigned long long)frame);
+	if (lines >> 3 == s->epoch && (lines & 7) != colour)
+		sim_violation("access to %#llx: frame %#llx was written under "
+			      "colour %u",
+			      (unsigned long long)addr,
+			      (unsigned long long)frame, (unsigned)(lines & 7));
+	if (kind == SIM_WRITE)
+		s->user_lines[frame] = s->epoch << 3 | colour;
+}
+
 void sim_arm_used(struct sim_cpu *cpu, enum sim_access_kind kind, uaddr_t addr,
 		  paddr_t phys)
 {
@@ -217,7 +259,11 @@ void sim_arm_used(struct sim_cpu *cpu, enum sim_access_kind kind, uaddr_t addr,
 	uint64_t frame = phys >> 12;
 	unsigned code;
 
-	if (!s->code || frame < s->first)
+	if (!s->code || frame < s->first || addr >= 0xc0000000u)
+		return;
+	if (s->user_lines)
+		check_alias(m, kind, addr, frame);
+	if (kind == SIM_READ)
 		return;
 	code = __atomic_load_n(&s->code[frame], __ATOMIC_ACQUIRE);
 	if (kind == SIM_WRITE) {
@@ -252,6 +298,14 @@ void sim_arm_pages_freed(struct sim_machine *m, const void *mem, size_t bytes)
 
 		__atomic_store_n(&s->code[frame], CODE_UNKNOWN,
 				 __ATOMIC_RELAXED);
+		if (s->user_lines) {
+			if (s->user_lines[frame] >> 3 == s->epoch)
+				sim_violation("frame %#llx is freed, and lines "
+					      "of it are in the cache",
+					      (unsigned long long)frame);
+			s->kernel_flushed[frame] = 0;
+			s->user_lines[frame] = 0;
+		}
 		if (s->shadow)
 			sh = __atomic_load_n(&s->shadow[frame],
 					     __ATOMIC_ACQUIRE);
@@ -316,16 +370,21 @@ void quire_host_flush_asid(unsigned asid)
 
 void quire_host_flush_dcache(void *kva, size_t bytes)
 {
-	(void)kva;
-	(void)bytes;
-	count(&state_of(sim_self->m)->stats.flush_dcache);
+	struct sim_machine *m = sim_self->m;
+	struct arm_state *s = state_of(m);
+	uint64_t frame = (uint64_t)((char *)kva - m->ram) >> 12;
+
+	count(&s->stats.flush_dcache);
+	if (s->kernel_flushed)
+		memset(s->kernel_flushed + frame, 1, bytes >> 12);
 }
 
-void quire_host_flush_dcache_alias(paddr_t page, uaddr_t uaddr)
+void quire_host_flush_dcache_all(void)
 {
-	(void)page;
-	(void)uaddr;
-	count(&state_of(sim_self->m)->stats.flush_alias);
+	struct arm_state *s = state_of(sim_self->m);
+
+	count(&s->stats.flush_dcache_all);
+	__atomic_fetch_add(&s->epoch, 1u, __ATOMIC_RELAXED);
 }
 
 /* The exception table: the one instruction of sim_copy_to/from_user. */

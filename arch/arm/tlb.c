@@ -50,6 +50,7 @@
 void init_mm_context(struct mm_struct *mm)
 {
 	mm->context.id = 0;
+	mm->context.lines_left = false;
 	mm->cpumask = 0;
 }
 
@@ -283,5 +284,9 @@ void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 	flush_tlb_func(&f);
 	if (unlikely(q->arch.cpu_masks))
 		flush_others(mm, &f);
+	if (unlikely(mm->context.lines_left)) {
+		mm->context.lines_left = false;
+		quire_host_flush_dcache_all();
+	}
 	quire_host_preempt_enable();
 }

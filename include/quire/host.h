@@ -283,12 +283,11 @@ void quire_host_sync_icache(void *kva, size_t bytes);
 /*
  * Only called where config.dcache_colours says that the D-cache has aliases.
  * quire_host_flush_dcache: clean and invalidate the lines of whole pages at a
- * kernel address.  quire_host_flush_dcache_alias: the lines of the page with
- * that physical address at the colour of user address `uaddr` (a window of
- * the kernel's, or the whole cache).  Complete on return (DSB).
+ * kernel address.  quire_host_flush_dcache_all: of the whole D-cache.  Complete
+ * on return (DSB).
  */
 void quire_host_flush_dcache(void *kva, size_t bytes);
-void quire_host_flush_dcache_alias(paddr_t page, uaddr_t uaddr);
+void quire_host_flush_dcache_all(void);
 
 /* ------------------------------------------------------------- debug tier */
 

@@ -49,14 +49,8 @@ void quire_host_flush_dcache(void *kva, size_t bytes)
 	dsb();
 }
 
-/*
- * The whole cache: there is no window to reach the page's lines of another
- * colour by, and 16 KiB are four times a page.
- */
-void quire_host_flush_dcache_alias(paddr_t page, uaddr_t uaddr)
+void quire_host_flush_dcache_all(void)
 {
-	(void)page;
-	(void)uaddr;
 #if !KERNEL_ARMV7
 	CP15("c7, c14, 0", 0); /* clean and invalidate all */
 #endif

@@ -67,11 +67,12 @@ int unmap_prepare(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 void unmap_commit(struct unmap_plan *u);
 
 /*
- * Find room for len bytes as mmap would: an address or -errno.  vm_flags: of
- * the mapping to be; flags: MAP_*.
+ * Find room for len bytes as mmap would: an address or -errno.  flags: MAP_*.
+ * With MAP_SHARED, the page there is or may be mapped elsewhere, at addresses
+ * of like's colour (P8).
  */
 sreg_t get_unmapped_area(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
-			 unsigned flags);
+			 unsigned flags, uaddr_t like);
 /* Within RLIMIT_MEMLOCK with `bytes` more, if flags have VM_LOCKED? */
 bool mlock_future_ok(struct mm_struct *mm, vm_flags_t flags, uaddr_t bytes);
 bool can_do_mlock(void);

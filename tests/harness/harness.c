@@ -92,6 +92,8 @@ void test_set_shape(struct sim_config *config)
 		config->levels = shape->config.levels;
 	if (shape->config.arm_version)
 		config->arm_version = shape->config.arm_version;
+	if (shape->config.arm_colours)
+		config->arm_colours = shape->config.arm_colours;
 }
 
 unsigned test_levels(struct sim_machine *m)

@@ -11,7 +11,7 @@
 	{                                                                      \
 		"v6",                                                          \
 		{                                                              \
-			.arm_version = 6                                       \
+			.arm_version = 6, .arm_colours = 4                     \
 		}                                                              \
 	}
 

@@ -322,8 +322,21 @@ static __always_inline pte_t pte_modify(pte_t e, pgprot_t prot)
 
 /* ------------------------------------------------------- changing entries */
 
-/* arch/arm/cache.c: what must happen before such an entry appears. */
+/* arch/arm/cache.c: what must happen before an executable entry appears / any
+ * entry at addr, where the D-cache has aliases. */
 void arch_sync_exec(struct quire *q, pte_t pte);
+void arch_flush_kernel_alias(struct quire *q, uaddr_t addr, pte_t pte);
+
+/*
+ * The D-cache has aliases, and the entry allowed writing: lines under the
+ * user's address must leave the cache before the page can be another's.  The
+ * flush of the TLB that follows does it.
+ */
+static __always_inline void __user_lines_left(struct mm_struct *mm, pte_t old)
+{
+	if (unlikely(mm->q->arch.alias_pages) && !(old.v & _PAGE_RO))
+		mm->context.lines_left = true;
+}
 
 /* The bare store: the entry makes something reachable. */
 static __always_inline void set_pte(pte_t *p, pte_t e)
@@ -346,7 +359,8 @@ static __always_inline void __pte_restrict(pte_t *p, pte_t e)
 static __always_inline void set_pte_at(struct mm_struct *mm, uaddr_t addr,
 				       pte_t *ptep, pte_t pte)
 {
-	(void)addr;
+	if (unlikely(mm->q->arch.alias_pages))
+		arch_flush_kernel_alias(mm->q, addr, pte);
 	if (unlikely(pte_exec(pte)))
 		arch_sync_exec(mm->q, pte);
 	set_pte(ptep, pte);
@@ -365,6 +379,7 @@ static __always_inline pte_t ptep_get_and_clear(struct mm_struct *mm,
 {
 	pte_t e = ptep_get(ptep);
 
+	__user_lines_left(mm, e);
 	pte_clear(mm, addr, ptep);
 	return e;
 }
@@ -375,9 +390,11 @@ static __always_inline pte_t ptep_get_and_clear(struct mm_struct *mm,
 static __always_inline pte_t ptep_modify_prot_start(struct vm_area_struct *vma,
 						    uaddr_t addr, pte_t *ptep)
 {
-	(void)vma;
+	pte_t e = ptep_get(ptep);
+
 	(void)addr;
-	return ptep_get(ptep);
+	__user_lines_left(vma->vm_mm, e);
+	return e;
 }
 static __always_inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 						    uaddr_t addr, pte_t *ptep,
@@ -388,9 +405,11 @@ static __always_inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 static __always_inline void ptep_set_wrprotect(struct mm_struct *mm,
 					       uaddr_t addr, pte_t *ptep)
 {
-	(void)mm;
+	pte_t e = ptep_get(ptep);
+
 	(void)addr;
-	__pte_restrict(ptep, pte_wrprotect(ptep_get(ptep)));
+	__user_lines_left(mm, e);
+	__pte_restrict(ptep, pte_wrprotect(e));
 }
 static __always_inline bool
 ptep_test_and_clear_young(struct vm_area_struct *vma, uaddr_t addr, pte_t *ptep)
@@ -550,16 +569,27 @@ static __always_inline void flush_icache_page(struct vm_area_struct *vma,
 	(void)page;
 }
 /*
- * P8.  The kernel has written to the page through its own mapping.  What the
- * caches need is left until the page is next made executable: the flag says
- * that it needs nothing.
+ * P8: see asm-generic/cacheflush.h.  For a page that nobody has mapped to
+ * execute there is nothing to do: what the caches need is left until somebody
+ * does.
  */
+void arch_page_written(struct quire *q, struct page *page);
+void arch_flush_user_lines(struct quire *q, struct page *page);
 static __always_inline void flush_dcache_page(struct quire *q,
 					      struct page *page)
 {
-	(void)q;
-	if (PageFlag(page, PG_dcache_clean))
-		ClearPageFlag(page, PG_dcache_clean);
+	if (unlikely(PageFlag(page, PG_dcache_clean) || q->arch.alias_pages))
+		arch_page_written(q, page);
+}
+static __always_inline void flush_user_dcache_page(struct quire *q,
+						   struct page *page)
+{
+	if (unlikely(q->arch.alias_pages))
+		arch_flush_user_lines(q, page);
+}
+static __always_inline uaddr_t arch_shared_colour(const struct quire *q)
+{
+	return (uaddr_t)q->arch.alias_pages << PAGE_SHIFT;
 }
 /*
  * The entry allows what has just faulted: this CPU's TLB is older than the

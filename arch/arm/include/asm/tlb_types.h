@@ -15,7 +15,8 @@
 #define ARM_ASID_MASK ((uint64_t)ARM_NR_ASIDS - 1)
 
 typedef struct {
-	uint64_t id; /* generation | ASID; 0: none yet.  atomic */
+	uint64_t id;	 /* generation | ASID; 0: none yet.  atomic */
+	bool lines_left; /* see __user_lines_left() */
 } mm_context_t;
 
 struct arch_system {

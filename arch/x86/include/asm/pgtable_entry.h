@@ -350,29 +350,11 @@ static __always_inline bool is_zero_pfn(struct quire *q, uint64_t pfn)
 }
 
 /*
- * P8: where an architecture with software-filled TLBs or caches that are not
- * coherent would act.  x86 needs none of the first three (SDM vol. 3A, 11.3,
- * 11.6: caches are physically tagged and instruction fetch snoops).
+ * P8: nothing to do (SDM vol. 3A, 11.3, 11.6: caches are physically tagged and
+ * instruction fetch snoops).
  */
-static __always_inline void update_mmu_cache(struct vm_area_struct *vma,
-					     uaddr_t addr, pte_t *ptep)
-{
-	(void)vma;
-	(void)addr;
-	(void)ptep;
-}
-static __always_inline void flush_icache_page(struct vm_area_struct *vma,
-					      struct page *page)
-{
-	(void)vma;
-	(void)page;
-}
-static __always_inline void flush_dcache_page(struct quire *q,
-					      struct page *page)
-{
-	(void)q;
-	(void)page;
-}
+#include <asm-generic/cacheflush.h>
+
 /*
  * The entry allows what has just faulted: this CPU's TLB is older than the
  * entry.  Real processors drop the entry as they raise the fault (SDM vol. 3A,
