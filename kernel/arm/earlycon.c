@@ -54,7 +54,7 @@ void semihosting_probe(void)
 	*(volatile uint32_t *)slot = old;
 	dsb();
 	if (!semihosting)
-		printk("no semihosting: no report channel");
+		printk("no semihosting: the report goes to the log");
 }
 
 /*
