@@ -56,11 +56,13 @@ run() { # run RESULT KERNEL-ARGUMENT
 		-kernel "$kernel" -append "$levels$2" \
 		-chardev "file,id=log,path=$out/quire.log" \
 		-chardev "file,id=rep,path=$out/quire.report" \
-		-chardev stdio,id=con,signal=off \
+		-chardev "file,id=con,path=$out/quire.console" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-device,fsdev=root,mount_tag=root \
-		</dev/null 2>"$out/qemu.err" |
-		LC_ALL=C grep -ao 'pfbench [a-z].*' | tr -d '\r' >"$1.new" || true
+		</dev/null >"$out/qemu.err" 2>&1 || true
+	# On ARM in frames, whose headers stand before a line.
+	LC_ALL=C grep -ao 'pfbench [a-z].*' "$out/quire.console" |
+		tr -d '\r' >"$1.new" || true
 	if ! grep -q '^pfbench done' "$1.new"; then
 		echo "bench: pfbench did not finish on Quire's kernel:" >&2
 		tail -n 5 "$out/qemu.err" "$out/quire.log" \
