@@ -25,7 +25,6 @@
 #define EXIT_APPLICATION  0x20026u
 
 static volatile uint32_t *uart;
-static int32_t report_file = -1;
 static bool semihosting;
 
 void semihosting_absent(void); /* entry.S */
