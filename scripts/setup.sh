@@ -66,6 +66,9 @@ need libc6-dev-armhf-cross test -e /usr/arm-linux-gnueabihf/lib/libc.a
 need gcc-i686-linux-gnu have i686-linux-gnu-gcc
 need libc6-dev-i386-cross test -e /usr/i686-linux-gnu/lib/libc.a
 need libdw-dev test -e /usr/include/elfutils/libdwfl.h
+# i386 programs, to compare 32-bit address spaces with this host's Linux.
+need gcc-i686-linux-gnu have i686-linux-gnu-gcc
+need libc6-dev-i386-cross test -e /usr/i686-linux-gnu/lib/libc.a
 # The machine, and the programs that are run in it.
 need qemu-system-x86 have qemu-system-x86_64
 need qemu-system-arm have qemu-system-arm

@@ -3,6 +3,7 @@
 # machine and on Quire's kernel; see tests/diff/ops.h.
 #   make test-diff          the host's Linux against the simulated machine
 #   make test-diff-kernel   against the kernel in QEMU
+# Formats of 32 bits: against an i386 program on the host's Linux.
 
 DIFF_SRC := tests/diff/ops.c tests/diff/replay.c
 
@@ -15,13 +16,18 @@ $(B)/$(1)/tests/diff/replay_sim: $$(DIFF_OBJ_$(1)) $$(call sim_libs,$(1))
 		-Wl,--end-group
 -include $$(DIFF_OBJ_$(1):.o=.d)
 endef
-$(foreach v,sim asan,$(eval $(call diff_variant,$(v))))
+DIFF_FORMATS := $(UNIT_FORMATS)
+$(foreach v,sim asan $(DIFF_FORMATS:%=sim-%) $(DIFF_FORMATS:%=asan-%),\
+	$(eval $(call diff_variant,$(v))))
 
 # Static, not position independent: its segments are where the file says.
-$(B)/diff/replay_linux: $(DIFF_SRC) tests/diff/replay_linux.c \
-		tests/diff/ops.h tests/diff/replay.h
+$(B)/diff/replay_linux:      DIFF_CC = $(CC)
+$(B)/diff/replay_linux-i386: DIFF_CC = i686-linux-gnu-gcc
+$(B)/diff/replay_linux-arm:  DIFF_CC = arm-linux-gnueabi-gcc -marm
+$(addprefix $(B)/diff/replay_linux,$(empty) -i386 -arm): \
+		$(DIFF_SRC) tests/diff/replay_linux.c $(wildcard tests/diff/*.h)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -static -o $@ \
+	$(Q)$(DIFF_CC) -std=gnu17 $(WARN) -O2 -g -static -o $@ \
 		$(DIFF_SRC) tests/diff/replay_linux.c
 
 DIFF_BINS := $(B)/diff/replay_linux $(B)/sim/tests/diff/replay_sim
@@ -36,6 +42,23 @@ SUITE_LIMIT_diff-asan := 600
 SUITE_diff-kernel := tests/diff/run.sh linux kernel 4 2500
 SUITE_DEPS_diff-kernel := $(DIFF_KERNEL)
 SUITE_LIMIT_diff-kernel := 900
+
+# The format without NX is compared without fetches: the host's Linux has it.
+DIFF_ENV_i386 := QDIFF_NO_EXEC=1
+define diff_suites
+SUITES += diff-$(1) diff-asan-$(1)
+SUITE_diff-$(1) := $(DIFF_ENV_$(1)) VARIANT=sim-$(1) \
+	tests/diff/run.sh linux-i386 sim 20 2500
+SUITE_DEPS_diff-$(1) := $(B)/diff/replay_linux-i386 \
+	$(B)/sim-$(1)/tests/diff/replay_sim
+SUITE_LIMIT_diff-$(1) := 600
+SUITE_diff-asan-$(1) := $(DIFF_ENV_$(1)) VARIANT=asan-$(1) \
+	tests/diff/run.sh linux-i386 sim 3 2500 101
+SUITE_DEPS_diff-asan-$(1) := $(B)/diff/replay_linux-i386 \
+	$(B)/asan-$(1)/tests/diff/replay_sim
+SUITE_LIMIT_diff-asan-$(1) := 600
+endef
+$(foreach f,$(DIFF_FORMATS),$(eval $(call diff_suites,$(f))))
 
 .PHONY: test-diff test-diff-kernel
 #: make test-diff       random operations: Linux against the simulated machine

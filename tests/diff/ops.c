@@ -16,7 +16,8 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-#define TOP 0x7ffffffff000ll
+#define TOP	    0x7ffffffff000ll
+#define LENGTH_MASK (NARROW ? UINT32_MAX : UINT64_MAX)
 
 static uint64_t rnd(struct gen *g)
 {
@@ -71,10 +72,17 @@ unsigned char file_byte(uint64_t offset)
 {
 	uint64_t x = (offset + 1) * 0x9e3779b97f4a7c15ull;
 
-	/* Some RET instructions to jump to. */
-	if (offset % 64 == 0)
-		return 0xc3;
+	/* Some instructions to jump to. */
+	if (offset % 64 < CODE_BYTES)
+		return (unsigned char)CODE[offset % 64];
 	return (unsigned char)(x >> 56);
+}
+
+unsigned char store_byte(const struct op *op, uint64_t at, uint64_t i)
+{
+	if (NARROW && op->value == 0xc3)
+		return (unsigned char)CODE[(at + i) % CODE_BYTES];
+	return (unsigned char)(op->value + i / 16);
 }
 
 uint64_t hash_bytes(uint64_t h, const void *p, size_t n)
@@ -100,16 +108,26 @@ static int64_t some_page(struct gen *g)
 }
 
 /* Addresses that no call should like. */
-static int64_t bad_address(struct gen *g)
+static struct where bad_address(struct gen *g)
 {
-	static const int64_t bad[] = {
-		TOP,
-		TOP + PAGE,
-		0x800000000000ll,
-		-0x800000000000ll,
-		-PAGE,
-		-2 * PAGE,
-		0x7fffffffffffffffll & -PAGE,
+	static const struct where bad[] = {
+#if NARROW
+		{SEG_TOP, 0},
+		{SEG_TOP, PAGE},
+		{SEG_TOP, 2 * PAGE},
+		{SEG_TOP, 0x10000000},
+		{SEG_ABS, -PAGE},
+		{SEG_ABS, -2 * PAGE},
+		{SEG_ABS, -0x8000},
+#else
+		{SEG_ABS, TOP},
+		{SEG_ABS, TOP + PAGE},
+		{SEG_ABS, 0x800000000000ll},
+		{SEG_ABS, -0x800000000000ll},
+		{SEG_ABS, -PAGE},
+		{SEG_ABS, -2 * PAGE},
+		{SEG_ABS, 0x7fffffffffffffffll & -PAGE},
+#endif
 	};
 
 	return bad[below(g, sizeof(bad) / sizeof(bad[0]))];
@@ -128,7 +146,7 @@ static struct where some_place(struct gen *g, bool may_be_odd)
 	if (chance(g, 3))
 		w.off += 1 + below(g, 4095);
 	else if (chance(g, 1))
-		w = (struct where){SEG_ABS, bad_address(g)};
+		w = bad_address(g);
 	return w;
 }
 
@@ -151,14 +169,21 @@ static uint64_t some_len(struct gen *g)
 		0,
 		-1ull,
 		-(uint64_t)PAGE,
-		0x7ffffffff000ull,
+#if NARROW
+		0xc0000000u,
+		0xe0000000u,
+		0xf0000000u,
+#else
+		TOP,
 		1ull << 63,
 		1ull << 47,
+#endif
 	};
 	uint64_t len = some_pages(g) * PAGE;
 
 	if (chance(g, 3))
-		return odd[below(g, sizeof(odd) / sizeof(odd[0]))];
+		return odd[below(g, sizeof(odd) / sizeof(odd[0]))] &
+		       LENGTH_MASK;
 	if (chance(g, 4))
 		return len - below(g, 4096);
 	return len;
@@ -239,6 +264,9 @@ static void gen_mmap(struct gen *g, struct op *op)
 		break;
 	case 4:
 		op->offset = (uint64_t)-PAGE * (1 + below(g, 3));
+		/* mmap2() counts pages, and a 64-bit kernel's does not wrap */
+		if (NARROW)
+			op->offset = 1ull << 43;
 		break;
 	case 5:
 		op->flags |= 0x800000; /* no such flag */
@@ -299,7 +327,8 @@ static void gen_madvise(struct gen *g, struct op *op)
 	op->len = some_len(g);
 	op->value = PICK(g, t);
 	/* it passes over holes: never up to the program's own stack */
-	if (op->len > ARENA_PAGES * (uint64_t)PAGE && op->len < 0ull - 2 * PAGE)
+	if (op->len > ARENA_PAGES * (uint64_t)PAGE &&
+	    op->len < ((0ull - 2 * PAGE) & LENGTH_MASK))
 		op->len = 0;
 }
 
@@ -325,10 +354,10 @@ static void gen_access(struct gen *g, struct op *op)
 	else if (chance(g, 60))
 		op->at.off += below(g, PAGE);
 	if (chance(g, 1))
-		op->at = (struct where){SEG_ABS, bad_address(g)};
+		op->at = bad_address(g);
 	op->value = chance(g, 30) ? 0xc3 : below(g, 256);
 	if (op->kind == OP_FETCH) {
-		op->len = 1;
+		op->len = CODE_BYTES;
 		op->at.off &= -64ll;
 	}
 }
@@ -481,6 +510,8 @@ void gen_next(struct gen *g, struct op *op)
 	}
 	gen_process(g, op);
 	gen_args(g, op);
+	op->len &= LENGTH_MASK;
+	op->new_len &= LENGTH_MASK;
 }
 
 /* ------------------------------------------------------------ text of an op */
@@ -500,7 +531,7 @@ static const char *const kind_name[OP_KINDS] = {
  */
 void op_print(const struct op *op, char *buf, size_t cap)
 {
-	static const char seg[] = "AB@";
+	static const char seg[] = "AB@T";
 	size_t n = 0;
 
 #define ADD(...)                                                               \
@@ -531,9 +562,12 @@ void op_print(const struct op *op, char *buf, size_t cap)
 
 static bool parse_where(const char *s, struct where *w)
 {
-	if (*s != 'A' && *s != 'B' && *s != '@')
+	static const char seg[] = "AB@T";
+	const char *is = *s ? strchr(seg, *s) : NULL;
+
+	if (!is)
 		return false;
-	w->seg = *s == 'A' ? SEG_ARENA : *s == 'B' ? SEG_BRK : SEG_ABS;
+	w->seg = (enum seg)(is - seg);
 	return sscanf(s + 1, "%" SCNx64, (uint64_t *)&w->off) == 1;
 }
 

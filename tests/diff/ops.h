@@ -24,6 +24,25 @@
 
 #define PAGE 4096ll
 /*
+ * Programs and formats of 32 bits have streams of their own: the same kinds of
+ * operations in the same places, but lengths and addresses of 32 bits.  They
+ * are for 3 GiB of user addresses or a little less; so what is at the end of
+ * them is relative to it (SEG_TOP).
+ */
+#if (defined(QUIRE_UADDR_BITS) && QUIRE_UADDR_BITS == 32) ||                   \
+	__SIZEOF_POINTER__ == 4
+#define NARROW	   1
+#define ARENA_BASE 0x20000000ull
+/* A function that returns, on x86 and on ARM: "ret", which is the low byte of
+ * "mov r0, r3, asr #1"; and "bx lr". */
+#define CODE "\xc3\x00\xa0\xe1\x1e\xff\x2f\xe1"
+#else
+#define NARROW	   0
+#define ARENA_BASE 0x200000000000ull
+#define CODE	   "\xc3"
+#endif
+#define CODE_BYTES (sizeof(CODE) - 1)
+/*
  * Most operations are in the low and the high zone, so that they overlap; the
  * space between is wider than the stack guard gap (256 pages).
  */
@@ -32,6 +51,7 @@
 #define ARENA_SPAN  (ARENA_PAGES + 160) /* with what mappings stick out */
 #define BRK_PAGES   24
 #define MAX_PROCS   4
+#define TOP_SPAN    0x20000000u /* what is told from USER_TOP on */
 
 enum op_kind {
 	OP_MMAP,     /* where len prot flags file offset */
@@ -47,7 +67,7 @@ enum op_kind {
 	OP_BRK,	     /* where */
 	OP_LOAD,     /* where bytes */
 	OP_STORE,    /* where bytes value */
-	OP_FETCH,    /* where: run a RET there, if one is there */
+	OP_FETCH,    /* where: run CODE there, if that is there */
 	OP_PREAD,    /* where bytes file offset */
 	OP_PWRITE,   /* where bytes file offset */
 	OP_TRUNCATE, /* size of the shm file */
@@ -70,7 +90,7 @@ enum op_kind {
 };
 
 /* What a relative address is relative to. */
-enum seg { SEG_ARENA, SEG_BRK, SEG_ABS };
+enum seg { SEG_ARENA, SEG_BRK, SEG_ABS, SEG_TOP };
 
 /* Files that a mapping can name; opened by the backend. */
 enum file_id {
@@ -89,6 +109,7 @@ enum file_id {
 struct where {
 	enum seg seg;
 	int64_t off; /* bytes; SEG_ABS: the address itself */
+		     /* SEG_TOP: from the end of user addresses */
 };
 
 struct op {
@@ -133,6 +154,8 @@ bool op_parse(const char *line, struct op *op);
 
 /* The byte of the read-only file (and of a fresh shm file) at an offset. */
 unsigned char file_byte(uint64_t offset);
+/* What OP_STORE puts at the i-th byte from address `at` on. */
+unsigned char store_byte(const struct op *op, uint64_t at, uint64_t i);
 uint64_t hash_bytes(uint64_t h, const void *p, size_t n);
 #define HASH_START 0xcbf29ce484222325ull
 

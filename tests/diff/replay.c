@@ -56,7 +56,8 @@ static int64_t pages_of(struct where w, uint64_t len)
 {
 	uint64_t bytes = ((uint64_t)w.off & (PAGE - 1)) + len + PAGE - 1;
 
-	if (len + PAGE - 1 < len) /* rounds up to nothing */
+	/* rounds up to nothing */
+	if (len + PAGE - 1 < len || (NARROW && len > 0xfffff000u))
 		return 0;
 	if (len > (uint64_t)(2 * ARENA_SPAN * PAGE))
 		return 2 * ARENA_SPAN;
@@ -228,7 +229,7 @@ static const char *error_name(int64_t e)
 
 static void print_where(struct where w)
 {
-	printf("%c%" PRIx64, "AB@"[w.seg], (uint64_t)w.off);
+	printf("%c%" PRIx64, "AB@T"[w.seg], (uint64_t)w.off);
 }
 
 static void print_vec(const struct op *op)
@@ -286,9 +287,9 @@ static void print_maps_line(const char *line)
 		return;
 	from = backend_where(start);
 	to = backend_where(end - 1);
-	if (to.seg == SEG_ABS)
+	if (to.seg >= SEG_ABS)
 		return;
-	if (from.seg == SEG_ABS) /* the heap from before the first brk */
+	if (from.seg >= SEG_ABS) /* the heap from before the first brk */
 		from = (struct where){to.seg, 0};
 	to.off++;
 	printf("    ");
@@ -330,7 +331,7 @@ static void print_smaps_line(unsigned proc, const char *line)
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " ", &start, &end) == 2) {
 		from = backend_where(start);
-		ours = from.seg != SEG_ABS;
+		ours = from.seg < SEG_ABS;
 		if (!ours)
 			return;
 		anon = shadow_anon(proc, from, end - start);

@@ -15,12 +15,13 @@
  * tables are not copied by fork) before it takes the next operation.
  */
 #define _GNU_SOURCE
+#include "machine.h"
 #include "ops.h"
 #include "replay.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -36,10 +37,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define DEFAULT_BASE 0x200000000000ull
-#define TEXT_BYTES   (256 << 10)
+#define TEXT_BYTES (256 << 10)
 
 static uint64_t base, brk_base;
+static bool no_exec; /* OP_FETCH only reads */
 static int fds[FILE_IDS];
 static struct worker_pipes {
 	int ask[2], answer[2];
@@ -66,33 +67,22 @@ struct where backend_where(uint64_t addr)
 		return (struct where){SEG_ARENA, (int64_t)(addr - base)};
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
 		return (struct where){SEG_BRK, (int64_t)(addr - brk_base)};
+	if (NARROW && addr - USER_TOP < TOP_SPAN)
+		return (struct where){SEG_TOP, (int64_t)(addr - USER_TOP)};
 	return (struct where){SEG_ABS, (int64_t)addr};
 }
 
 static uint64_t address(struct where w)
 {
-	if (w.seg == SEG_ARENA)
-		return base + (uint64_t)w.off;
-	return w.seg == SEG_BRK ? brk_base + (uint64_t)w.off : (uint64_t)w.off;
+	uint64_t from = w.seg == SEG_ARENA ? base
+			: w.seg == SEG_BRK ? brk_base
+			: w.seg == SEG_TOP ? USER_TOP
+					   : 0;
+
+	return (uint64_t)(from + (uint64_t)w.off);
 }
 
 /* ------------------------------------------------------- the worker's calls */
-
-static inline long call(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
-			uint64_t e, uint64_t f)
-{
-	register uint64_t r10 __asm__("r10") = d;
-	register uint64_t r8 __asm__("r8") = e;
-	register uint64_t r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
-			   "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
 
 static struct answer answer; /* the worker's */
 static sigjmp_buf fault_jump;
@@ -103,7 +93,7 @@ static void on_fault(int sig, siginfo_t *si, void *uc)
 	(void)uc;
 	answer.res.sig = sig;
 	answer.res.code = si->si_code;
-	answer.sig_addr = (uint64_t)si->si_addr;
+	answer.sig_addr = (uintptr_t)si->si_addr;
 	siglongjmp(fault_jump, 1);
 }
 
@@ -111,7 +101,7 @@ static unsigned minor_faults(void)
 {
 	static struct rusage ru;
 
-	call(SYS_getrusage, RUSAGE_SELF, (uint64_t)&ru, 0, 0, 0, 0);
+	call(SYS_getrusage, RUSAGE_SELF, (uintptr_t)&ru, 0, 0, 0, 0);
 	return (unsigned)ru.ru_minflt;
 }
 
@@ -121,23 +111,26 @@ static unsigned minor_faults(void)
  */
 static void do_access(const struct op *op)
 {
-	volatile unsigned char *p = (unsigned char *)address(op->at);
+	uint64_t at = address(op->at);
+	volatile unsigned char *p = (unsigned char *)(uintptr_t)at;
 	volatile uint64_t done = 0;
+	/* so far */
+	volatile bool code = op->kind == OP_FETCH && op->len == CODE_BYTES;
 	volatile uint64_t hash = HASH_START;
 	unsigned char c = 0;
 
 	if (!sigsetjmp(fault_jump, 1)) {
 		for (; done < op->len; done++) {
 			if (op->kind == OP_STORE) {
-				p[done] =
-					(unsigned char)(op->value + done / 16);
+				store(p + done, store_byte(op, at, done));
 				continue;
 			}
-			c = p[done];
+			c = load(p + done);
 			hash = hash_bytes(hash, &c, 1);
+			code = code && c == (unsigned char)CODE[done];
 		}
-		if (op->kind == OP_FETCH && c == 0xc3) {
-			__asm__ volatile("call *%0" ::"r"(p) : "memory");
+		if (code && !no_exec) {
+			call_code(p);
 			done++;
 		}
 	}
@@ -154,11 +147,11 @@ static void note_place(long ret, uint64_t len)
 	if (ret < 0 && ret > -4096)
 		return;
 	r->is_place = true;
-	r->place = backend_where((uint64_t)ret);
-	if (r->place.seg != SEG_ABS)
+	r->place = backend_where((uintptr_t)ret);
+	if (r->place.seg < SEG_ABS)
 		return;
 	r->elsewhere = true;
-	call(SYS_munmap, (uint64_t)ret, len, 0, 0, 0, 0);
+	call(SYS_munmap, (uintptr_t)ret, len, 0, 0, 0, 0);
 }
 
 static void do_mincore(const struct op *op)
@@ -168,7 +161,7 @@ static void do_mincore(const struct op *op)
 	uint64_t pages = (op->len + PAGE - 1) / PAGE;
 
 	memset(vec, 7, sizeof(vec));
-	r->ret = call(SYS_mincore, address(op->at), op->len, (uint64_t)vec, 0,
+	r->ret = call(SYS_mincore, address(op->at), op->len, (uintptr_t)vec, 0,
 		      0, 0);
 	if (r->ret || pages > ARENA_SPAN)
 		return;
@@ -229,15 +222,16 @@ static void do_maps(void)
 static void do_remote(const struct op *op)
 {
 	static unsigned char buf[4 * PAGE];
-	struct iovec local = {buf, op->len};
-	struct iovec remote = {(void *)address(op->at), op->len};
+	struct iovec local = {buf, (size_t)op->len};
+	struct iovec remote = {(void *)(uintptr_t)address(op->at),
+			       (size_t)op->len};
 	long nr = op->kind == OP_PEEK ? SYS_process_vm_readv
 				      : SYS_process_vm_writev;
 
 	for (uint64_t i = 0; i < op->len; i++)
 		buf[i] = (unsigned char)(op->value + i / 16);
-	answer.res.ret = call(nr, op->offset, (uint64_t)&local, 1,
-			      (uint64_t)&remote, 1, 0);
+	answer.res.ret = call(nr, op->offset, (uintptr_t)&local, 1,
+			      (uintptr_t)&remote, 1, 0);
 	if (op->kind == OP_PEEK && answer.res.ret > 0)
 		answer.res.hash =
 			hash_bytes(HASH_START, buf, (size_t)answer.res.ret);
@@ -248,7 +242,7 @@ static long set_stack_limit(uint64_t bytes)
 	static struct rlimit limit;
 
 	getrlimit(RLIMIT_STACK, &limit);
-	limit.rlim_cur = bytes;
+	limit.rlim_cur = (rlim_t)bytes;
 	return setrlimit(RLIMIT_STACK, &limit) ? -errno : 0;
 }
 
@@ -257,7 +251,7 @@ static void do_brk(const struct op *op)
 	long now = call(SYS_brk, address(op->at), 0, 0, 0, 0, 0);
 
 	answer.res.is_place = true;
-	answer.res.place = backend_where((uint64_t)now);
+	answer.res.place = backend_where((uintptr_t)now);
 }
 
 /*
@@ -272,8 +266,7 @@ static long write_file(const struct op *op)
 
 	if (!fstat(fd, &st) && offset > (uint64_t)st.st_size)
 		offset = (uint64_t)st.st_size;
-	return call(SYS_pwrite64, (uint64_t)fd, address(op->at), op->len,
-		    offset, 0, 0);
+	return call_pwrite(fd, address(op->at), op->len, offset);
 }
 
 static long simple_call(const struct op *op)
@@ -302,13 +295,11 @@ static long simple_call(const struct op *op)
 	case OP_MUNLOCKALL:
 		return call(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case OP_PREAD:
-		return call(SYS_pread64, (uint64_t)fds[op->file], a, len,
-			    op->offset, 0, 0);
+		return call_pread(fds[op->file], a, len, op->offset);
 	case OP_PWRITE:
 		return write_file(op);
 	case OP_TRUNCATE:
-		return call(SYS_ftruncate, (uint64_t)fds[FILE_SHM], len, 0, 0,
-			    0, 0);
+		return call_ftruncate(fds[FILE_SHM], len);
 	default:
 		return -ENOSYS;
 	}
@@ -318,8 +309,8 @@ static void do_op(const struct op *op)
 {
 	switch (op->kind) {
 	case OP_MMAP:
-		note_place(call(SYS_mmap, address(op->at), op->len, op->prot,
-				op->flags, (uint64_t)fds[op->file], op->offset),
+		note_place(call_mmap(address(op->at), op->len, op->prot,
+				     op->flags, fds[op->file], op->offset),
 			   op->len);
 		break;
 	case OP_MREMAP:
@@ -397,7 +388,7 @@ static unsigned nr_segments;
 
 static void find_segments(void)
 {
-	const Elf64_Phdr *ph = (const Elf64_Phdr *)getauxval(AT_PHDR);
+	const ElfW(Phdr) *ph = (const ElfW(Phdr) *)getauxval(AT_PHDR);
 	unsigned n = (unsigned)getauxval(AT_PHNUM);
 	char *relro_end = NULL;
 
@@ -409,9 +400,9 @@ static void find_segments(void)
 
 		if (ph[i].p_type != PT_LOAD)
 			continue;
-		s->start = (char *)(ph[i].p_vaddr & -(uint64_t)PAGE);
+		s->start = (char *)(ph[i].p_vaddr & -(uintptr_t)PAGE);
 		s->end = (char *)(ph[i].p_vaddr + ph[i].p_memsz);
-		s->write = ph[i].p_flags & PF_W;
+		s->write = (ph[i].p_flags & PF_W) != 0;
 		if (s->write && relro_end > s->start && relro_end < s->end) {
 			s[1] = *s;
 			s->end = relro_end;
@@ -603,13 +594,14 @@ void backend_init(const struct backend_options *o)
 	pid_t pid;
 
 	setrlimit(RLIMIT_CORE, &core);
-	base = o->base ? o->base : DEFAULT_BASE;
+	no_exec = getenv("QDIFF_NO_EXEC") != NULL;
+	base = o->base ? o->base : ARENA_BASE;
 	open_files(o->ro_path);
 	for (unsigned i = 0; i < MAX_PROCS; i++)
 		if (pipe(pipes[i].ask) || pipe(pipes[i].answer))
 			die("pipe");
 	find_segments();
-	brk_base = (uint64_t)sbrk(0);
+	brk_base = (uintptr_t)sbrk(0);
 	brk_base = (brk_base + 2 * PAGE - 1) & -(uint64_t)PAGE;
 	fflush(stdout);
 	pid = fork();
@@ -620,7 +612,7 @@ void backend_init(const struct backend_options *o)
 		return;
 	if (call(SYS_brk, brk_base, 0, 0, 0, 0, 0) != (long)brk_base)
 		die("brk");
-	*(volatile char *)(brk_base - PAGE) = 1;
+	*(volatile char *)(uintptr_t)(brk_base - PAGE) = 1;
 	first_worker();
 }
 

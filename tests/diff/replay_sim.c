@@ -16,14 +16,15 @@
 
 #include <sim/sim.h>
 
-#define DEFAULT_BASE 0x200000000000ull
-#define CHECK_EVERY  64
+#define CHECK_EVERY 64
 
 static uint64_t base, brk_base;
 static struct sim_machine *machine;
 static struct sim_task *tasks[MAX_PROCS];
 static struct sim_file *files[FILE_IDS];
 static unsigned ops_done, complaints;
+static bool no_exec; /* OP_FETCH only reads */
+#define USER_TOP ((uint64_t)quire_task_size(sim_quire(machine)))
 static char *maps_text; /* of the last OP_MAPS */
 
 struct where backend_where(uint64_t addr)
@@ -32,14 +33,19 @@ struct where backend_where(uint64_t addr)
 		return (struct where){SEG_ARENA, (int64_t)(addr - base)};
 	if (addr - brk_base < (BRK_PAGES + 64) * (uint64_t)PAGE)
 		return (struct where){SEG_BRK, (int64_t)(addr - brk_base)};
+	if (NARROW && addr - USER_TOP < TOP_SPAN)
+		return (struct where){SEG_TOP, (int64_t)(addr - USER_TOP)};
 	return (struct where){SEG_ABS, (int64_t)addr};
 }
 
-static uint64_t address(struct where w)
+static uaddr_t address(struct where w)
 {
-	if (w.seg == SEG_ARENA)
-		return base + (uint64_t)w.off;
-	return w.seg == SEG_BRK ? brk_base + (uint64_t)w.off : (uint64_t)w.off;
+	uint64_t from = w.seg == SEG_ARENA ? base
+			: w.seg == SEG_BRK ? brk_base
+			: w.seg == SEG_TOP ? USER_TOP
+					   : 0;
+
+	return (uaddr_t)(from + (uint64_t)w.off);
 }
 
 static void die(const char *what)
@@ -57,11 +63,11 @@ static void note_place(struct sim_task *t, struct result *r, sreg_t ret,
 	if (ret < 0 && ret > -4096)
 		return;
 	r->is_place = true;
-	r->place = backend_where((uint64_t)ret);
-	if (r->place.seg != SEG_ABS)
+	r->place = backend_where((uaddr_t)ret);
+	if (r->place.seg < SEG_ABS)
 		return;
 	r->elsewhere = true;
-	sim_munmap(t, (uaddr_t)ret, len);
+	sim_munmap(t, (uaddr_t)ret, (uaddr_t)len);
 }
 
 static void do_mmap(struct sim_task *t, const struct op *op, struct result *r)
@@ -79,8 +85,8 @@ static void do_mmap(struct sim_task *t, const struct op *op, struct result *r)
 		return;
 	}
 	note_place(t, r,
-		   sim_mmap(t, address(op->at), op->len, op->prot, op->flags, f,
-			    op->offset),
+		   sim_mmap(t, address(op->at), (uaddr_t)op->len, op->prot,
+			    op->flags, f, op->offset),
 		   op->len);
 }
 
@@ -103,7 +109,7 @@ static void do_access(struct sim_task *t, const struct op *op, struct result *r)
 
 	if (op->kind == OP_STORE) {
 		for (uint64_t i = 0; i < op->len; i++)
-			buf[i] = (unsigned char)(op->value + i / 16);
+			buf[i] = store_byte(op, a, i);
 		sig = sim_write(t, a, buf, op->len);
 	} else {
 		sig = sim_read(t, a, buf, op->len);
@@ -111,7 +117,8 @@ static void do_access(struct sim_task *t, const struct op *op, struct result *r)
 	r->done = sig ? t->done : op->len;
 	r->hash = op->kind == OP_STORE ? HASH_START
 				       : hash_bytes(HASH_START, buf, r->done);
-	if (!sig && op->kind == OP_FETCH && buf[0] == 0xc3) {
+	if (!sig && op->kind == OP_FETCH && !no_exec && op->len == CODE_BYTES &&
+	    !memcmp(buf, CODE, CODE_BYTES)) {
 		sig = sim_fetch(t, a, buf, 1);
 		r->done += !sig;
 	}
@@ -138,8 +145,9 @@ static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 	struct user_buffer *u = cookie;
 
 	if (u->to_user)
-		return sim_copy_to_user(u->t, u->addr + done, kaddr, n);
-	return sim_copy_from_user(u->t, u->addr + done, kaddr, n);
+		return sim_copy_to_user(u->t, u->addr + (uaddr_t)done, kaddr,
+					n);
+	return sim_copy_from_user(u->t, u->addr + (uaddr_t)done, kaddr, n);
 }
 
 static int64_t do_file_io(struct sim_task *t, const struct op *op)
@@ -170,7 +178,7 @@ static void do_mincore(struct sim_task *t, const struct op *op,
 	if (pages > 2 * ARENA_SPAN)
 		pages = 2 * ARENA_SPAN;
 	memset(vec, 7, sizeof(vec));
-	r->ret = sim_mincore(t, address(op->at), op->len, vec);
+	r->ret = sim_mincore(t, address(op->at), (uaddr_t)op->len, vec);
 	if (r->ret || pages > ARENA_SPAN)
 		return;
 	r->nvec = (unsigned)pages;
@@ -181,7 +189,7 @@ static void do_mincore(struct sim_task *t, const struct op *op,
 static void do_pagemap(struct sim_task *t, struct result *r)
 {
 	static uint64_t entry[ARENA_SPAN];
-	size_t n = quire_pagemap(t->qt.mm, base, ARENA_SPAN, entry);
+	size_t n = quire_pagemap(t->qt.mm, (uaddr_t)base, ARENA_SPAN, entry);
 
 	r->ret = (int64_t)n;
 	r->nvec = (unsigned)n;
@@ -226,7 +234,7 @@ static void do_remote(struct sim_task *t, const struct op *op, struct result *r)
 static int64_t simple_call(struct sim_task *t, const struct op *op)
 {
 	struct mm_struct *mm = t->qt.mm;
-	uaddr_t a = address(op->at), len = op->len;
+	uaddr_t a = address(op->at), len = (uaddr_t)op->len;
 
 	sim_run(t);
 	switch (op->kind) {
@@ -265,8 +273,9 @@ static void do_op(struct sim_task *t, const struct op *op, struct result *r)
 		break;
 	case OP_MREMAP:
 		note_place(t, r,
-			   sim_mremap(t, address(op->at), op->len, op->new_len,
-				      op->flags, address(op->to)),
+			   sim_mremap(t, address(op->at), (uaddr_t)op->len,
+				      (uaddr_t)op->new_len, op->flags,
+				      address(op->to)),
 			   op->new_len);
 		break;
 	case OP_LOAD:
@@ -369,6 +378,7 @@ void backend_init(const struct backend_options *o)
 {
 	const char *asids = getenv("QDIFF_ASIDS");
 	const char *cpus = getenv("QDIFF_CPUS");
+	uaddr_t heap;
 	struct sim_config config = {.ram_bytes = 64ull << 20, .cpus = 1};
 
 	/* hardware address-space ids: TLB entries outlive a switch */
@@ -377,7 +387,8 @@ void backend_init(const struct backend_options *o)
 	/* a CPU for each process: its TLB keeps what others make stale */
 	if (cpus)
 		config.cpus = (unsigned)atoi(cpus);
-	base = o->base ? o->base : DEFAULT_BASE;
+	no_exec = getenv("QDIFF_NO_EXEC") != NULL;
+	base = o->base ? o->base : ARENA_BASE;
 	machine = sim_machine_create(&config);
 	if (!machine)
 		die("no machine");
@@ -388,9 +399,10 @@ void backend_init(const struct backend_options *o)
 		die("no task");
 	tasks[0]->qt.cap_ipc_lock = true; /* the other side runs as root */
 	/* As a program that has used its heap: one page of it is there. */
-	brk_base = sim_brk(tasks[0], 0) + PAGE;
-	sim_brk(tasks[0], brk_base);
-	sim_store8(tasks[0], brk_base - PAGE, 1);
+	heap = sim_brk(tasks[0], 0);
+	sim_brk(tasks[0], heap + (uaddr_t)PAGE);
+	sim_store8(tasks[0], heap, 1);
+	brk_base = heap + (uaddr_t)PAGE;
 }
 
 unsigned backend_finish(void)

@@ -4,14 +4,20 @@
 # Runs streams of operations on two systems and compares their logs.
 #
 # usage: tests/diff/run.sh A B SEEDS OPS [FIRST]
-#        tests/diff/run.sh record SEEDS OPS
-#   A, B    "linux" (the kernel that runs this), "sim", "kernel" (Quire's
-#           kernel in QEMU)
+#        tests/diff/run.sh record A SEEDS OPS
+#   A, B    "linux" (the kernel that runs this) or "linux-i386" (the same, an
+#           i386 program); "sim" (VARIANT says which build: sim, asan,
+#           sim-i386, asan-arm ...); "kernel" (Quire's kernel in QEMU),
+#           "kernel-armv7" or "kernel-armv6" (the same for ARM)
 #   SEEDS   how many streams, from seed FIRST (default 1); OPS of each
+# Programs and formats of 32 bits have streams of their own: compare only like
+# with like.  QDIFF_NO_EXEC=1: no instruction is fetched (for i386's format
+# without NX, which no Linux on this host has).
 #
-# Each stream is one test, and so is each file in tests/diff/ops.  Of one that differs: the seed, the shortest prefix
-# of its operations that shows the difference, the operation, and the lines of
-# both logs.  The last line is "N passed, N failed".
+# Each stream is one test, and so is each file in tests/diff/ops.  Of one that
+# differs: the seed, the shortest prefix of its operations that shows the
+# difference, the operation, and the lines of both logs.  The last line is
+# "N passed, N failed".
 #
 # The reference is Linux 6.18.  A host with another version may differ from it
 # for good reason; so a log of B that is not A's passes too when its checksum is
@@ -19,18 +25,36 @@
 set -u
 
 if [ "$1" = record ]; then
-	a=record b=linux seeds=$2 ops=$3 first=1
+	a=record b=$2 seeds=$3 ops=$4 first=1
 else
 	a=$1 b=$2 seeds=$3 ops=$4 first=${5:-1}
 fi
 here=$(dirname "$0")
 build=${BUILD:-build}
 variant=${VARIANT:-sim}
-linux=$build/diff/replay_linux
 work=$build/diff/$a-$b-$variant # several of these may run at once
 ro=$(realpath -m "$work/qdiff-ro")
-golden=$here/golden
 mkdir -p "$work"
+
+# The programs that make the system calls, and the logs on record.
+narrow=
+linux=$build/diff/replay_linux
+golden=$here/golden
+if [[ $a-$b-$variant == *-i386* || $a-$b-$variant == *-arm* ]]; then
+	narrow=1
+	linux=$build/diff/replay_linux-i386
+	golden=$here/golden-i386${QDIFF_NO_EXEC:+-noexec}
+fi
+# The streams: those by hand, but for what needs 64 bits, and from seeds.
+streams() { # streams FIRST LAST
+	local f
+
+	for f in "$here"/ops/*.ops; do
+		[ -n "$narrow" ] && grep -q 'off=ffffffff' "$f" && continue
+		echo "$f"
+	done
+	seq "$1" "$2"
+}
 
 # The simulated machine in four shapes by turns: one CPU or one a process, with
 # hardware address-space ids or without.
@@ -47,12 +71,16 @@ run() {
 	local args=(--seed "$2" --count "$ops" --ro "$ro")
 	[[ $2 == *.ops ]] && args=(--ops "$(realpath "$2")" --ro "$ro")
 	case $1 in
-	linux) timeout 120 "$linux" "${args[@]}" >"$3" ;;
+	linux | linux-i386) timeout 120 "$linux" "${args[@]}" >"$3" ;;
 	sim) sim_config "$2"
 		timeout 120 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
 	kernel) timeout 280 "$build/bin/quire" run --ram 256M -- \
 		"$(realpath "$linux")" "${args[@]}" \
+		>"$3" 2>"$3.report" ;;
+	kernel-arm*) timeout 280 "$build/bin/quire" run \
+		--arch "${1#kernel-}" --ram 256M -- \
+		"$(realpath "$build/diff/replay_linux-arm")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;
 	esac
 }
@@ -87,17 +115,20 @@ checksum() { # checksum SEED LOG: a line as golden has them
 }
 
 passed=0 failed=0 others=0
-"$linux" --make-ro "$ro" || exit 1
+# (A host whose kernel runs no i386 programs still has the simulated machine,
+# and the logs on record.)
+"$linux" --make-ro "$ro" ||
+	"$build/$variant/tests/diff/replay_sim" --make-ro "$ro" || exit 1
 if [ "$a" = record ]; then
-	for seed in "$here"/ops/*.ops $(seq 1 "$seeds"); do
-		run linux "$seed" "$work/record.log" || exit 1
+	for seed in $(streams 1 "$seeds"); do
+		run "$b" "$seed" "$work/record.log" || exit 1
 		checksum "$seed" "$work/record.log"
 	done >"$golden.new"
 	mv "$golden.new" "$golden"
 	exit
 fi
 # First, streams by hand: each of some error that there was.
-for seed in "$here"/ops/*.ops $(seq "$first" $((first + seeds - 1))); do
+for seed in $(streams "$first" $((first + seeds - 1))); do
 	name=${seed##*/}
 	la=$work/$a.$name.log lb=$work/$b.$name.log
 	run "$a" "$seed" "$la"
