@@ -51,7 +51,7 @@
 #define ARENA_SPAN  (ARENA_PAGES + 160) /* with what mappings stick out */
 #define BRK_PAGES   24
 #define MAX_PROCS   4
-#define TOP_SPAN    0x20000000u /* what is told from USER_TOP on */
+#define TOP_SPAN    0x30000000u /* what is told from USER_TOP on */
 
 enum op_kind {
 	OP_MMAP,     /* where len prot flags file offset */

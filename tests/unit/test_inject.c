@@ -466,7 +466,7 @@ static void scenario_kernel(struct sim_machine *m, void *arg)
 TEST_WITH(every_allocation_fails_kernel_access, .seconds = 500)
 {
 	if (sim_has_injection())
-		CHECK(fail_each(m, scenario_kernel) > 20);
+		CHECK(fail_each(m, scenario_kernel) > 15);
 }
 
 /* ----------------------------------------------------------- random failures

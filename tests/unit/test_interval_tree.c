@@ -3,7 +3,7 @@
 #include <mm/internal/interval_tree.h>
 #include <tests/harness/harness.h>
 
-#define N     300
+#define N      300
 #define ROUNDS 6000
 
 static struct itree_node node[N];

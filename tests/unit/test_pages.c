@@ -383,7 +383,7 @@ TEST(pages_config_refused)
 	REFUSED(c.nr_regions = 0);
 	REFUSED(c.cpus = 0);
 	REFUSED(c.cpus = QUIRE_MAX_CPUS + 1);
-	REFUSED(c.levels = 3);
+	REFUSED(c.levels = 9);
 	REFUSED(c.overcommit = 3);
 	REFUSED(c.regions = odd);
 	REFUSED(c.regions = empty);

@@ -174,7 +174,7 @@ TEST_WITH(limits_are_kept, .config = {.max_map_count = 40})
 	used = (uaddr_t)mm_stats(t).total_vm * PG;
 	t->limits.cur[QUIRE_RLIMIT_AS] = used + 10 * PG;
 	CHECK_EQ(sim_mmap(t, 0, 11 * PG, RW, ANON, NULL, 0), -ENOMEM);
-	CHECK(sim_mmap(t, 0, 10 * PG, RW, ANON, NULL, 0) > 0);
+	anon(t, 10);
 	CHECK_EQ(sim_mmap(t, 0, PG, RW, ANON, NULL, 0), -ENOMEM);
 	t->limits.cur[QUIRE_RLIMIT_AS] = QUIRE_RLIM_INFINITY;
 	/* every other page made read-only: a split in three each time */
@@ -208,8 +208,9 @@ TEST(protection_and_unmapping_take_effect)
 	CHECK_EQ(sim_mprotect(t, a + 2 * PG, PG, PROT_NONE), 0);
 	CHECK_SIGNAL(t, sim_load8(t, a + 2 * PG, &byte), SIGSEGV,
 		     QUIRE_SEGV_ACCERR, a + 2 * PG);
-	CHECK_SIGNAL(t, sim_fetch(t, a, &byte, 1), SIGSEGV, QUIRE_SEGV_ACCERR,
-		     a);
+	if (TEST_HAS_NX)
+		CHECK_SIGNAL(t, sim_fetch(t, a, &byte, 1), SIGSEGV,
+			     QUIRE_SEGV_ACCERR, a);
 	CHECK_EQ(sim_mprotect(t, a + PG, 2 * PG, RW), 0);
 	CHECK_EQ(get64(t, a + 2 * PG), 9);
 	put64(t, a + PG, 10);
@@ -266,7 +267,8 @@ TEST(threads_exec_and_exit)
 	CHECK_EQ(quire_mm_users(t->qt.mm), 2);
 	CHECK_EQ(sim_touch_write(u, a, 600 * PG, 1), 0);
 	CHECK_EQ(get64(t, a + 599 * PG), 1);
-	CHECK(mm_stats(t).table_bytes >= 5 * PG);
+	/* what maps 600 pages, and the root */
+	CHECK(mm_stats(t).table_bytes >= (600 * PG / PMD_SIZE + 2) * PG);
 	sim_exit(u);
 	CHECK_EQ(sim_execve(t), 0);
 	CHECK_MAPERR(t, a);
@@ -316,7 +318,8 @@ TEST_WITH(pcids_keep_translations_across_switches,
 	CHECK_EQ(get64(u, b), 2);
 	CHECK_EQ(get64(t, a), 3);
 	sim_get_stats(m, &after);
-	CHECK_EQ(after.walks, before.walks);
+	if (TEST_ASIDS(6))
+		CHECK_EQ(after.walks, before.walks);
 	CHECK_EQ(after.table_loads, before.table_loads + 2);
 	/* unmapped while u runs elsewhere in time: nothing old may be left */
 	CHECK_EQ(sim_munmap(t, a, PG), 0);
