@@ -252,13 +252,15 @@ install-lib: $(B)/lib/libquire.a
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 		scripts/quire.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/quire.pc
 	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
-install: install-lib $(B)/bin/quire $(KERNEL_IMAGE) $(EXPLAIN_PROGRAMS)
+install: install-lib $(B)/bin/quire $(IMAGES) $(EXPLAIN_PROGRAMS)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/quire \
 		$(MANDIR)/man1)
 	$(INSTALL) -m 755 $(B)/bin/quire $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(KERNEL_IMAGE) $(DESTDIR)$(LIBDIR)/quire
 	for a in $(filter armv%,$(CAN_BUILD)); do $(INSTALL) -m 644 \
 		$(B)/kernel-$$a/quire.img \
-		$(DESTDIR)$(LIBDIR)/quire/quire-$$a.img || exit; done
+		$(DESTDIR)$(LIBDIR)/quire/quire-$$a.img || exit; \
+		$(INSTALL) -m 644 $(B)/kernel-$$a/quire.elf \
+		$(DESTDIR)$(LIBDIR)/quire/quire-$$a.elf || exit; done
 	$(INSTALL) -m 755 $(EXPLAIN_PROGRAMS) $(DESTDIR)$(LIBDIR)/quire
 	$(INSTALL) -m 644 man/*.1 $(DESTDIR)$(MANDIR)/man1

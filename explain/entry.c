@@ -30,7 +30,7 @@
 #define BOOT_LIMIT 120 /* seconds until the program runs */
 
 /* Where GDB has the registers (without a description of the target). */
-#define REGISTER_BYTES 176
+#define REGISTER_BYTES 168
 struct machine_kind {
 	const char *arch;
 	unsigned pc, sp, mode; /* offsets */
@@ -214,23 +214,57 @@ static bool compiled_from_c(Dwfl_Module *mod, uint64_t pc)
 	       dwarf_srclang(cu) != DW_LANG_Mips_Assembler;
 }
 
+/*
+ * The symbol that pc belongs to, and its value.  libdwfl would also name ARM's
+ * mapping symbols ($a, $t, $d: ELF for the ARM Architecture, 4.5.5), which only
+ * tell code from data.
+ */
+static const char *symbol_at(Dwfl_Module *mod, uint64_t pc, uint64_t *value)
+{
+	GElf_Off offset;
+	GElf_Sym sym;
+	const char *best, *name;
+	int n;
+
+	best = dwfl_module_addrinfo(mod, pc, &offset, &sym, NULL, NULL, NULL);
+	*value = pc - offset;
+	if (!best || best[0] != '$')
+		return best;
+	best = NULL;
+	n = dwfl_module_getsymtab(mod);
+	for (int i = 0; i < n; i++) {
+		GElf_Addr at;
+		GElf_Word section;
+
+		name = dwfl_module_getsym_info(mod, i, &sym, &at, &section,
+					       NULL, NULL);
+		if (!name || !name[0] || name[0] == '$' || at > pc ||
+		    section == SHN_UNDEF || section == SHN_ABS ||
+		    GELF_ST_TYPE(sym.st_info) > STT_FUNC)
+			continue;
+		if (!best || at > *value) {
+			best = name;
+			*value = at;
+		}
+	}
+	return best;
+}
+
 /* Fill in what pc belongs to; *start: is it that symbol's first instruction? */
 static void locate(Dwfl *d, uint64_t pc, struct stretch *s, bool *start)
 {
 	Dwfl_Module *mod = dwfl_addrmodule(d, pc);
-	GElf_Off offset = 0;
-	GElf_Sym sym;
-	const char *name = mod ? dwfl_module_addrinfo(mod, pc, &offset, &sym,
-						      NULL, NULL, NULL)
-			       : NULL;
+	uint64_t value = 0;
+	const char *name = mod ? symbol_at(mod, pc, &value) : NULL;
 	Dwfl_Line *line = mod ? dwfl_module_getsrc(mod, pc) : NULL;
 	const char *file;
 	int number = 0;
 
 	*s = (struct stretch){.is_c = mod && compiled_from_c(mod, pc)};
 	/* GCC puts cold parts of a function elsewhere: NAME.cold */
-	s->name = strndup(name ? name : "?", name ? strcspn(name, ".") : 1);
-	*start = offset == 0 && name && !strchr(name, '.');
+	s->name = name ? strndup(name, strcspn(name, "."))
+		       : xasprintf("%#llx", (unsigned long long)pc);
+	*start = name && value == pc && !strchr(name, '.');
 	file = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL)
 		    : NULL;
 	s->file = file ? strdup(file) : NULL;

@@ -93,6 +93,9 @@ extern const unsigned tables_entry_bytes;
 /* One file a format.  text: added to, at most `size` bytes in all. */
 unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 		     struct level level[MAX_LEVELS]);
+/* x86: from another top-level table than the one that is loaded. */
+unsigned tables_walk_from(struct sim_machine *m, paddr_t root, uaddr_t addr,
+			  struct level level[MAX_LEVELS]);
 void tables_entry_text(const char *level, uint64_t raw, char *text,
 		       size_t size);
 /* The words for the processor's error code, with the number. */

@@ -111,6 +111,7 @@ static void play(const struct scenario *sc, struct stage *g, struct story *s)
 	uint8_t byte = 1;
 
 	s->scenario = sc;
+	sim_run(g->t);
 	sc->set_up(g);
 	sim_run(g->t);
 	s->addr = g->addr;

@@ -8,8 +8,8 @@ EXPLAIN_OWN_x86_64   := explain/tables_x86.c explain/scenarios_x86.c
 EXPLAIN_OWN_i386     := $(EXPLAIN_OWN_x86_64)
 EXPLAIN_OWN_i386_pae := $(EXPLAIN_OWN_x86_64)
 EXPLAIN_OWN_arm      := explain/tables_arm.c explain/scenarios_arm.c
-EXPLAIN_FORMATS := x86_64 arm
-EXPLAIN_ARCHES := x86_64 armv7 armv6
+EXPLAIN_FORMATS := x86_64 i386 i386_pae arm
+EXPLAIN_ARCHES := x86_64 i386 i386-pae armv7 armv6
 explain_program = $(B)/explain/explain-$(1)
 
 # $(call explain_format,FORMAT,VARIANT)
@@ -44,5 +44,5 @@ $(B)/explain/entry-x86_64: explain/program/x86_64.S
 		-o $@ $<
 
 EXPLAIN_PROGRAMS := $(foreach f,$(EXPLAIN_FORMATS),$(call explain_program,$(f)))
-EXPLAIN_PROGRAMS += $(B)/explain/entry-x86_64
+EXPLAIN_PROGRAMS += $(CAN_BUILD:%=$(B)/explain/entry-%)
 ALL_TARGETS += $(EXPLAIN_PROGRAMS)

@@ -250,7 +250,8 @@ void record_mark(struct node *n)
 		break;
 	case NODE_CHANGE:
 		/* a helper that only stores the entry is none of ours */
-		while (p->parent && !p->function->takes_part)
+		while (p->parent && p->function->in_header &&
+		       !p->function->takes_part)
 			p = p->parent;
 		keep(p);
 		break;

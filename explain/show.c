@@ -89,7 +89,11 @@ static void show_change(const struct node *n, FILE *f)
 {
 	char from[TEXT] = "", to[TEXT] = "";
 
-	tables_entry_text(n->before.name, n->before.raw, from, sizeof(from));
+	if (n->before.reached)
+		tables_entry_text(n->before.name, n->before.raw, from,
+				  sizeof(from));
+	else /* the table that it is in was not on the way */
+		append(from, sizeof(from), "-");
 	tables_entry_text(n->after.name, n->after.raw, to, sizeof(to));
 	fprintf(f, "* %s: %s -> %s\n", n->after.name, from, to);
 }

@@ -18,7 +18,8 @@ static void put_level(FILE *f, const struct level *l)
 {
 	char text[TEXT] = "";
 
-	tables_entry_text(l->name, l->raw, text, sizeof(text));
+	if (l->reached)
+		tables_entry_text(l->name, l->raw, text, sizeof(text));
 	fprintf(f, "{\"level\":\"%s\",\"at\":\"%#llx\",\"value\":\"%#llx\",",
 		l->name, (unsigned long long)l->at, (unsigned long long)l->raw);
 	put_name(f, "text", text);

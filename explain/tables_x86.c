@@ -67,11 +67,11 @@ static bool is_folded(struct sim_machine *m, unsigned i)
 	       sim_get_config(m)->levels != 5;
 }
 
-unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
-		     struct level level[MAX_LEVELS])
+unsigned tables_walk_from(struct sim_machine *m, paddr_t root, uaddr_t addr,
+			  struct level level[MAX_LEVELS])
 {
 	const struct shape *shape = shapes();
-	paddr_t table = sim_current_root(m) & ~(paddr_t)31;
+	paddr_t table = root & ~(paddr_t)31;
 	bool reached = true;
 
 	for (unsigned i = 0; i < MAX_LEVELS; i++) {
@@ -92,6 +92,12 @@ unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
 			  !(l->raw & _PAGE_PSE) && table < sim_ram_end(m);
 	}
 	return MAX_LEVELS;
+}
+
+unsigned tables_walk(struct sim_machine *m, uaddr_t addr,
+		     struct level level[MAX_LEVELS])
+{
+	return tables_walk_from(m, sim_current_root(m), addr, level);
 }
 
 static void leaf_text(uint64_t e, char *text, size_t size)

@@ -2,4 +2,4 @@
 # `quire explain`, of each format that is built.
 SUITES += explain
 SUITE_explain := tests/explain/test_explain.py $(B) $(EXPLAIN_ARCHES)
-SUITE_DEPS_explain := $(B)/bin/quire $(EXPLAIN_PROGRAMS) $(KERNEL_IMAGE)
+SUITE_DEPS_explain := $(B)/bin/quire $(EXPLAIN_PROGRAMS) $(IMAGES)
