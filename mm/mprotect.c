@@ -51,17 +51,22 @@ static void change_pte_range(struct vm_area_struct *vma, pmd_t *pmd,
 {
 	struct quire *q = vma->vm_mm->q;
 	spinlock_t *ptl = pte_lockptr(q, pmdp_get(pmd));
-	pte_t *ptep, pte;
+	pte_t *ptep, old, pte, new;
 
 	spin_lock(ptl);
 	ptep = pte_offset_map(q, pmd, addr);
 	for (; addr < end; addr += (uaddr_t)PAGE_SIZE, ptep++) {
 		pte = ptep_get(ptep);
-		if (!pte_present(pte) || pte_same(pte, pte_with_prot(vma, pte)))
+		if (!pte_present(pte))
 			continue;
-		pte = ptep_modify_prot_start(vma, addr, ptep);
-		pte = pte_with_prot(vma, pte);
-		ptep_modify_prot_commit(vma, addr, ptep, pte);
+		new = pte_with_prot(vma, pte);
+		if (pte_same(pte, new))
+			continue;
+		old = ptep_modify_prot_start(vma, addr, ptep);
+		/* the processor may have made it young or dirty since */
+		if (unlikely(!pte_same(old, pte)))
+			new = pte_with_prot(vma, old);
+		ptep_modify_prot_commit(vma, addr, ptep, new);
 		c->lo = MIN(c->lo, addr);
 		c->hi = addr + (uaddr_t)PAGE_SIZE;
 	}
