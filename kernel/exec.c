@@ -67,7 +67,7 @@ struct binprm {
 	uaddr_t bias, phdr, entry, interp_base, start;
 	uaddr_t end_bss;
 	uaddr_t start_code, end_code, start_data, end_data;
-	uaddr_t sp;
+	uaddr_t sp, auxv;
 };
 #define WORD sizeof(uaddr_t)
 
@@ -448,7 +448,7 @@ static int fill_stack(struct binprm *b, unsigned phnum)
 	const char *platform_name = ABI_PLATFORM;
 	uaddr_t top = ABI_STACK_TOP - 8, execfn, strings, platform, random, env;
 	size_t words = 1 + a->argc + 1 + a->envc + 1 + 2 * 24, n = 0, len;
-	size_t platform_len = strlen(platform_name) + 1;
+	size_t vectors, platform_len = strlen(platform_name) + 1;
 	uaddr_t *v = kmalloc(words * WORD);
 	const char *s = a->buf;
 	char rnd[16];
@@ -478,8 +478,10 @@ static int fill_stack(struct binprm *b, unsigned phnum)
 		v[n++] = strings + (uaddr_t)(s - a->buf);
 	v[n++] = 0;
 	b->eh.phnum = phnum;
+	vectors = n;
 	n += fill_auxv(b, v + n, execfn, platform, random);
 	b->sp = (random - n * WORD) & ~(uaddr_t)15;
+	b->auxv = b->sp + (uaddr_t)(vectors * WORD);
 	if (quire_mm_write(b->mm, b->sp, v, n * WORD, false) != n * WORD)
 		goto out;
 	set_layout(b, strings, env, strings + a->len);
@@ -571,6 +573,7 @@ static void enter_program(struct binprm *b)
 
 	exchange_mm(b->mm);
 	b->mm = NULL;
+	current->proc->auxv = b->auxv;
 	exec_reset_task(name ? name + 1 : b->path, b->file);
 	b->file = NULL;
 	regs_start(r, b->start, b->sp);

@@ -201,6 +201,7 @@ static int copy_process_struct(struct task *t, uint64_t flags)
 		p->qlimits.cur[i] = p->rlim[i].cur;
 	t->qt.limits = &p->qlimits;
 	p->exe = old->exe ? fget_file(old->exe) : NULL;
+	p->auxv = old->auxv;
 	p->pgid = old->pgid;
 	p->sid = old->sid;
 	p->tty = old->tty;

@@ -60,10 +60,9 @@ syscall_work:
 
 other_call:
 	adr	lr, syscall_done
-	sub	r8, r7, #PRIVATE_CALLS
-	cmp	r8, #16
-	addlo	r0, sp, #16
-	blo	arm_syscall
+	cmp	r7, #PRIVATE_CALLS
+	addhs	r0, sp, #16
+	bhs	arm_syscall
 	mvn	r0, #(ENOSYS - 1)
 	b	syscall_done
 	.ltorg

@@ -42,6 +42,7 @@ void kuser_install(char *page)
 
 /* ------------------------------------------------------- private numbers */
 
+#define PRIVATE_CALLS  0xf0000u
 #define ARM_BREAKPOINT 1u
 #define ARM_CACHEFLUSH 2u
 #define ARM_USR26      3u
@@ -90,13 +91,23 @@ static long breakpoint(struct pt_regs *regs)
 	return (long)regs->ARM_r0;
 }
 
-/* Calls 0xf0000 to 0xf000f, from entry.S: the number is in r7. */
+/*
+ * Calls from 0xf0000 up, from entry.S: the number is in r7.  The first 0x800
+ * are ARM's, whether they exist or not; others are no calls at all.
+ */
 long arm_syscall(struct pt_regs *regs);
 long arm_syscall(struct pt_regs *regs)
 {
+	struct ksiginfo ill = {.signo = SIGILL, .code = 4 /* ILL_ILLTRP */};
 	struct task *t = current;
+	uint32_t nr = regs->ARM_r7 - PRIVATE_CALLS;
 
-	switch (regs->ARM_r7 & 0xf) {
+	if (nr >= 0x800) {
+		ill.addr = regs_ip(regs) - (regs->ARM_cpsr & PSR_T_BIT ? 2 : 4);
+		force_signal(t, &ill);
+		return (long)regs->ARM_r0;
+	}
+	switch (nr) {
 	case ARM_BREAKPOINT:
 		return breakpoint(regs);
 	case ARM_CACHEFLUSH:

@@ -68,32 +68,16 @@ static int show_environ(struct text *out, struct process *p, struct task *t)
 	return show_range(out, p, l.env_start, l.env_end);
 }
 
-static uaddr_t user_word(struct mm_struct *mm, uaddr_t at)
-{
-	uaddr_t v = 0;
-
-	(void)quire_mm_read(mm, at, &v, sizeof(v));
-	return v;
-}
-
-/* The vector lies above the pointers to arguments and environment. */
+/* As the program has it, who may have changed it. */
 static int show_auxv(struct text *out, struct process *p, struct task *t)
 {
 	struct mm_struct *mm = process_mm(p);
-	struct quire_mm_layout l;
-	uaddr_t pair[2] = {1, 0};
+	uaddr_t pair[2] = {1, 0}, at = p->auxv;
 	unsigned i;
-	uaddr_t at;
 
 	(void)t;
 	if (!mm)
 		return 0;
-	quire_mm_get_layout(mm, &l);
-	at = l.start_stack;
-	at += sizeof(at) * (user_word(mm, at) + 2);
-	while (at < l.arg_start && user_word(mm, at))
-		at += sizeof(at);
-	at += sizeof(at);
 	for (i = 0; i < 64 && pair[0] != AT_NULL; i++, at += sizeof(pair)) {
 		if (quire_mm_read(mm, at, pair, sizeof(pair)) < sizeof(pair))
 			break;

@@ -94,6 +94,7 @@ struct process {
 	struct rlimit64 rlim[16];
 	struct quire_limits qlimits; /* rlim's soft ones, for Quire */
 	struct file *exe;	     /* what exec ran, for /proc/PID/exe */
+	uaddr_t auxv; /* where exec put the auxiliary vector */
 	struct kusage used, children_used;
 	uint64_t start_time; /* ktime_ns */
 	struct ktimer real_timer;
