@@ -26,7 +26,7 @@ if [ "$arch" = armv7 ]; then
 	debian=$build/debian-armhf several=4
 	dir=$(realpath "$armhf")
 	for cpus in 1 2; do
-		for name in abi faults process signals smp files pipes procfs; do
+		for name in abi aborts faults process signals smp files pipes procfs; do
 			own $name --arch armv7 --cpus $cpus
 		done
 	done
@@ -38,13 +38,14 @@ if [ "$arch" = armv7 ]; then
 	dir=$(realpath "$armel")
 	own faults --arch armv7
 	own abi --arch armv7 --cpus 2
+	own aborts --arch armv7 --cpus 2
 	own signals --arch armv7 --cpus 2
 	own process --arch armv7 --cpus 2
 	own smp --arch armv7 --cpus 4
 else
 	debian=$build/debian-armel several=1
 	dir=$(realpath "$armel")
-	for name in abi faults process signals smp files pipes procfs; do
+	for name in abi aborts faults process signals smp files pipes procfs; do
 		own $name --arch armv6
 	done
 fi
