@@ -8,7 +8,7 @@
  * what in its registers.
  */
 #define _GNU_SOURCE
-#include "tests/kernel/check.h"
+#include "../check.h"
 
 #include <setjmp.h>
 #include <signal.h>
