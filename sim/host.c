@@ -56,6 +56,9 @@ void quire_host_flush_page(uaddr_t addr)
 void quire_host_flush_all(bool global)
 {
 	sim_self->stats.flush_all++;
+	if (global &&
+	    (sim_self->m->config.arm_forget & SIM_ARM_FORGET_ROLLOVER))
+		return;
 	tlb_flush_all(&sim_self->tlb, sim_self->asid, global);
 }
 

@@ -68,6 +68,11 @@ static struct arm_state *state_of(const struct sim_machine *m)
 	return m->mmu_state;
 }
 
+static bool forgets(unsigned what)
+{
+	return (sim_self->m->config.arm_forget & what) != 0;
+}
+
 static void count(uint64_t *n)
 {
 	__atomic_fetch_add(n, 1u, __ATOMIC_RELAXED);
@@ -156,7 +161,7 @@ void quire_host_table_written(const void *entries, size_t bytes)
 	uint64_t at = (uint64_t)((const char *)entries - m->ram), end;
 
 	count(&s->stats.table_written);
-	if (!s->shadow)
+	if (!s->shadow || forgets(SIM_ARM_FORGET_TABLE))
 		return;
 	for (end = at + bytes; at < end; at += 4) {
 		struct shadow *sh = shadow_make(&s->shadow[at >> 12]);
@@ -220,6 +225,8 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 	uint64_t end = frame + (bytes >> 12);
 
 	count(&s->stats.sync_icache);
+	if (forgets(SIM_ARM_FORGET_ICACHE))
+		return;
 	for (; s->code && frame < end; frame++) {
 		__atomic_store_n(&s->hash[frame], frame_hash(m, frame),
 				 __ATOMIC_RELAXED);
@@ -341,6 +348,8 @@ static void do_tlb_op(struct tlb_op *op)
 	struct sim_machine *m = sim_self->m;
 	const struct sim_config *c = &m->config;
 
+	if (forgets(SIM_ARM_FORGET_TLB))
+		return;
 	tlb_op(op);
 	if (c->arm_version < 7 || c->arm_no_broadcast || !m->cpu[1])
 		return;
@@ -375,7 +384,7 @@ void quire_host_flush_dcache(void *kva, size_t bytes)
 	uint64_t frame = (uint64_t)((char *)kva - m->ram) >> 12;
 
 	count(&s->stats.flush_dcache);
-	if (s->kernel_flushed)
+	if (s->kernel_flushed && !forgets(SIM_ARM_FORGET_KERNEL_LINES))
 		memset(s->kernel_flushed + frame, 1, bytes >> 12);
 }
 
@@ -384,6 +393,8 @@ void quire_host_flush_dcache_all(void)
 	struct arm_state *s = state_of(sim_self->m);
 
 	count(&s->stats.flush_dcache_all);
+	if (forgets(SIM_ARM_FORGET_USER_LINES))
+		return;
 	__atomic_fetch_add(&s->epoch, 1u, __ATOMIC_RELAXED);
 }
 

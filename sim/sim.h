@@ -54,6 +54,8 @@ struct sim_config {
 	bool arm_no_broadcast; /* arm v7: TLB operations are this CPU's only */
 	bool arm_no_afe;       /* arm: AP[0] is no access flag */
 	unsigned arm_colours;  /* arm v6: colours of an aliasing D-cache */
+	/* arm: broken on purpose, SIM_ARM_FORGET_*: those calls do nothing */
+	unsigned arm_forget;
 	bool protect_free;   /* debug: freed pages are PROT_NONE to the host */
 	bool no_poison;	     /* debug: do not fill and verify freed pages */
 	bool mem_hole;	     /* a hole in the middle of physical memory */
@@ -66,7 +68,13 @@ struct sim_config {
 	unsigned overcommit, overcommit_ratio, max_map_count, stack_guard_gap;
 	uaddr_t mmap_min_addr;
 };
-#define SIM_TLB_WAYS_MAX 16
+#define SIM_TLB_WAYS_MAX	    16
+#define SIM_ARM_FORGET_ROLLOVER	    0x1u  /* flush_all(true) */
+#define SIM_ARM_FORGET_TLB	    0x2u  /* flush_asid, flush_asid_range */
+#define SIM_ARM_FORGET_TABLE	    0x4u  /* table_written */
+#define SIM_ARM_FORGET_ICACHE	    0x8u  /* sync_icache */
+#define SIM_ARM_FORGET_KERNEL_LINES 0x10u /* flush_dcache */
+#define SIM_ARM_FORGET_USER_LINES   0x20u /* flush_dcache_all */
 
 /*
  * sim_machine_create: a machine and a Quire system on it; the calling thread
