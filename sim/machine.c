@@ -178,6 +178,8 @@ static void config_defaults(struct sim_config *c)
 		c->levels = sim_mmu.levels;
 	if (!c->arm_version)
 		c->arm_version = 7;
+	if (c->arm_version > 6 || c->cpus > 1 || c->io_thread)
+		c->arm_colours = 0; /* see arch/arm/system.c */
 	if (!c->tlb_sets)
 		c->tlb_sets = 256;
 	if (!c->tlb_ways)

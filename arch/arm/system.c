@@ -42,8 +42,12 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 		return -EINVAL;
 	if (!asids_suffice(config->asids, config->cpus))
 		return -EINVAL;
-	/* colours: a power of two; ARMv6 has at most four (DDI 0100I B6.6) */
+	/*
+	 * colours: a power of two; ARMv6 has at most four (DDI 0100I B6.6).
+	 * No multiprocessor has such a cache: flushes here are one CPU's.
+	 */
 	if (config->dcache_colours > 8 ||
+	    (config->dcache_colours > 1 && config->cpus > 1) ||
 	    (config->dcache_colours & (config->dcache_colours - 1)))
 		return -EINVAL;
 	q->arch.alias_pages =

@@ -12,6 +12,17 @@
 #include <sim/mmu_arm.h>
 #include <tests/unit/entries.h>
 
+/*
+ * What a machine that forgets leads to is caught by AddressSanitizer first: an
+ * access to memory that is free.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define TEST_FORGETTING(id, ...)                                               \
+	static void __attribute__((unused)) id(struct sim_machine *m)
+#else
+#define TEST_FORGETTING(...) TEST_WITH(__VA_ARGS__)
+#endif
+
 #define SPACES 320u
 #define REGION 64u
 #define PLACE  TEST_PLACE(1)
@@ -144,10 +155,10 @@ TEST_WITH(arm_asid_none, .config = {.tlb_ways = 16})
 }
 
 /* The machine forgets the flush of a rollover: that does not stay hidden. */
-TEST_WITH(arm_asid_without_flush,
-	  .config = {.asids = 15,
-		     .tlb_ways = 16,
-		     .arm_forget = SIM_ARM_FORGET_ROLLOVER})
+TEST_FORGETTING(arm_asid_without_flush,
+		.config = {.asids = 15,
+			   .tlb_ways = 16,
+			   .arm_forget = SIM_ARM_FORGET_ROLLOVER})
 {
 	struct spaces s;
 
@@ -233,8 +244,10 @@ TEST_WITH(arm_asid_reserved, .config = {.cpus = 4, .asids = 7, .tlb_ways = 16},
 }
 
 /* A flush that reaches nobody is found out too. */
-TEST_WITH(arm_asid_without_shootdown,
-	  .config = {.cpus = 2, .asids = 7, .arm_forget = SIM_ARM_FORGET_TLB})
+TEST_FORGETTING(arm_asid_without_shootdown,
+		.config = {.cpus = 2,
+			   .asids = 7,
+			   .arm_forget = SIM_ARM_FORGET_TLB})
 {
 	struct sim_task *t = sim_task_create_bare(m);
 	uint64_t v = 0;
