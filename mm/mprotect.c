@@ -18,7 +18,7 @@
 #include "vma.h"
 #include <asm/tlb.h>
 
-/* The part of a range whose entries were changed; lo > hi: none. */
+/* The part of a range whose entries were changed; hi is 0: none. */
 struct changed {
 	uaddr_t lo, hi;
 };
@@ -28,7 +28,7 @@ static bool can_make_writable(struct vm_area_struct *vma, pte_t pte)
 {
 	struct page *page;
 
-	if (!(vma->vm_flags & VM_WRITE) || pte_protnone(pte))
+	if (pte_protnone(pte))
 		return false;
 	if (!(vma->vm_flags & VM_SOFTDIRTY) && !pte_soft_dirty(pte))
 		return false; /* the first write is to be seen */
@@ -38,10 +38,12 @@ static bool can_make_writable(struct vm_area_struct *vma, pte_t pte)
 	return page && PageAnon(page) && PageFlag(page, PG_anon_exclusive);
 }
 
-static pte_t pte_with_prot(struct vm_area_struct *vma, pte_t pte)
+static __always_inline pte_t pte_with_prot(struct vm_area_struct *vma,
+					   pte_t pte)
 {
 	pte = pte_modify(pte, vma->vm_page_prot);
-	if (!pte_write(pte) && can_make_writable(vma, pte))
+	if ((vma->vm_flags & VM_WRITE) && !pte_write(pte) &&
+	    can_make_writable(vma, pte))
 		pte = pte_mkwrite(pte);
 	return pte;
 }
@@ -51,7 +53,8 @@ static void change_pte_range(struct vm_area_struct *vma, pmd_t *pmd,
 {
 	struct quire *q = vma->vm_mm->q;
 	spinlock_t *ptl = pte_lockptr(q, pmdp_get(pmd));
-	pte_t *ptep, old, pte, new;
+	uaddr_t hi = c->hi;
+	pte_t *ptep, pte, was, new;
 
 	spin_lock(ptl);
 	ptep = pte_offset_map(q, pmd, addr);
@@ -62,15 +65,16 @@ static void change_pte_range(struct vm_area_struct *vma, pmd_t *pmd,
 		new = pte_with_prot(vma, pte);
 		if (pte_same(pte, new))
 			continue;
-		old = ptep_modify_prot_start(vma, addr, ptep);
-		/* the processor may have made it young or dirty since */
-		if (unlikely(!pte_same(old, pte)))
-			new = pte_with_prot(vma, old);
+		was = ptep_modify_prot_start(vma, addr, ptep);
+		if (unlikely(!pte_same(was, pte))) /* used meanwhile */
+			new = pte_with_prot(vma, was);
 		ptep_modify_prot_commit(vma, addr, ptep, new);
-		c->lo = MIN(c->lo, addr);
-		c->hi = addr + (uaddr_t)PAGE_SIZE;
+		if (!hi)
+			c->lo = addr;
+		hi = addr + (uaddr_t)PAGE_SIZE;
 	}
 	spin_unlock(ptl);
+	c->hi = hi;
 }
 
 static void change_pmd_range(struct vm_area_struct *vma, pud_t *pud,
@@ -114,7 +118,7 @@ static void change_p4d_range(struct vm_area_struct *vma, pgd_t *pgd,
 
 void change_protection(struct vm_area_struct *vma, uaddr_t start, uaddr_t end)
 {
-	struct changed c = {.lo = ~(uaddr_t)0, .hi = 0};
+	struct changed c = {.lo = 0, .hi = 0};
 	pgd_t *pgd = pgd_offset(vma->vm_mm, start);
 	uaddr_t addr = start, next;
 
