@@ -27,11 +27,13 @@
 
 #define PAGE	       ((uaddr_t)4096)
 #define STACK_EXTRA    (128u << 10) /* mapped below the strings at start */
-#define ARG_MAX_BYTES  (2u << 20)     /* execve(2): a quarter of 8 MiB */
+#define ARG_MAX_BYTES  (2u << 20)   /* execve(2): a quarter of 8 MiB */
 #define ARG_MAX_STRING (128u << 10)
 
-/* Auxiliary vector types: getauxval(3), System V ABI AMD64 supplement 3.4.3.  Its
- * entries, and the pointers around it, are words. */
+/*
+ * Auxiliary vector types: getauxval(3), System V ABI AMD64 supplement 3.4.3.
+ * Its entries, and the pointers around it, are words.
+ */
 enum {
 	AT_NULL = 0,
 	AT_PHDR = 3,
@@ -309,7 +311,8 @@ static int read_image(struct binprm *b, struct file *f, const char *head,
 	err = got < 0 ? (int)got
 		      : elf_read_segments(ph, (size_t)got, &b->eh,
 					  quire_mapping_get_size(f->qf.mapping),
-					  ABI_USER_LIMIT - ABI_PIE_BASE, b->image);
+					  ABI_USER_LIMIT - ABI_PIE_BASE,
+					  b->image);
 	kfree(ph);
 	return err;
 }
@@ -421,15 +424,24 @@ static size_t fill_auxv(struct binprm *b, uaddr_t *v, uaddr_t execfn,
 {
 	const struct cred *c = &current->proc->cred;
 	const uaddr_t aux[][2] = {
-		{AT_HWCAP, exec_hwcap()},  {AT_PAGESZ, PAGE},
-		{AT_CLKTCK, 100},	   {AT_PHDR, b->phdr},
-		{AT_PHENT, b->eh.phdr_size}, {AT_PHNUM, b->eh.phnum},
-		{AT_BASE, b->interp_base}, {AT_FLAGS, 0},
-		{AT_ENTRY, b->entry},	   {AT_UID, c->uid},
-		{AT_EUID, c->euid},	   {AT_GID, c->gid},
-		{AT_EGID, c->egid},	   {AT_SECURE, 0},
-		{AT_RANDOM, random},	   {AT_HWCAP2, exec_hwcap2()},
-		{AT_EXECFN, execfn},	   {AT_PLATFORM, platform},
+		{AT_HWCAP, exec_hwcap()},
+		{AT_PAGESZ, PAGE},
+		{AT_CLKTCK, 100},
+		{AT_PHDR, b->phdr},
+		{AT_PHENT, b->eh.phdr_size},
+		{AT_PHNUM, b->eh.phnum},
+		{AT_BASE, b->interp_base},
+		{AT_FLAGS, 0},
+		{AT_ENTRY, b->entry},
+		{AT_UID, c->uid},
+		{AT_EUID, c->euid},
+		{AT_GID, c->gid},
+		{AT_EGID, c->egid},
+		{AT_SECURE, 0},
+		{AT_RANDOM, random},
+		{AT_HWCAP2, exec_hwcap2()},
+		{AT_EXECFN, execfn},
+		{AT_PLATFORM, platform},
 		{ABI_MINSIGSTKSZ ? AT_MINSIGSTKSZ : AT_NULL, ABI_MINSIGSTKSZ},
 		{AT_NULL, 0},
 	};
@@ -522,9 +534,8 @@ static int load_program(struct binprm *b)
 		goto out;
 	b->bias = b->eh.pie ? ABI_PIE_BASE - (uaddr_t)b->image->low : 0;
 	b->entry = b->start = (uaddr_t)b->eh.entry + b->bias;
-	b->phdr = b->image->phdr_vaddr
-			  ? (uaddr_t)b->image->phdr_vaddr + b->bias
-			  : 0;
+	b->phdr = b->image->phdr_vaddr ? (uaddr_t)b->image->phdr_vaddr + b->bias
+				       : 0;
 	phnum = b->eh.phnum;
 	note_extent(b);
 	set_layout(b, 0, 0, 0);

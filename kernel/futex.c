@@ -538,8 +538,7 @@ static void robust_walk(struct task *t)
 		entry = next;
 	}
 	if (pending)
-		robust_death((pending & ~(uaddr_t)1) + off,
-			     (uint32_t)t->tid);
+		robust_death((pending & ~(uaddr_t)1) + off, (uint32_t)t->tid);
 }
 
 void futex_mm_release(struct task *t)

@@ -54,7 +54,7 @@ void report_program_end(int status)
 static _Noreturn void fail(const char *what, int err)
 {
 	const char *why = err == -ENOENT    ? "no such file"
-			  : err == -ENOEXEC ? "not an x86-64 ELF program"
+			  : err == -ENOEXEC ? "not a program for this machine"
 			  : err == -EACCES  ? "not executable"
 			  : err == -ENOMEM  ? "too little memory"
 			  : err == -EIO	    ? "input/output error"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * quire_host.c - this kernel's side of <quire/host.h>, apart from what lies
- * with its subject: wait and wake (wait.c), cpu_call (x86/smp.c), log and
- * panic (x86/earlycon.c), signals (signal.c), the exception table and oops
- * (x86/trap.c), time (x86/time.c), and the inlined ones
+ * with its subject: wait and wake (wait.c), cpu_call (call.c), log and panic
+ * (log.c), signals (signal.c), time (timer.c), the processor's exception table
+ * and oops (its trap.c), and the inlined ones
  * (include/quire_host_inline.h).
  */
 #include "cpu.h"

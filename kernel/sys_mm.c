@@ -37,9 +37,8 @@ long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
 long sys_mmap(uaddr_t addr, uaddr_t len, unsigned prot, unsigned flags, int fd,
 	      uaddr_t off)
 {
-	return off & (PAGE - 1)
-		       ? -EINVAL
-		       : do_mmap(addr, len, prot, flags, fd, off);
+	return off & (PAGE - 1) ? -EINVAL
+				: do_mmap(addr, len, prot, flags, fd, off);
 }
 
 /* The same with an offset in pages: where a word has 32 bits. */
@@ -211,7 +210,8 @@ static struct vm_iovec *fetch_iov(uaddr_t uiov, unsigned long n, int *err)
  * memory.  Bytes done, or -EFAULT when the first one failed.
  */
 static long vm_copy(struct mm_struct *mm, struct vm_iovec *l, unsigned long nl,
-		    struct vm_iovec *r, unsigned long nr, bool write, char *page)
+		    struct vm_iovec *r, unsigned long nr, bool write,
+		    char *page)
 {
 	unsigned long i = 0, j = 0;
 	uaddr_t n;

@@ -9,7 +9,6 @@
 #define UNBLOCKABLE  (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 #define MINSIGSTKSZ  2048
 
-
 /* ------------------------------------------------------------- siginfo_t */
 
 /*

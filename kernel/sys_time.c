@@ -284,7 +284,8 @@ static void itimer_set(struct process *p, int which, uint64_t value,
 
 static int itimer_to_user(uaddr_t u, uint64_t value, uint64_t interval)
 {
-	return timeval_to_user(u, interval) || timeval_to_user(u + TIMEVAL, value)
+	return timeval_to_user(u, interval) ||
+			       timeval_to_user(u + TIMEVAL, value)
 		       ? -EFAULT
 		       : 0;
 }

@@ -177,8 +177,7 @@ size_t vfs_shrink(size_t pages)
 	while (freed < pages && (d = take_oldest(0)) != NULL) {
 		if (d->inode && d->inode->mapping && d->inode->refs == 1 &&
 		    d->inode->sb->backed)
-			freed += (size_t)quire_mapping_pages(
-				d->inode->mapping);
+			freed += (size_t)quire_mapping_pages(d->inode->mapping);
 		put_chain(destroy(d));
 	}
 	if (freed < pages)

@@ -161,8 +161,8 @@ size_t inodes_shrink(size_t pages)
 		     skip++) {
 			had = quire_mapping_pages(i->mapping);
 			quire_mapping_punch(i->mapping, 0, INODE_ALL_PAGES);
-			freed += (size_t)(had -
-					  quire_mapping_pages(i->mapping));
+			freed +=
+				(size_t)(had - quire_mapping_pages(i->mapping));
 			inode_put(i);
 		}
 	}

@@ -330,8 +330,8 @@ long file_copy(struct file *in, uint64_t *ipos, struct file *out,
 	if (!buf)
 		return -ENOMEM;
 	while (done < n) {
-		size_t now = n - done < COPY_CHUNK ? (size_t)(n - done)
-						  : COPY_CHUNK;
+		size_t now =
+			n - done < COPY_CHUNK ? (size_t)(n - done) : COPY_CHUNK;
 
 		ret = copy_piece(in, ipos, out, opos, buf, now);
 		if (ret <= 0)
@@ -371,9 +371,9 @@ long file_send(int ofd, int ifd, uint64_t *pos, size_t n)
 
 	if (ret)
 		return ret;
-	ret = has_pos(in) ? file_copy(in, pos, out, NULL,
-				      n < MAX_RW ? n : MAX_RW)
-			  : -EINVAL;
+	ret = has_pos(in)
+		      ? file_copy(in, pos, out, NULL, n < MAX_RW ? n : MAX_RW)
+		      : -EINVAL;
 	fput(in);
 	fput(out);
 	return ret;

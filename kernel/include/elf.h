@@ -25,8 +25,8 @@
 #define ELF_MACHINE_X86_64 62u
 
 struct elf_header {
-	bool pie;  /* ET_DYN */
-	bool is32; /* ELFCLASS32 */
+	bool pie;	    /* ET_DYN */
+	bool is32;	    /* ELFCLASS32 */
 	unsigned phdr_size; /* of one program header in the file */
 	uint64_t entry;
 	uint64_t phoff;

@@ -8,10 +8,11 @@
 #include <quire/types.h>
 
 /*
- * Route interrupt `gsi` (x86: I/O APIC pin; ARM: the GIC's number) to CPU 0 and call fn(arg), interrupts off, at each
- * one.  level: level-triggered (virtio-mmio on microvm is edge: the pin
- * follows the interrupt status).  The callee quiets the device; the end of
- * interrupt is given after it.  0 or -errno (no such pin, no vector left).
+ * Route interrupt `gsi` (x86: I/O APIC pin; ARM: the GIC's number) to CPU 0 and
+ * call fn(arg), interrupts off, at each one.  level: level-triggered
+ * (virtio-mmio on microvm is edge: the pin follows the interrupt status).  The
+ * callee quiets the device; the end of interrupt is given after it.  0 or
+ * -errno (no such pin, no vector left).
  */
 int irq_register(unsigned gsi, bool level, void (*fn)(void *), void *arg);
 

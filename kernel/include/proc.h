@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * proc.h - between the files that make, end and signal tasks: proc.c, fork.c,
- * exit.c, exec.c, signal.c, and the processor's part of them in kernel/x86.
- * Nothing outside kernel/ and kernel/x86 includes it.
+ * exit.c, exec.c, signal.c, and the processor's part of them in kernel/x86 or
+ * kernel/arm.  Nothing elsewhere includes it.
  */
 #ifndef KERNEL_PROC_H
 #define KERNEL_PROC_H
@@ -90,14 +90,15 @@ int altstack_flags(const struct task *t, uaddr_t sp);
 /* May the current task signal p?  0, -EPERM */
 int may_signal(struct process *p, int signo);
 
-/* The processor's sigframe.c: build the frame; false: no room (then SIGSEGV). */
+/* The processor's sigframe.c: build the frame; false: no room (then SIGSEGV)
+ */
 bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 		 const struct ksiginfo *info, ksigset_t oldset);
 
 /* futex.c */
 void futex_init(void);
 
-/* x86/cpu.c */
+/* The processor's cpu.c */
 void fpu_copy(struct task *to, struct task *from);
 void fpu_reset(struct task *t); /* the current one: a fresh state (exec) */
 void fpu_read(struct task *t, void *out);
@@ -109,7 +110,7 @@ void posix_timers_drop(struct process *p);
 /* rseq.c: for a task that has registered one */
 void rseq_resume(struct pt_regs *regs);
 
-/* x86/entry.S */
+/* The processor's entry.S */
 void ret_from_fork(void);
 
 /* report.c */

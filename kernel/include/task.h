@@ -94,7 +94,7 @@ struct process {
 	struct rlimit64 rlim[16];
 	struct quire_limits qlimits; /* rlim's soft ones, for Quire */
 	struct file *exe;	     /* what exec ran, for /proc/PID/exe */
-	uaddr_t auxv; /* where exec put the auxiliary vector */
+	uaddr_t auxv;		     /* where exec put the auxiliary vector */
 	struct kusage used, children_used;
 	uint64_t start_time; /* ktime_ns */
 	struct ktimer real_timer;
@@ -156,7 +156,7 @@ struct task {
 		long (*fn)(struct task *t);
 		uint64_t a, b, c, d;
 		uint32_t e;
-	} restart; /* for restart_syscall */
+	} restart;	  /* for restart_syscall */
 	bool restart_now; /* do_signal: no handler runs, so call it */
 	/* The call put other registers in place (rt_sigreturn): there is
 	 * nothing to repeat; TIF_NOTIFY is set too. */

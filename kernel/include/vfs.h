@@ -272,7 +272,7 @@ struct kiovec {	      /* as struct iovec of the user's */
 };
 struct iter {
 	const struct kiovec *vec;
-	unsigned nr;	/* pieces left */
+	unsigned nr;  /* pieces left */
 	size_t off;   /* done of the first */
 	size_t count; /* bytes left in all */
 	bool kernel;
@@ -333,24 +333,24 @@ struct file {
 	bool has_locks;		  /* flock or F_OFD_ locks to drop */
 };
 
-#define O_ACCMODE   03u
-#define O_RDONLY    00u
-#define O_WRONLY    01u
-#define O_RDWR	    02u
-#define O_CREAT	    0100u
-#define O_EXCL	    0200u
-#define O_NOCTTY    0400u
-#define O_TRUNC	    01000u
-#define O_APPEND    02000u
-#define O_NONBLOCK  04000u
-#define O_DSYNC	    010000u
-#define O_ASYNC	    020000u
+#define O_ACCMODE  03u
+#define O_RDONLY   00u
+#define O_WRONLY   01u
+#define O_RDWR	   02u
+#define O_CREAT	   0100u
+#define O_EXCL	   0200u
+#define O_NOCTTY   0400u
+#define O_TRUNC	   01000u
+#define O_APPEND   02000u
+#define O_NONBLOCK 04000u
+#define O_DSYNC	   010000u
+#define O_ASYNC	   020000u
 /* O_DIRECT, O_LARGEFILE, O_DIRECTORY, O_NOFOLLOW: arch_abi.h */
-#define O_NOATIME   01000000u
-#define O_CLOEXEC   02000000u
-#define O_SYNC	    04010000u
-#define O_PATH	    010000000u
-#define O_TMPFILE   (020000000u | O_DIRECTORY)
+#define O_NOATIME 01000000u
+#define O_CLOEXEC 02000000u
+#define O_SYNC	  04010000u
+#define O_PATH	  010000000u
+#define O_TMPFILE (020000000u | O_DIRECTORY)
 
 static inline bool file_can_read(const struct file *f)
 {

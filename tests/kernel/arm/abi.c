@@ -22,49 +22,49 @@
 #include <sys/utsname.h>
 #include <ucontext.h>
 
-#define NR_read			 3
-#define NR_kill			 37
-#define NR_lseek		 19
-#define NR_gettimeofday		 78
-#define NR_statfs		 99
-#define NR_llseek		 140
-#define NR_getdents		 141
-#define NR_nanosleep		 162
-#define NR_rt_sigaction		 174
-#define NR_pread64		 180
-#define NR_pwrite64		 181
-#define NR_sendfile		 187
-#define NR_getrlimit		 191
-#define NR_mmap2		 192
-#define NR_ftruncate64		 194
-#define NR_fstat64		 197
-#define NR_sendfile64		 239
-#define NR_fcntl64		 221
-#define NR_futex		 240
-#define NR_epoll_ctl		 251
-#define NR_epoll_wait		 252
-#define NR_clock_gettime	 263
-#define NR_statfs64		 266
-#define NR_fadvise64_64		 270
-#define NR_sync_file_range2	 341
-#define NR_ppoll		 336
-#define NR_utimensat		 348
-#define NR_timerfd_create	 350
-#define NR_timerfd_settime	 353
-#define NR_timerfd_gettime	 354
-#define NR_epoll_create1	 357
-#define NR_prlimit64		 369
-#define NR_clock_gettime64	 403
-#define NR_clock_nanosleep64	 407
-#define NR_timerfd_gettime64	 410
-#define NR_timerfd_settime64	 411
-#define NR_utimensat64		 412
-#define NR_ppoll64		 414
-#define NR_futex64		 422
-#define NR_breakpoint		 0xf0001
-#define NR_cacheflush		 0xf0002
-#define NR_set_tls		 0xf0005
-#define NR_get_tls		 0xf0006
+#define NR_read		     3
+#define NR_kill		     37
+#define NR_lseek	     19
+#define NR_gettimeofday	     78
+#define NR_statfs	     99
+#define NR_llseek	     140
+#define NR_getdents	     141
+#define NR_nanosleep	     162
+#define NR_rt_sigaction	     174
+#define NR_pread64	     180
+#define NR_pwrite64	     181
+#define NR_sendfile	     187
+#define NR_getrlimit	     191
+#define NR_mmap2	     192
+#define NR_ftruncate64	     194
+#define NR_fstat64	     197
+#define NR_sendfile64	     239
+#define NR_fcntl64	     221
+#define NR_futex	     240
+#define NR_epoll_ctl	     251
+#define NR_epoll_wait	     252
+#define NR_clock_gettime     263
+#define NR_statfs64	     266
+#define NR_fadvise64_64	     270
+#define NR_sync_file_range2  341
+#define NR_ppoll	     336
+#define NR_utimensat	     348
+#define NR_timerfd_create    350
+#define NR_timerfd_settime   353
+#define NR_timerfd_gettime   354
+#define NR_epoll_create1     357
+#define NR_prlimit64	     369
+#define NR_clock_gettime64   403
+#define NR_clock_nanosleep64 407
+#define NR_timerfd_gettime64 410
+#define NR_timerfd_settime64 411
+#define NR_utimensat64	     412
+#define NR_ppoll64	     414
+#define NR_futex64	     422
+#define NR_breakpoint	     0xf0001
+#define NR_cacheflush	     0xf0002
+#define NR_set_tls	     0xf0005
+#define NR_get_tls	     0xf0006
 
 static int scratch_file(void)
 {
@@ -448,8 +448,8 @@ static void test_large_files(void)
 	CHECK(st.size == size && st.nlink == 0 && st.ino32 == (uint32_t)st.ino);
 	CHECK(syscall(NR_pwrite64, fd, text, sizeof(text), 0, (uint32_t)far,
 		      1) == sizeof(text));
-	CHECK(syscall(NR_pread64, fd, got, sizeof(text), 0, (uint32_t)far,
-		      1) == sizeof(text));
+	CHECK(syscall(NR_pread64, fd, got, sizeof(text), 0, (uint32_t)far, 1) ==
+	      sizeof(text));
 	CHECK(!strcmp(got, text));
 	map = (char *)syscall(NR_mmap2, NULL, 4096, PROT_READ, MAP_SHARED, fd,
 			      (uint32_t)(far >> 12));
@@ -545,7 +545,7 @@ static void test_getdents(void)
 		uint32_t ino, off;
 		uint16_t len;
 		char name[];
-	} *d;
+	} * d;
 	char buf[2048] __attribute__((aligned(8)));
 	int fd = open("/proc/self", O_RDONLY | O_DIRECTORY);
 	bool found = false;
@@ -625,8 +625,8 @@ static void test_times(void)
 	a.sec = 3000000;
 	a.nsec = b.nsec = 0;
 	b.sec = 4000000;
-	CHECK(syscall(NR_utimensat64, fd, NULL,
-		      (int64_t[]){a.sec, 1, b.sec, 2}, 0) == 0);
+	CHECK(syscall(NR_utimensat64, fd, NULL, (int64_t[]){a.sec, 1, b.sec, 2},
+		      0) == 0);
 	CHECK(fstat(fd, &st) == 0 && st.st_atime == 3000000 &&
 	      st.st_mtim.tv_nsec == 2);
 	close(fd);
