@@ -351,6 +351,60 @@ static ARM_STATE void test_fp(void)
 	CHECK(fp_in_handler == (int32_t)a);
 }
 
+/* struct vfp_sigframe at the start of uc_regspace */
+struct vfp_frame {
+	uint32_t magic, size;
+	uint64_t d[32];
+	uint32_t fpscr;
+};
+
+static volatile uint32_t frame_magic, frame_size, frame_fpscr;
+static volatile uint64_t frame_d9;
+
+static void change_fp(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	struct vfp_frame *f = (void *)uc->uc_regspace;
+
+	(void)signo;
+	(void)info;
+	frame_magic = f->magic;
+	frame_size = f->size;
+	frame_fpscr = f->fpscr;
+	frame_d9 = f->d[9];
+	f->d[9] = 0x1111222233334444;
+	f->fpscr = 0x00400000;
+}
+
+/* A handler sees the interrupted code's registers, and what it writes there is
+ * what that code goes on with. */
+static ARM_STATE void test_fp_frame(void)
+{
+	uint32_t a = 0x55556666, b = 0x77778888, r[2], scr;
+	int pid = getpid();
+
+	if (!(getauxval(AT_HWCAP) & 64))
+		return;
+	set_handler(SIGUSR2, (void *)change_fp, SA_SIGINFO);
+	__asm__ volatile(VFP "fmdrr d9, %3, %4\n"
+			     "mov r1, #0x00800000\n"
+			     "fmxr fpscr, r1\n"
+			     "mov r0, %5\n"
+			     "mov r1, #12\n"
+			     "mov r7, #37\n"
+			     "svc 0\n"
+			     "fmrrd %0, %1, d9\n"
+			     "fmrx %2, fpscr\n"
+			     "mov r1, #0\n"
+			     "fmxr fpscr, r1\n"
+			 : "=&r"(r[0]), "=&r"(r[1]), "=&r"(scr)
+			 : "r"(a), "r"(b), "r"(pid)
+			 : "r0", "r1", "r7", "memory");
+	CHECK(frame_magic == 0x56465001 && frame_size == 288);
+	CHECK(frame_d9 == 0x7777888855556666 && frame_fpscr == 0x00800000);
+	CHECK(r[0] == 0x33334444 && r[1] == 0x11112222 && scr == 0x00400000);
+}
+
 static void on_alarm(int signo)
 {
 	seen = signo;
@@ -393,6 +447,41 @@ static void test_restart(void)
 		close(fds[0]);
 		close(fds[1]);
 	}
+}
+
+/* A sleep that a stop interrupts goes on after it; no register changes but
+ * that of the result. */
+static ARM_STATE void test_sleep_restart(void)
+{
+	struct {
+		int32_t sec, nsec;
+	} t = {0, 300000000};
+	register long r0 __asm__("r0") = (long)&t;
+	register long r1 __asm__("r1") = 0;
+	register long r7 __asm__("r7") = NR_nanosleep;
+	struct timespec a, b;
+	pid_t child;
+	int status;
+
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		usleep(50000);
+		kill(getppid(), SIGSTOP);
+		usleep(50000);
+		_exit(kill(getppid(), SIGCONT) != 0);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	r0 = (long)&t;
+	r1 = 0;
+	r7 = NR_nanosleep;
+	__asm__ volatile("svc 0" : "+r"(r0), "+r"(r1), "+r"(r7)::"memory");
+	CHECK(r0 == 0 && r1 == 0 && r7 == NR_nanosleep);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	CHECK((b.tv_sec - a.tv_sec) * 1000 +
+		      (b.tv_nsec - a.tv_nsec) / 1000000 >=
+	      299);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
 static char alt_stack[16384];
@@ -718,7 +807,9 @@ int main(void)
 	test_handlers();
 	test_fault_frame();
 	test_fp();
+	test_fp_frame();
 	test_restart();
+	test_sleep_restart();
 	test_alt_stack();
 	test_large_files();
 	test_sendfile();
