@@ -143,7 +143,9 @@ USER_CC_x86_64 := $(CC)
 USER_CC_armv7  := arm-linux-gnueabihf-gcc
 USER_CC_armv6  := arm-linux-gnueabi-gcc
 
-MODULES := $(sort $(wildcard */module.mk))
+# sim's first: others name its files.
+MODULES := sim/module.mk \
+	$(filter-out sim/module.mk,$(sort $(wildcard */module.mk)))
 include $(MODULES)
 ALL_TARGETS += $(B)/lib/libquire.a $(IMAGES)
 

@@ -18,10 +18,10 @@
 
 #include <sim/sim.h>
 
-#define PAGE   4096ull
-#define PAGES  4096ull
+#define PAGE   ((uaddr_t)4096)
+#define PAGES  ((uaddr_t)4096)
 #define SPAN   (PAGES * PAGE)
-#define BASE   0x200000000000ull
+#define BASE   ((uaddr_t)(QUIRE_UADDR_BITS == 64 ? 0x200000000000 : 0x20000000))
 #define ROUNDS 9
 
 static struct sim_machine *machine;
@@ -46,7 +46,7 @@ static uint64_t writes(struct sim_task *t)
 {
 	uint64_t start = now_ns();
 
-	for (uint64_t i = 0; i < PAGES; i++)
+	for (uaddr_t i = 0; i < PAGES; i++)
 		if (sim_store8(t, BASE + i * PAGE, 1))
 			die("a store failed");
 	return now_ns() - start;
@@ -57,7 +57,7 @@ static uint64_t reads(struct sim_task *t)
 	uint64_t start = now_ns();
 	uint8_t v;
 
-	for (uint64_t i = 0; i < PAGES; i++)
+	for (uaddr_t i = 0; i < PAGES; i++)
 		if (sim_load8(t, BASE + i * PAGE, &v))
 			die("a load failed");
 	return now_ns() - start;
@@ -85,7 +85,7 @@ static uint64_t row_clear(void)
 	static char page[PAGE] __attribute__((aligned(4096)));
 	uint64_t start = now_ns();
 
-	for (uint64_t i = 0; i < PAGES; i++) {
+	for (uaddr_t i = 0; i < PAGES; i++) {
 		memset(page, 0, PAGE);
 		__asm__ volatile("" ::"r"(page) : "memory");
 	}
@@ -98,7 +98,7 @@ static uint64_t row_copy(void)
 	static char to[PAGE] __attribute__((aligned(4096)));
 	uint64_t start = now_ns();
 
-	for (uint64_t i = 0; i < PAGES; i++) {
+	for (uaddr_t i = 0; i < PAGES; i++) {
 		memcpy(to, from, PAGE);
 		__asm__ volatile("" ::"r"(from), "r"(to) : "memory");
 	}
@@ -218,7 +218,7 @@ static uint64_t row_segv(void)
 
 	map(PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, NULL);
 	start = now_ns();
-	for (uint64_t i = 0; i < PAGES; i++)
+	for (uaddr_t i = 0; i < PAGES; i++)
 		if (sim_store8(task, BASE + i * PAGE, 1) != SIGSEGV)
 			die("no SIGSEGV");
 	return now_ns() - start;

@@ -36,19 +36,25 @@ BENCH_TITLES_x86_64 := '(defaults)' '(mit. off)'
 BENCH_TITLES_armv7  := '(512 MiB)' '(1 GiB)'
 BENCH_TITLES_armv6  := '(raspi0)'
 
-BENCH_LIBS := $(B)/fast/libsim.a $(B)/fast/libcore.a
-$(BENCH_OUT)/hosted: bench/hosted.c $(BENCH_LIBS)
-	@mkdir -p $(@D)
-	$(Q)$(VARIANT_CC_fast) $(HOSTED_CFLAGS) $(VARIANT_FLAGS_fast) -MF $@.d -o $@ $< \
-		-Wl,--start-group $(BENCH_LIBS) -Wl,--end-group
--include $(BENCH_OUT)/hosted.d
+# hosted, and hosted-FORMAT for each other format.
+define bench_hosted
+$(BENCH_OUT)/hosted$(2): bench/hosted.c $(call sim_libs,$(1))
+	@mkdir -p $$(@D)
+	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_FLAGS_$(1)) \
+		-MF $$@.d -o $$@ $$< -Wl,--start-group $(call sim_libs,$(1)) \
+		-Wl,--end-group
+-include $(BENCH_OUT)/hosted$(2).d
+endef
+$(eval $(call bench_hosted,fast))
+$(foreach f,$(OTHER_FORMATS),$(eval $(call bench_hosted,fast-$(f),-$(f))))
+BENCH_HOSTED := $(BENCH_OUT)/hosted $(OTHER_FORMATS:%=$(BENCH_OUT)/hosted-%)
 
 .PHONY: bench-hosted bench-kernel
 #: make bench-hosted    ns a fault on the simulated machine (in make bench)
 #: make bench-kernel    instructions, Quire against Linux (in make bench; also
 #:                      bench-kernel-x86_64, -armv7, -armv6)
-bench-hosted: $(BENCH_OUT)/hosted
-	$(BENCH_OUT)/hosted
+bench-hosted: $(BENCH_HOSTED)
+	@for p in $^; do echo "-- $$p"; $$p || exit 1; done
 
 # The core as in a kernel, but with its direct map where a process can have it.
 VARIANT_CC_path := $(CC)

@@ -15,11 +15,12 @@
 
 #include <sim/sim.h>
 
-#define BASE	  UINT64_C(0x10000000000) /* nothing else is mapped here */
-#define SPAN	  96u			  /* pages that operations name */
+/* nothing else is mapped here */
+#define BASE	  ((uaddr_t)(QUIRE_UADDR_BITS == 64 ? 0x10000000000 : 0x20000000))
+#define SPAN	  96u /* pages that operations name */
 #define MAX_TASKS 4
 #define CPUS	  2
-#define PAGE	  UINT64_C(4096)
+#define PAGE	  ((uaddr_t)4096)
 
 struct op {
 	uint8_t kind, who, page, len, a, b, c, d;
@@ -40,7 +41,8 @@ static uaddr_t addr_of(const struct op *op)
 	if ((op->d & 0xf0) == 0xf0)
 		a += op->d & 15;
 	if ((op->d & 0xf0) == 0xe0)
-		a = ((uaddr_t)op->d << 60) | ((uaddr_t)op->a << 44);
+		a = (uaddr_t)op->d << (QUIRE_UADDR_BITS - 4) |
+		    (uaddr_t)op->a << (QUIRE_UADDR_BITS - 20);
 	return a;
 }
 
@@ -86,7 +88,7 @@ static void do_store(struct world *w, unsigned i, const struct op *op)
 
 	if (sim_store8(t, a, op->b) != 0)
 		return;
-	/* On x86 what may be written may be read. */
+	/* What may be written may be read. */
 	sig = sim_load8(t, a, &value);
 	FUZZ_EXPECT(sig == 0 && value == op->b);
 	sim_run(NULL);
@@ -285,7 +287,10 @@ static struct world *open_world(const uint8_t *setup)
 	struct sim_config config = {
 		.ram_bytes = UINT64_C(8) << 20,
 		.cpus = CPUS,
-		.levels = setup[0] & 1 ? 5 : 4,
+		.levels = QUIRE_UADDR_BITS < 64 ? 0
+			  : setup[0] & 1	? 5
+						: 4,
+		.arm_version = setup[0] & 1 ? 6 : 7, /* ARM's format */
 		.asids = setup[0] & 2 ? 6 : 0,
 		.overcommit = (setup[0] >> 2) % 3,
 		.max_map_count = setup[0] & 0x80 ? 24 : 0,

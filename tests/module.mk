@@ -14,11 +14,9 @@ UNIT_DIRS_i386_pae := x86 x86_32 i386_pae
 UNIT_DIRS_arm      := arm
 unit_src = tests/harness/harness.c $(wildcard tests/unit/test_*.c \
 	$(UNIT_DIRS_$(1):%=tests/unit/%/test_*.c))
-UNIT_FORMATS := $(foreach f,$(OTHER_FORMATS),\
-	$(if $(wildcard $(SIM_MMU_$(f))),$(f)))
 UNIT_BUILDS := sim asan tsan
 UNIT_VARIANTS := $(UNIT_BUILDS) \
-	$(foreach v,$(UNIT_BUILDS),$(UNIT_FORMATS:%=$(v)-%))
+	$(foreach v,$(UNIT_BUILDS),$(OTHER_FORMATS:%=$(v)-%))
 
 define unit_variant
 UNIT_OBJ_$(1) := $$(patsubst %.c,$(B)/$(1)/%.o,\
@@ -61,7 +59,7 @@ SUITE_tsan-$(1) := TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
 SUITE_DEPS_tsan-$(1) := $(B)/tsan-$(1)/tests/unit.bin
 SUITE_LIMIT_tsan-$(1) := 900
 endef
-$(foreach f,$(UNIT_FORMATS),$(eval $(call unit_suites,$(f))))
+$(foreach f,$(OTHER_FORMATS),$(eval $(call unit_suites,$(f))))
 
 .PHONY: test-unit test-asan test-tsan
 #: make test-unit       unit tests on the simulated machine (also test-asan,

@@ -378,6 +378,7 @@ void backend_init(const struct backend_options *o)
 {
 	const char *asids = getenv("QDIFF_ASIDS");
 	const char *cpus = getenv("QDIFF_CPUS");
+	const char *colours = getenv("QDIFF_COLOURS");
 	uaddr_t heap;
 	struct sim_config config = {.ram_bytes = 64ull << 20, .cpus = 1};
 
@@ -388,6 +389,11 @@ void backend_init(const struct backend_options *o)
 	if (cpus)
 		config.cpus = (unsigned)atoi(cpus);
 	no_exec = getenv("QDIFF_NO_EXEC") != NULL;
+	/* ARM's format, of the older architecture */
+	if (getenv("QDIFF_ARMV6") || colours)
+		config.arm_version = 6;
+	if (colours)
+		config.arm_colours = (unsigned)atoi(colours);
 	base = o->base ? o->base : ARENA_BASE;
 	machine = sim_machine_create(&config);
 	if (!machine)

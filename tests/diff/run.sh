@@ -12,7 +12,9 @@
 #   SEEDS   how many streams, from seed FIRST (default 1); OPS of each
 # Programs and formats of 32 bits have streams of their own: compare only like
 # with like.  QDIFF_NO_EXEC=1: no instruction is fetched (for i386's format
-# without NX, which no Linux on this host has).
+# without NX, which no Linux on this host has).  QDIFF_COLOURS=4: the simulated
+# ARM is an ARMv6 whose data cache has aliases, which shared mappings must heed.
+# QDIFF_SEEDS_ONLY=1: without the streams of tests/diff/ops.
 #
 # Each stream is one test, and so is each file in tests/diff/ops.  Of one that
 # differs: the seed, the shortest prefix of its operations that shows the
@@ -50,6 +52,7 @@ streams() { # streams FIRST LAST
 	local f
 
 	for f in "$here"/ops/*.ops; do
+		[ -n "${QDIFF_SEEDS_ONLY-}" ] && break
 		[ -n "$narrow" ] && grep -q 'off=ffffffff' "$f" && continue
 		echo "$f"
 	done
@@ -57,12 +60,13 @@ streams() { # streams FIRST LAST
 }
 
 # The simulated machine in four shapes by turns: one CPU or one a process, with
-# hardware address-space ids or without.
+# hardware address-space ids or without; ARM also as ARMv6.
 sim_config() {
-	unset QDIFF_ASIDS QDIFF_CPUS
+	unset QDIFF_ASIDS QDIFF_CPUS QDIFF_ARMV6
 	[[ $1 == *.ops ]] && return
 	(($1 % 2)) && export QDIFF_ASIDS=6
 	(($1 / 2 % 2)) && export QDIFF_CPUS=4
+	(($1 / 4 % 2)) && export QDIFF_ARMV6=1
 	return 0
 }
 
