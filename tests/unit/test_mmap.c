@@ -283,7 +283,7 @@ TEST(mmap_refuses_as_linux_does)
 	CHECK_EQ(sim_mmap(t, 0, PG, RW, SHANON | MAP_GROWSDOWN, NULL, 0),
 		 -EINVAL);
 	CHECK_EQ(sim_mmap(t, 0, 2 << 20, RW, ANON | MAP_HUGETLB, NULL, 0),
-		 ARCH_HUGE_SIZES ? -ENOMEM : -EINVAL);
+		 ARCH_HUGE_SIZES != 0 ? -ENOMEM : -EINVAL);
 	CHECK_EQ(sim_mmap(t, 0, 2 << 20, RW, ANON | MAP_HUGETLB | 12 << 26,
 			  NULL, 0),
 		 -EINVAL);
