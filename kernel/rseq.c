@@ -57,7 +57,6 @@ static int abort_sequence(struct task *t, struct pt_regs *regs)
 /* A thread with rseq is about to go on in user mode at other circumstances. */
 void rseq_resume(struct pt_regs *regs)
 {
-	struct ksiginfo segv = {.signo = SIGSEGV, .code = SI_KERNEL};
 	struct task *t = current;
 	uint32_t cpu[2];
 
@@ -69,7 +68,7 @@ void rseq_resume(struct pt_regs *regs)
 		if (!copy_to_user(t->rseq, cpu, sizeof(cpu)))
 			return;
 	}
-	force_signal(t, &segv);
+	force_plain_signal(t, SIGSEGV);
 }
 
 long sys_rseq(uaddr_t addr, uint32_t len, int flags, uint32_t sig);

@@ -342,6 +342,13 @@ void force_signal(struct task *t, const struct ksiginfo *info)
 	spin_unlock_irqrestore(&p->siglock, flags);
 }
 
+void force_plain_signal(struct task *t, int signo)
+{
+	struct ksiginfo info = {.signo = signo, .code = SI_KERNEL};
+
+	force_signal(t, &info);
+}
+
 void quire_host_signal(struct quire_task *qt, const struct quire_signal *sig)
 {
 	struct ksiginfo info = {.signo = sig->signo,
@@ -461,14 +468,12 @@ static void deliver(struct pt_regs *regs, struct ksigaction *act,
 	if (t->rseq)
 		rseq_resume(regs);
 	if (!setup_frame(regs, &sa, info, old)) {
-		struct ksiginfo segv = {.signo = SIGSEGV, .code = SI_KERNEL};
-
 		if (info->signo == SIGSEGV) {
 			flags = spin_lock_irqsave(&t->proc->siglock);
 			act->handler = SIG_DFL;
 			spin_unlock_irqrestore(&t->proc->siglock, flags);
 		}
-		force_signal(t, &segv);
+		force_plain_signal(t, SIGSEGV);
 		return;
 	}
 	flags = spin_lock_irqsave(&t->proc->siglock);

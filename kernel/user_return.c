@@ -51,11 +51,16 @@ void syscall_exit_work(struct pt_regs *regs)
 	do_work(regs, repeatable);
 }
 
-static void count_down(struct task *t, uint64_t *left, uint64_t interval,
-		       uint64_t ns, int signo)
+static void send_plain_signal(struct process *p, int signo)
 {
 	struct ksiginfo info = {.signo = signo, .code = SI_KERNEL};
 
+	send_signal_process(p, &info);
+}
+
+static void count_down(struct task *t, uint64_t *left, uint64_t interval,
+		       uint64_t ns, int signo)
+{
 	if (!*left)
 		return;
 	if (*left > ns) {
@@ -63,23 +68,21 @@ static void count_down(struct task *t, uint64_t *left, uint64_t interval,
 		return;
 	}
 	*left = interval;
-	send_signal_process(t->proc, &info);
+	send_plain_signal(t->proc, signo);
 }
 
 /* setrlimit(2): SIGXCPU at the soft limit and each second after, SIGKILL at
  * the hard one. */
 static void limit_cpu(struct process *p, uint64_t ns)
 {
-	struct ksiginfo info = {.signo = SIGXCPU, .code = SI_KERNEL};
 	uint64_t before = p->cpu_ns / NSEC_PER_SEC, now;
 
 	p->cpu_ns += ns;
 	now = p->cpu_ns / NSEC_PER_SEC;
 	if (k_likely(now == before) || now < p->rlim[RLIMIT_CPU].cur)
 		return;
-	if (now >= p->rlim[RLIMIT_CPU].max)
-		info.signo = SIGKILL;
-	send_signal_process(p, &info);
+	send_plain_signal(p,
+			  now >= p->rlim[RLIMIT_CPU].max ? SIGKILL : SIGXCPU);
 }
 
 /* Each 10 ms that a task runs. */

@@ -216,14 +216,19 @@ void fpu_reset(struct task *t)
 	irq_restore(flags);
 }
 
-/* The current task's state as it is, into memory (signal frames). */
-void fpu_read(struct task *t, void *out)
+void fpu_sync(struct task *t)
 {
 	unsigned long flags = irq_save();
 
 	fpu_save(t);
-	memcpy(out, t->fpu, sizeof(struct vfp_state));
 	irq_restore(flags);
+}
+
+/* The current task's state as it is, into memory. */
+void fpu_read(struct task *t, void *out)
+{
+	fpu_sync(t);
+	memcpy(out, t->fpu, sizeof(struct vfp_state));
 }
 
 /* And from memory that came from the user. */

@@ -60,29 +60,37 @@ struct rt_uframe {
 	struct uframe sig;
 };
 
+/* The part of a frame that the kernel writes and reads: up to end_magic, which
+ * says that the rest of uc_regspace means nothing. */
+#define FRAME_BYTES offsetof(struct uframe, regspace)
+
 static void fill_vfp(struct task *t, struct uvfp *u)
 {
-	struct vfp_state state;
+	const struct vfp_state *s = t->fpu;
+	struct vfp_state scalar;
 
-	fpu_read(t, &state);
+	fpu_sync(t);
 	u->magic = VFP_MAGIC;
 	u->size = sizeof(*u);
-	memcpy(u->d, state.d, sizeof(u->d));
-	u->fpscr = state.fpscr;
-	u->fpexc = state.fpexc;
-	u->fpinst = state.fpinst;
-	u->fpinst2 = state.fpinst2;
-	if (state.fpscr & FPSCR_VECTORS) {
+	memcpy(u->d, s->d, sizeof(u->d));
+	u->fpscr = s->fpscr;
+	u->fpexc = s->fpexc;
+	u->fpinst = s->fpinst;
+	u->fpinst2 = s->fpinst2;
+	u->pad0 = u->pad1 = 0;
+	if (s->fpscr & FPSCR_VECTORS) {
 		/* code that the compiler made expects scalars */
-		state.fpscr &= ~FPSCR_VECTORS;
-		fpu_write(t, &state, true);
+		scalar = *s;
+		scalar.fpscr &= ~FPSCR_VECTORS;
+		fpu_write(t, &scalar, true);
 	}
 }
 
 static void fill_frame(struct uframe *f, const struct pt_regs *regs,
 		       struct task *t, ksigset_t mask)
 {
-	memset(f, 0, sizeof(*f));
+	memset(f, 0, offsetof(struct uframe, vfp));
+	f->end_magic = 0;
 	f->stack.sp = (uaddr_t)t->ss_sp;
 	f->stack.size = (uaddr_t)t->ss_size;
 	f->stack.flags = altstack_flags(t, regs->ARM_sp);
@@ -96,6 +104,8 @@ static void fill_frame(struct uframe *f, const struct pt_regs *regs,
 	f->sigmask[1] = (uint32_t)(mask >> 32);
 	if (cpu_features.vfp)
 		fill_vfp(t, &f->vfp);
+	else
+		memset(&f->vfp, 0, sizeof(f->vfp));
 }
 
 /* Where the handler returns to. */
@@ -137,6 +147,7 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 	size_t skip = rt ? 0 : offsetof(struct rt_uframe, sig);
 	uaddr_t sp = entering ? (uaddr_t)(t->ss_sp + t->ss_size) : regs->ARM_sp;
 	size_t bytes = sizeof(struct rt_uframe) - skip;
+	uaddr_t code;
 	struct rt_uframe f;
 
 	sp = K_ALIGN_DOWN(sp - bytes, 8u);
@@ -145,8 +156,11 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 	siginfo_to_user_layout(info, f.info);
 	fill_frame(&f.sig, regs, t, oldset);
 	f.sig.flags = rt ? 0 : NOT_RT;
-	memcpy(f.sig.retcode, kuser_sigreturn + (rt ? KUSER_RT : 0), KUSER_RT);
-	if (copy_to_user(sp, (char *)&f + skip, bytes))
+	code = sp + bytes - sizeof(f.sig.retcode);
+	if (copy_to_user(sp, (char *)&f + skip,
+			 offsetof(struct rt_uframe, sig) - skip +
+				 FRAME_BYTES) ||
+	    copy_to_user(code, kuser_sigreturn + (rt ? KUSER_RT : 0), KUSER_RT))
 		return false;
 	if ((unsigned)t->ss_flags & SS_AUTODISARM) {
 		t->ss_sp = t->ss_size = 0;
@@ -202,15 +216,14 @@ static bool restore_frame(struct pt_regs *regs, const struct uframe *f)
 static long do_sigreturn(size_t skip)
 {
 	struct pt_regs *regs = task_regs(current);
-	struct ksiginfo segv = {.signo = SIGSEGV, .code = SI_KERNEL};
 	struct uframe f;
 
 	/* Handlers keep the stack aligned: another one is no frame of ours. */
 	if (!(regs->ARM_sp & 7) &&
-	    !copy_from_user(&f, regs->ARM_sp + skip, sizeof(f)) &&
+	    !copy_from_user(&f, regs->ARM_sp + skip, FRAME_BYTES) &&
 	    restore_frame(regs, &f))
 		return (long)regs->ARM_r0;
-	force_signal(current, &segv);
+	force_plain_signal(current, SIGSEGV);
 	return 0;
 }
 

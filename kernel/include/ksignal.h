@@ -88,6 +88,8 @@ int send_signal_group(int pgid, int signo);
 void send_signal_current(int signo);
 /* A signal that cannot be blocked or ignored (faults) */
 void force_signal(struct task *t, const struct ksiginfo *info);
+/* The same with SI_KERNEL and nothing more to say. */
+void force_plain_signal(struct task *t, int signo);
 
 /* An unblocked signal waits for the task.  Cheap. */
 bool signal_pending(struct task *t);

@@ -198,7 +198,6 @@ long sys_rt_sigreturn(void)
 {
 	struct task *t = current;
 	struct pt_regs *regs = task_regs(t);
-	struct ksiginfo segv = {.signo = SIGSEGV, .code = SI_KERNEL};
 	struct uframe f;
 	unsigned long flags;
 
@@ -218,6 +217,6 @@ long sys_rt_sigreturn(void)
 	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
 	return (long)regs->ax;
 bad:
-	force_signal(t, &segv);
+	force_plain_signal(t, SIGSEGV);
 	return 0;
 }

@@ -143,6 +143,8 @@ void cpu_init(unsigned id);
 /* An undefined instruction of user mode: was it the first of the floating
  * point's of this task?  Then it is to be repeated. */
 bool fpu_first_use(void);
+/* Put the current task's state as it is into its area (task.fpu). */
+void fpu_sync(struct task *t);
 
 /* cache.c */
 unsigned dcache_colours(void);
