@@ -16,7 +16,8 @@ $(B)/tests/kernel/%: tests/kernel/%.c $(KERNEL_TEST_DEPS)
 KERNEL_TEST_FLAGS_armv7 := -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64
 define kernel_test_arm
 KERNEL_TEST_BIN_$(1) := $$(KERNEL_TESTS:%=$(B)/tests/kernel-$(1)/%) \
-	$(B)/tests/kernel-$(1)/abi $(B)/tests/kernel-$(1)/aborts
+	$(B)/tests/kernel-$(1)/abi $(B)/tests/kernel-$(1)/aborts \
+	$(B)/tests/kernel-$(1)/vfp
 $(B)/tests/kernel-$(1)/%: tests/kernel/arm/%.c tests/kernel/check.h
 	@mkdir -p $$(@D)
 	$$(Q)$$(USER_CC_$(1)) $$(KERNEL_TEST_CFLAGS) $$(KERNEL_TEST_FLAGS_$(1)) -o $$@ $$<

@@ -26,11 +26,12 @@ if [ "$arch" = armv7 ]; then
 	debian=$build/debian-armhf several=4
 	dir=$(realpath "$armhf")
 	for cpus in 1 2; do
-		for name in abi aborts faults process signals smp files pipes procfs; do
+		for name in abi vfp aborts faults process signals smp files pipes procfs; do
 			own $name --arch armv7 --cpus $cpus
 		done
 	done
 	own smp --arch armv7 --cpus 4
+	own vfp --arch armv7 --cpus 4
 	own process --arch armv7 --cpus 4
 	own pipes --arch armv7 --cpus 4
 	# Programs for ARMv5 and older, which call into the kernel's page of
@@ -42,10 +43,11 @@ if [ "$arch" = armv7 ]; then
 	own signals --arch armv7 --cpus 2
 	own process --arch armv7 --cpus 2
 	own smp --arch armv7 --cpus 4
+	own vfp --arch armv7 --cpus 4
 else
 	debian=$build/debian-armel several=1
 	dir=$(realpath "$armel")
-	for name in abi aborts faults process signals smp files pipes procfs; do
+	for name in abi vfp aborts faults process signals smp files pipes procfs; do
 		own $name --arch armv6
 	done
 fi
