@@ -8,7 +8,7 @@
  * only counts, or makes one system call again and again.
  */
 #define _GNU_SOURCE
-#include "tests/kernel/check.h"
+#include "../check.h"
 
 #include <pthread.h>
 #include <signal.h>
