@@ -3,7 +3,10 @@
 """Tests of `quire run` with the kernel in QEMU: what the command promises of
 a whole run.  (That Linux programs get Linux's answers: tests/kernel.)
 
-usage: tests/cmd/test_run.py QUIRE [NAME...]"""
+usage: tests/cmd/test_run.py QUIRE [--arch ARCH ROOT] [NAME...]
+
+With --arch, the same on an ARM machine, with programs of ROOT (from
+scripts/debian.sh)."""
 
 import hashlib
 import json
@@ -22,6 +25,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 QUIRE = os.path.abspath(sys.argv[1])
 BUSYBOX = "/bin/busybox"
+# The machine, the options that say so, and what it has.
+ARCH, MACHINE, NAMES, ROOT = "x86_64", [], sys.argv[2:], "/"
+if NAMES[:1] == ["--arch"]:
+    ARCH, ROOT, NAMES = NAMES[1], os.path.abspath(NAMES[2]), NAMES[3:]
+    MACHINE = ["--arch", ARCH, "--root", ROOT]
+CPUS = {"x86_64": 4, "armv7": 4, "armv6": 1}[ARCH]
+LEVELS = ("4", "5") if ARCH == "x86_64" else (None,)
 scratch = tempfile.mkdtemp(prefix="quire-run-")
 LIMIT = 120
 
@@ -34,7 +44,7 @@ def environment(**more):
 
 
 def quire(*args, stdin=b"", env=None, cwd=TOP):
-    return subprocess.run([QUIRE, "run", *args], input=stdin, cwd=cwd,
+    return subprocess.run([QUIRE, "run", *MACHINE, *args], input=stdin, cwd=cwd,
                           capture_output=True, timeout=LIMIT,
                           env=environment(**(env or {})))
 
@@ -43,7 +53,7 @@ started = []
 
 
 def start(*args, **popen):
-    p = subprocess.Popen([QUIRE, "run", *args], stdout=subprocess.PIPE,
+    p = subprocess.Popen([QUIRE, "run", *MACHINE, *args], stdout=subprocess.PIPE,
                          env=environment(), **popen)
     started.append(p)
     return p
@@ -90,9 +100,11 @@ def test_arguments_environment_directory():
               'printf "%s|" "$#" "$@" "$WITH" "$PWD"; pwd; id -u; date +%s',
               "x", "a b", "", "*", "--cpus", env={"WITH": "é=\n"}, cwd="/usr")
     head, rest = r.stdout.decode().rsplit("|", 1)
-    assert head == "4|a b||*|--cpus|é=\n|/usr", r
+    # The directory is the root's where that is another one.
+    want = "/" if MACHINE else "/usr"
+    assert head == "4|a b||*|--cpus|é=\n|" + want, r
     cwd, uid, now = rest.split()
-    assert cwd == "/usr" and int(uid) == os.geteuid()
+    assert cwd == want and int(uid) == os.geteuid()
     assert abs(int(now) - time.time()) < 120, (now, time.time())
 
 
@@ -147,7 +159,7 @@ def test_interrupt_ends_the_program():
 def test_on_a_terminal():
     pid, fd = pty.fork()
     if pid == 0:
-        os.execve(QUIRE, [QUIRE, "run", "-q", BUSYBOX, "sh", "-c",
+        os.execve(QUIRE, [QUIRE, "run", *MACHINE, "-q", BUSYBOX, "sh", "-c",
                           "test -t 0 && test -t 1 && echo terminal;"
                           "read line; echo got $line; sleep 1000"],
                   environment())
@@ -184,21 +196,22 @@ def test_on_a_terminal():
 
 
 def test_levels_processors_memory():
-    for levels in ("4", "5"):
-        r = quire("--levels", levels, "--cpus", "4", "--ram", "256M",
-                  "--json", path("m.json"), "--", BUSYBOX, "sh", "-c",
+    for levels in LEVELS:
+        r = quire(*(["--levels", levels] if levels else []),
+                  "--cpus", str(CPUS), "--ram", "256M", "--json", path("m.json"), "--", BUSYBOX, "sh", "-c",
                   "grep -c ^processor /proc/cpuinfo; grep MemTotal "
                   "/proc/meminfo; for i in 1 2 3 4 5 6; do "
                   "(seq 20000 | sort -n | tail -n 1) & done; wait")
         assert r.returncode == 0, r
         lines = r.stdout.decode().split("\n")
-        assert lines[0] == "4", lines
+        assert lines[0] == str(CPUS), lines
         kib = int(lines[1].split()[1])
         assert 200 * 1024 < kib <= 256 * 1024, lines
         assert lines[2:8] == ["20000"] * 6, lines
         clean(r)
         machine = json.load(open(path("m.json")))["machine"]
-        assert machine["levels"] == int(levels) and machine["cpus"] == 4
+        assert machine["levels"] == int(levels or 2), machine
+        assert machine["cpus"] == CPUS and machine["arch"] == ARCH, machine
 
 
 def test_little_memory():
@@ -255,7 +268,7 @@ def test_root_is_read_only():
 
 def test_other_root():
     os.makedirs(path("root/bin"), exist_ok=True)
-    shutil.copy(BUSYBOX, path("root/bin/busybox"))
+    shutil.copy(ROOT + BUSYBOX, path("root/bin/busybox"))
     r = quire("-q", "--root", path("root"), "--", "/bin/busybox", "ls", "/bin")
     assert r.returncode == 0 and r.stdout == b"busybox\n", r
 
@@ -337,14 +350,15 @@ def test_trace_tells_every_fault():
         last[e[1]] = e[0]
 
 
-def test_installed_copy():
+def only_x86_test_installed_copy():
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
     subprocess.run(["make", "-s", "--no-print-directory", "install",
                     f"PREFIX={path('usr')}"], cwd=TOP, check=True, env=env,
                    stdout=subprocess.DEVNULL)
     for name in ("bin/quire", "lib/libquire.a", "lib/quire/quire.elf",
                  "include/quire/quire.h", "lib/pkgconfig/quire.pc",
-                 "share/man/man1/quire-run.1", "share/man/man3/libquire.3"):
+                 "share/man/man1/quire-run.1", "share/man/man3/libquire.3",
+                 "lib/quire/quire-armv7.img", "lib/quire/quire-armv6.img"):
         assert os.path.isfile(path("usr/" + name)), name
     r = subprocess.run([path("usr/bin/quire"), "run", "-q", BUSYBOX, "echo",
                         "installed"], capture_output=True, timeout=LIMIT,
@@ -352,7 +366,7 @@ def test_installed_copy():
     assert r.returncode == 0 and r.stdout == b"installed\n", r
 
 
-def test_program_that_the_kernel_refuses():
+def only_x86_test_program_that_the_kernel_refuses():
     # Right for the command, but its segments overlap the kernel's half.
     import struct
     head = struct.pack("<4sBBB9xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 2, 62, 1,
@@ -367,10 +381,37 @@ def test_program_that_the_kernel_refuses():
     assert r.stderr.count(b"quire:") == 1 and b"high: " in r.stderr, r
 
 
+def only_arm_test_chosen_by_the_program():
+    # Without --arch, with a path of the host: the file says what it is for.
+    r = subprocess.run([QUIRE, "run", "-q", "--arch", ARCH, ROOT + BUSYBOX,
+                        "uname", "-m"], capture_output=True, timeout=LIMIT,
+                       env=environment())
+    want = {"armv7": b"armv7l\n", "armv6": b"armv6l\n"}[ARCH]
+    assert r.returncode == 0 and r.stdout == want, r
+    r = subprocess.run([QUIRE, "run", "-q", ROOT + BUSYBOX, "uname", "-m"],
+                       capture_output=True, timeout=LIMIT, env=environment())
+    assert r.returncode == 0 and r.stdout == b"armv7l\n", r
+
+
+def only_arm_test_program_that_the_kernel_refuses():
+    # Right for the command, but there is nothing at its entry.
+    import struct
+    head = struct.pack("<4sBBB9xHHIIIIIHHHHHH", b"\x7fELF", 1, 1, 1, 2, 40, 1,
+                       0x50000000, 52, 0, 0x5000400, 52, 32, 1, 0, 0, 0)
+    ph = struct.pack("<8I", 1, 0, 0x10000, 0x10000, 84, 0x2000, 5, 0x1000)
+    os.makedirs(path("share"), exist_ok=True)
+    with open(path("share/nowhere"), "wb") as f:
+        f.write(head + ph)
+    os.chmod(path("share/nowhere"), 0o755)
+    r = quire("-q", "--share", path("share"), "/mnt/share/nowhere")
+    assert r.returncode == 128 + signal.SIGSEGV, r
+
+
 def main():
-    names = [n for n in globals() if n.startswith("test_")]
-    if sys.argv[2:]:
-        names = [n for n in names if any(w in n for w in sys.argv[2:])]
+    own = "only_x86_test_" if ARCH == "x86_64" else "only_arm_test_"
+    names = [n for n in globals() if n.startswith(("test_", own))]
+    if NAMES:
+        names = [n for n in names if any(w in n for w in NAMES)]
     passed = failed = 0
     for name in names:
         start = time.time()
