@@ -28,8 +28,7 @@ struct copy_count {
 	int rss[NR_MM_COUNTERS];
 };
 
-static __always_inline void copy_present_pte(struct vm_area_struct *dst,
-					     struct vm_area_struct *src,
+static __always_inline void copy_present_pte(struct vm_area_struct *src,
 					     pte_t *dst_pte, pte_t *src_pte,
 					     pte_t pte, uaddr_t addr,
 					     struct copy_count *n)
@@ -60,7 +59,8 @@ static __always_inline void copy_present_pte(struct vm_area_struct *dst,
 	}
 	if (ARCH_SETS_YOUNG)
 		pte = pte_mkold(pte);
-	set_pte_at(dst->vm_mm, addr, dst_pte, pte);
+	/* the parent has it at this address: there is nothing new to caches */
+	set_pte(dst_pte, pte);
 }
 
 static int copy_pte_range(struct vm_area_struct *dst,
@@ -88,8 +88,7 @@ static int copy_pte_range(struct vm_area_struct *dst,
 		if (pte_none(pte))
 			continue;
 		if (likely(pte_present(pte)))
-			copy_present_pte(dst, src, dst_pte, src_pte, pte, addr,
-					 &n);
+			copy_present_pte(src, dst_pte, src_pte, pte, addr, &n);
 		else
 			set_pte_at(mm, addr, dst_pte, pte);
 	}

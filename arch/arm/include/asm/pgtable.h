@@ -328,13 +328,27 @@ void arch_sync_exec(struct quire *q, pte_t pte);
 void arch_flush_kernel_alias(struct quire *q, uaddr_t addr, pte_t pte);
 
 /*
+ * Does the D-cache have aliases?  From ARMv7 on it behaves as one that is
+ * indexed physically (DDI 0406C A3.9.1, B2.2.6).
+ */
+static __always_inline bool arch_has_aliases(const struct quire *q)
+{
+#if defined(__ARM_ARCH) && __ARM_ARCH >= 7
+	(void)q;
+	return false;
+#else
+	return unlikely(q->arch.alias_pages);
+#endif
+}
+
+/*
  * The D-cache has aliases, and the entry allowed writing: lines under the
  * user's address must leave the cache before the page can be another's.  The
  * flush of the TLB that follows does it.
  */
 static __always_inline void __user_lines_left(struct mm_struct *mm, pte_t old)
 {
-	if (unlikely(mm->q->arch.alias_pages) && !(old.v & _PAGE_RO))
+	if (arch_has_aliases(mm->q) && !(old.v & _PAGE_RO))
 		mm->context.lines_left = true;
 }
 
@@ -359,7 +373,7 @@ static __always_inline void __pte_restrict(pte_t *p, pte_t e)
 static __always_inline void set_pte_at(struct mm_struct *mm, uaddr_t addr,
 				       pte_t *ptep, pte_t pte)
 {
-	if (unlikely(mm->q->arch.alias_pages))
+	if (arch_has_aliases(mm->q))
 		arch_flush_kernel_alias(mm->q, addr, pte);
 	if (unlikely(pte_exec(pte)))
 		arch_sync_exec(mm->q, pte);
@@ -390,17 +404,23 @@ static __always_inline pte_t ptep_get_and_clear(struct mm_struct *mm,
 static __always_inline pte_t ptep_modify_prot_start(struct vm_area_struct *vma,
 						    uaddr_t addr, pte_t *ptep)
 {
-	pte_t e = ptep_get(ptep);
-
+	(void)vma;
 	(void)addr;
-	__user_lines_left(vma->vm_mm, e);
-	return e;
+	return ptep_get(ptep);
 }
 static __always_inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 						    uaddr_t addr, pte_t *ptep,
 						    pte_t pte)
 {
-	set_pte_at(vma->vm_mm, addr, ptep, pte);
+	struct mm_struct *mm = vma->vm_mm;
+
+	(void)addr;
+	/* the page was at this address: the kernel's lines have gone already */
+	if (pte.v & _PAGE_RO)
+		__user_lines_left(mm, ptep_get(ptep));
+	if (unlikely(pte_exec(pte)))
+		arch_sync_exec(mm->q, pte);
+	set_pte(ptep, pte);
 }
 static __always_inline void ptep_set_wrprotect(struct mm_struct *mm,
 					       uaddr_t addr, pte_t *ptep)
@@ -578,13 +598,13 @@ void arch_flush_user_lines(struct quire *q, struct page *page);
 static __always_inline void flush_dcache_page(struct quire *q,
 					      struct page *page)
 {
-	if (unlikely(PageFlag(page, PG_dcache_clean) || q->arch.alias_pages))
+	if (unlikely(PageFlag(page, PG_dcache_clean)) || arch_has_aliases(q))
 		arch_page_written(q, page);
 }
 static __always_inline void flush_user_dcache_page(struct quire *q,
 						   struct page *page)
 {
-	if (unlikely(q->arch.alias_pages))
+	if (arch_has_aliases(q))
 		arch_flush_user_lines(q, page);
 }
 static __always_inline uaddr_t arch_shared_colour(const struct quire *q)
