@@ -208,22 +208,22 @@ abort_by_table(struct quire_task *task, uaddr_t addr, uint32_t fsr,
 }
 
 /*
- * User mode at a user address with one of the ordinary statuses, while the
- * table's entries for those are what they were (`plain`): the same as through
- * the table, without its calls.
+ * User mode at a user address with one of the ordinary statuses (`flags` is
+ * not 0): the same as through the table, without its calls.  User mode always
+ * has an address space, and faults enabled.
  */
 static __always_inline vm_fault_t handle_abort(struct quire_task *task,
 					       uaddr_t addr, uint32_t fsr,
 					       struct pt_regs *regs,
-					       uint32_t plain)
+					       uint32_t flags)
 {
-	if (likely(plain >> fsr_fs(fsr) & 1) && likely(user_mode(regs)) &&
-	    likely(addr < task_size_max(task->q)) &&
-	    likely(!task->faults_disabled && task->mm))
-		return handle_user_fault(task, regs, fsr, addr,
-					 FAULT_FLAG_DEFAULT | FAULT_FLAG_USER |
-						 access_flags(fsr));
-	return abort_by_table(task, addr, fsr, regs);
+	if (unlikely(!flags))
+		return abort_by_table(task, addr, fsr, regs);
+	if (unlikely(!user_mode(regs)))
+		return abort_by_table(task, addr, fsr, regs);
+	if (unlikely(addr >= task_size_max(task->q)))
+		return abort_by_table(task, addr, fsr, regs);
+	return handle_user_fault(task, regs, fsr, addr, flags);
 }
 
 #ifdef QUIRE_TRACE
@@ -252,7 +252,7 @@ void do_DataAbort(uaddr_t addr, uint32_t fsr, struct pt_regs *regs)
 	}
 #endif
 	(void)handle_abort(task, addr, fsr, regs,
-			   task->q->arch.faults.plain_data);
+			   task->q->arch.faults.plain_data[fsr_index(fsr)]);
 }
 
 void do_PrefetchAbort(uaddr_t addr, uint32_t ifsr, struct pt_regs *regs)
@@ -268,5 +268,5 @@ void do_PrefetchAbort(uaddr_t addr, uint32_t ifsr, struct pt_regs *regs)
 	}
 #endif
 	(void)handle_abort(task, addr, ifsr, regs,
-			   task->q->arch.faults.plain_prefetch);
+			   task->q->arch.faults.plain_prefetch[fsr_fs(ifsr)]);
 }

@@ -93,16 +93,22 @@ static void fill(struct fsr_info *to, const struct fsr_info *from)
 }
 
 /* Statuses that need no look at the table while its entries are these. */
-#define PLAIN                                                                  \
-	(1u << FS_TRANSLATION_1 | 1u << FS_TRANSLATION_2 |                     \
-	 1u << FS_ACCESS_FLAG_2 | 1u << FS_PERMISSION_2)
+static const uint8_t plain[] = {FS_TRANSLATION_1, FS_TRANSLATION_2,
+				FS_ACCESS_FLAG_2, FS_PERMISSION_2};
 
 void arch_faults_init(struct arch_faults *f)
 {
+	const unsigned user = FAULT_FLAG_DEFAULT | FAULT_FLAG_USER;
+	unsigned i;
+
+	memset(f, 0, sizeof(*f));
 	fill(f->fsr_info, data_info);
 	fill(f->ifsr_info, prefetch_info);
-	f->plain_data = PLAIN;
-	f->plain_prefetch = PLAIN;
+	for (i = 0; i < ARRAY_LEN(plain); i++) {
+		f->plain_data[plain[i]] = user | FAULT_ACCESS_READ;
+		f->plain_data[NR_FSR + plain[i]] = user | FAULT_ACCESS_WRITE;
+		f->plain_prefetch[plain[i]] = user | FAULT_ACCESS_EXEC;
+	}
 }
 
 void hook_fault_code(struct quire *q, unsigned nr,
@@ -113,7 +119,8 @@ void hook_fault_code(struct quire *q, unsigned nr,
 	struct arch_faults *f = &q->arch.faults;
 
 	QUIRE_BUG_ON(nr >= NR_FSR);
-	f->plain_data &= ~(1u << nr);
+	f->plain_data[nr] = 0;
+	f->plain_data[NR_FSR + nr] = 0;
 	f->fsr_info[nr] = (struct fsr_info){fn, sig, code, name};
 }
 
@@ -125,6 +132,6 @@ void hook_ifault_code(struct quire *q, unsigned nr,
 	struct arch_faults *f = &q->arch.faults;
 
 	QUIRE_BUG_ON(nr >= NR_FSR);
-	f->plain_prefetch &= ~(1u << nr);
+	f->plain_prefetch[nr] = 0;
 	f->ifsr_info[nr] = (struct fsr_info){fn, sig, code, name};
 }

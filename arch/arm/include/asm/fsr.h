@@ -64,6 +64,12 @@ static inline unsigned fsr_fs(uint32_t fsr)
 	return (fsr & FSR_FS3_0) | (fsr & FSR_FS4) >> 6;
 }
 
+/* The same, and WnR as bit 5. */
+static inline unsigned fsr_index(uint32_t fsr)
+{
+	return (fsr & FSR_FS3_0) | (fsr & (FSR_FS4 | FSR_WRITE)) >> 6;
+}
+
 /*
  * A handler's result: what became of the fault (VM_FAULT_*, and its kind for
  * the tracepoint), or this: it is none of mine, do as the table's entry says.
@@ -81,11 +87,14 @@ struct fsr_info {
 
 /*
  * One memory system's tables: struct arch_system has one of these, named
- * faults.  plain_*: bit FS is set where the entry is still do_page_fault or
- * do_translation_fault, so that the common ones need no call through a table.
+ * faults.  plain_*: what user mode's abort of a status is for
+ * handle_user_fault() (its flags), while the status's entry is still the
+ * ordinary page fault's, so that the common ones need no call through a table;
+ * 0: see the table.  Indexed by fsr_index() and fsr_fs().
  */
 struct arch_faults {
-	uint32_t plain_data, plain_prefetch;
+	uint32_t plain_data[2 * NR_FSR];
+	uint32_t plain_prefetch[NR_FSR];
 	struct fsr_info fsr_info[NR_FSR];
 	struct fsr_info ifsr_info[NR_FSR];
 };
