@@ -361,6 +361,9 @@ static void gen_access(struct gen *g, struct op *op)
 static void gen_file_io(struct gen *g, struct op *op)
 {
 	gen_access(g, op);
+	/* a 64-bit kernel tells a bad buffer only when it comes to use it */
+	if (op->at.seg == SEG_TOP)
+		op->at = (struct where){SEG_ARENA, 0};
 	op->len = chance(g, 70) ? op->len : below(g, 4 * PAGE);
 	op->file = op->kind == OP_PREAD && chance(g, 40) ? FILE_RO : FILE_SHM;
 	op->offset = below(g, 11 * PAGE);
