@@ -5,25 +5,24 @@
  *
  * That code is not in the simulated machine, which calls the C function as a
  * processor would.  So this runs the real kernel in QEMU, with a tiny program
- * on it (entry-ARCH) that writes once to a fresh page, and moves the processor
- * on through this one fault instruction by instruction.  Which label or
- * function each instruction belongs to is told by the kernel's own symbols, and
- * whether it is assembly or C by its debug information.
+ * on it (program/) that takes one fault of each sort, and moves the processor
+ * on through it instruction by instruction.  Which label or function each
+ * instruction belongs to is told by the kernel's own symbols, and whether it is
+ * assembly or C by its debug information.
  *
  *	quire run --- QEMU -S, GDB stub on a socket <--- gdb.c
- *	  breakpoint at the program's store; step, step, ... ; there again
+ *	  breakpoint at a label of the program; step, step, ... ; back again
  */
-#include <dwarf.h>
-#include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
-#include "cmd/json.h"
-#include "explain.h"
+#include "entry.h"
 #include "gdb.h"
 
 #define MAX_STEPS  200000
@@ -49,22 +48,14 @@ static uint64_t value_of(const unsigned char *regs, unsigned at, unsigned bytes)
 	return v;
 }
 
-/* A run of instructions of one label or function. */
-struct stretch {
-	char *name, *file;
-	unsigned line;
-	const char *mode;
-	bool is_c;
-	unsigned depth; /* of calls, in C */
-	unsigned long instructions;
-};
-
-struct path {
-	struct stretch *at;
-	size_t n, cap;
-	char arrival[256];
-	uint64_t store; /* the program's instruction */
-	unsigned long total;
+const struct entry_kind entry_kinds[] = {
+	{"entry", "the kernel's way of a store to a fresh page, in QEMU",
+	 "the_store", "the_store", 2},
+	{"entry_exec", "the same of an instruction fetch", "the_jump",
+	 "the_page", 2},
+	{"entry_kernel", "a system call that writes to a fresh page",
+	 "the_call", "after_call", 1},
+	{NULL, NULL, NULL, NULL, 0},
 };
 
 /* --------------------------------------------------------------- machines */
@@ -139,141 +130,9 @@ static const struct machine_kind *kind_of(const char *arch)
 	die("entry: there is no kernel for %s", arch);
 }
 
-/* ----------------------------------------------------------------- symbols */
-
-static int no_debuginfo(Dwfl_Module *m, void **data, const char *name,
-			Dwarf_Addr base, const char *file, const char *link,
-			GElf_Word crc, char **found)
-{
-	(void)m, (void)data, (void)name, (void)base, (void)file, (void)link;
-	(void)crc, (void)found;
-	return -1;
-}
-
-static const Dwfl_Callbacks callbacks = {
-	.find_elf = dwfl_build_id_find_elf,
-	.find_debuginfo = no_debuginfo,
-	.section_address = dwfl_offline_section_address,
-};
-
-/* The two ELF files, each at the addresses that it was linked for. */
-static Dwfl *symbols_of(const char *kernel, const char *program)
-{
-	Dwfl *d = dwfl_begin(&callbacks);
-
-	if (!d || !dwfl_report_offline(d, "kernel", kernel, -1) ||
-	    !dwfl_report_offline(d, "program", program, -1) ||
-	    dwfl_report_end(d, NULL, NULL) != 0)
-		die("%s: %s", kernel, dwfl_errmsg(-1));
-	return d;
-}
-
-struct symbol_wanted {
-	const char *name;
-	uint64_t value;
-};
-
-static int look_for_symbol(Dwfl_Module *mod, void **data, const char *name,
-			   Dwarf_Addr base, void *arg)
-{
-	struct symbol_wanted *w = arg;
-	int n = dwfl_module_getsymtab(mod);
-
-	(void)data, (void)base;
-	if (strcmp(name, "program") != 0)
-		return DWARF_CB_OK;
-	for (int i = 0; i < n; i++) {
-		GElf_Sym sym;
-		GElf_Addr addr;
-		const char *s = dwfl_module_getsym_info(mod, i, &sym, &addr,
-							NULL, NULL, NULL);
-
-		if (s && strcmp(s, w->name) == 0)
-			w->value = addr;
-	}
-	return DWARF_CB_OK;
-}
-
-static uint64_t program_symbol(Dwfl *d, const char *name)
-{
-	struct symbol_wanted w = {name, 0};
-
-	dwfl_getmodules(d, look_for_symbol, &w, 0);
-	if (!w.value)
-		die("entry: the program has no %s", name);
-	return w.value;
-}
-
-static bool compiled_from_c(Dwfl_Module *mod, uint64_t pc)
-{
-	Dwarf_Addr bias;
-	Dwarf_Die *cu = dwfl_module_addrdie(mod, pc, &bias);
-
-	/* the unit found is the nearest one: it need not have pc in it */
-	return cu && dwarf_haspc(cu, pc - bias) > 0 &&
-	       dwarf_srclang(cu) != DW_LANG_Mips_Assembler;
-}
-
-/*
- * The symbol that pc belongs to, and its value.  libdwfl would also name ARM's
- * mapping symbols ($a, $t, $d: ELF for the ARM Architecture, 4.5.5), which only
- * tell code from data.
- */
-static const char *symbol_at(Dwfl_Module *mod, uint64_t pc, uint64_t *value)
-{
-	GElf_Off offset;
-	GElf_Sym sym;
-	const char *best, *name;
-	int n;
-
-	best = dwfl_module_addrinfo(mod, pc, &offset, &sym, NULL, NULL, NULL);
-	*value = pc - offset;
-	if (!best || best[0] != '$')
-		return best;
-	best = NULL;
-	n = dwfl_module_getsymtab(mod);
-	for (int i = 0; i < n; i++) {
-		GElf_Addr at;
-		GElf_Word section;
-
-		name = dwfl_module_getsym_info(mod, i, &sym, &at, &section,
-					       NULL, NULL);
-		if (!name || !name[0] || name[0] == '$' || at > pc ||
-		    section == SHN_UNDEF || section == SHN_ABS ||
-		    GELF_ST_TYPE(sym.st_info) > STT_FUNC)
-			continue;
-		if (!best || at > *value) {
-			best = name;
-			*value = at;
-		}
-	}
-	return best;
-}
-
-/* Fill in what pc belongs to; *start: is it that symbol's first instruction? */
-static void locate(Dwfl *d, uint64_t pc, struct stretch *s, bool *start)
-{
-	Dwfl_Module *mod = dwfl_addrmodule(d, pc);
-	uint64_t value = 0;
-	const char *name = mod ? symbol_at(mod, pc, &value) : NULL;
-	Dwfl_Line *line = mod ? dwfl_module_getsrc(mod, pc) : NULL;
-	const char *file;
-	int number = 0;
-
-	*s = (struct stretch){.is_c = mod && compiled_from_c(mod, pc)};
-	/* GCC puts cold parts of a function elsewhere: NAME.cold */
-	s->name = name ? strndup(name, strcspn(name, "."))
-		       : xasprintf("%#llx", (unsigned long long)pc);
-	*start = name && value == pc && !strchr(name, '.');
-	file = line ? dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL)
-		    : NULL;
-	s->file = file ? strdup(file) : NULL;
-	s->line = (unsigned)number;
-}
-
 /* ---------------------------------------------------------------- the path */
 
-static struct stretch *add_stretch(struct path *p, const struct stretch *s)
+static void add_stretch(struct path *p, const struct stretch *s)
 {
 	if (p->n == p->cap) {
 		p->cap = p->cap ? 2 * p->cap : 64;
@@ -281,37 +140,51 @@ static struct stretch *add_stretch(struct path *p, const struct stretch *s)
 		if (!p->at)
 			die("out of memory");
 	}
-	p->at[p->n] = *s;
-	return &p->at[p->n++];
+	p->at[p->n++] = *s;
 }
 
-/* The C functions that are under way, innermost last. */
+#define MAX_DEPTH 64
+
+/* What is under way since C began, innermost last. */
 struct calls {
-	char *name[64];
+	struct stretch at[MAX_DEPTH];
 	unsigned n;
-	uint64_t sp; /* where the stack was when C began */
+	uint64_t sp;	  /* where the stack was when C began, and ... */
+	const char *mode; /* ... in which mode (each has its own on ARM) */
 };
 
-/* How deep in C is the instruction?  0: assembly, not called from C. */
-static unsigned depth_of(struct calls *c, const struct stretch *s, bool start,
-			 uint64_t sp)
+static void enter(struct calls *c, const struct stretch *s)
+{
+	if (c->n < MAX_DEPTH)
+		c->n++;
+	c->at[c->n - 1] = *s;
+}
+
+/*
+ * How deep in calls from C is the instruction?  0: assembly, not called from C.
+ * Assembly goes from label to label by jumps: these stay at one depth.
+ */
+static unsigned depth_of(struct calls *c, const struct stretch *s, uint64_t sp)
 {
 	if (c->n == 0 && !s->is_c)
 		return 0;
-	if (c->n && !s->is_c && sp >= c->sp) { /* back where it was called */
-		c->n = 0;
+	if (c->n && !s->is_c && sp >= c->sp && s->mode == c->mode) {
+		c->n = 0; /* back where C was called */
 		return 0;
 	}
-	if (c->n == 0)
+	if (c->n == 0) {
 		c->sp = sp;
-	if (!start)
-		for (unsigned i = c->n; i > 0; i--)
-			if (strcmp(c->name[i - 1], s->name) == 0) {
-				c->n = i;
-				return i;
-			}
-	if (c->n < 64)
-		c->name[c->n++] = s->name;
+		c->mode = s->mode;
+	}
+	for (unsigned i = c->n; i > 0 && !(s->begins && s->is_c); i--)
+		if (strcmp(c->at[i - 1].name, s->name) == 0) {
+			c->n = i;
+			return i;
+		}
+	if (c->n && !s->is_c && !c->at[c->n - 1].is_c)
+		c->at[c->n - 1] = *s;
+	else
+		enter(c, s);
 	return c->n;
 }
 
@@ -319,27 +192,29 @@ static void add_instruction(struct path *p, struct calls *calls, Dwfl *d,
 			    uint64_t pc, uint64_t sp, const char *mode)
 {
 	struct stretch s, *last = p->n ? &p->at[p->n - 1] : NULL;
-	bool start;
 
-	locate(d, pc, &s, &start);
+	entry_locate(d, pc, &s);
 	s.mode = mode;
-	s.depth = depth_of(calls, &s, start, sp);
+	s.depth = depth_of(calls, &s, sp);
 	s.instructions = 1;
-	/* names are kept: calls[] refers to them */
+	if (last)
+		p->total += mode != p->at[0].mode;
+	/* names are kept as long as the path: calls refers to them */
 	if (last && last->depth == s.depth && last->mode == mode &&
-	    strcmp(last->name, s.name) == 0 && !(start && s.is_c))
+	    strcmp(last->name, s.name) == 0 && !(s.begins && s.is_c))
 		last->instructions++;
 	else
 		add_stretch(p, &s);
 }
 
-/* From the store on, through the kernel, to the store again and past it. */
+/* From the first instruction on, through the kernel, to the last. */
 static void follow(struct gdb *g, const struct machine_kind *k, Dwfl *d,
 		   struct path *p)
 {
 	struct calls calls = {.n = 0};
 	unsigned char regs[REGISTER_BYTES];
 	uint64_t pc, last = 0, sp;
+	const char *mode;
 	unsigned visits = 0;
 
 	for (unsigned long i = 0; i < MAX_STEPS; i++) {
@@ -347,20 +222,15 @@ static void follow(struct gdb *g, const struct machine_kind *k, Dwfl *d,
 			die("entry: the machine does not answer");
 		pc = value_of(regs, k->pc, k->bytes);
 		sp = value_of(regs, k->sp, k->bytes);
+		mode = k->mode_text((uint32_t)value_of(regs, k->mode, 4));
+		if (p->kind->visits > 1 && p->n && !p->arrival[0] &&
+		    mode != p->at[0].mode)
+			k->arrival(g, regs, p->arrival, sizeof(p->arrival));
 		/* a string instruction stays where it is while it repeats */
-		if (pc != last || pc == p->store) {
-			if (p->n == 1)
-				k->arrival(g, regs, p->arrival,
-					   sizeof(p->arrival));
-			if (pc == p->store && ++visits == 2)
-				calls.n = 0;
-			if (visits == 2 && pc != p->store)
-				return;
-			add_instruction(p, &calls, d, pc, sp,
-					k->mode_text((uint32_t)value_of(
-						regs, k->mode, 4)));
-			p->total += pc != p->store;
-		}
+		if (pc != last)
+			add_instruction(p, &calls, d, pc, sp, mode);
+		if (pc == p->until && ++visits == p->kind->visits)
+			return;
 		last = pc;
 		if (!gdb_step(g))
 			die("entry: the machine does not step");
@@ -423,6 +293,7 @@ static pid_t start_run(const char *arch, const char *program,
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDWR);
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setenv("QUIRE_QEMU_ARGS", qemu, 1);
 		dup2(null, 0);
 		dup2(null, 1);
@@ -442,6 +313,7 @@ static void run_it(const struct machine_kind *k, const struct options *o,
 	char dir[] = "/tmp/quire-explain-XXXXXX";
 	struct gdb g;
 	char *socket;
+	bool there;
 	pid_t pid;
 	int status;
 
@@ -449,115 +321,42 @@ static void run_it(const struct machine_kind *k, const struct options *o,
 		die("%s: cannot be made", dir);
 	socket = xasprintf("%s/gdb", dir);
 	pid = start_run(k->arch, program, socket, o->levels);
-	if (!gdb_connect(&g, socket, 20) || !gdb_break(&g, p->store, true) ||
-	    !gdb_continue(&g, BOOT_LIMIT) || !gdb_break(&g, p->store, false)) {
-		unlink(socket);
-		rmdir(dir);
-		die("entry: the program does not run in QEMU");
-	}
-	follow(&g, k, d, p);
-	gdb_detach(&g);
+	there = gdb_connect(&g, socket, 20);
 	unlink(socket);
 	rmdir(dir);
 	free(socket);
+	if (!there || !gdb_break(&g, p->from, true) ||
+	    !gdb_continue(&g, BOOT_LIMIT) || !gdb_break(&g, p->from, false))
+		die("entry: the program does not run in QEMU");
+	follow(&g, k, d, p);
+	gdb_detach(&g);
 	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) != 0)
 		die("entry: the program did not end well");
 }
 
-/* -------------------------------------------------------------------- show */
-
-/* C without --all: one line for the function that assembly called. */
-static unsigned long inside(const struct path *p, size_t i, unsigned *functions)
+bool explain_entry(const char *name, const struct options *o)
 {
-	unsigned long n = 0;
+	const struct entry_kind *kind = entry_kinds;
+	const struct machine_kind *k;
+	char *kernel, *program;
+	struct path p;
+	Dwfl *d;
 
-	*functions = 0;
-	for (; i < p->n && p->at[i].depth > 0; i++) {
-		n += p->at[i].instructions;
-		if (i == 0 || p->at[i].depth > p->at[i - 1].depth)
-			++*functions;
-	}
-	return n;
-}
-
-static const char *from_top(const char *file)
-{
-	const char *p = file ? strstr(file, "/arch/") : NULL;
-
-	if (!p && file)
-		p = strstr(file, "/kernel/");
-	return p ? p + 1 : file;
-}
-
-static void show_stretch(const struct path *p, size_t i,
-			 const struct options *o)
-{
-	const struct stretch *s = &p->at[i];
-	unsigned functions = 0;
-	unsigned long n = s->instructions;
-
-	if (s->depth > 1 && !o->all)
-		return;
-	if (s->depth == 1 && !o->all) {
-		if (i && p->at[i - 1].depth > 0)
-			return;
-		n = inside(p, i, &functions);
-	}
-	printf("%-7s %6lu  %*s%s", s->mode, n, 2 * (int)s->depth, "", s->name);
-	if (s->depth == 1 && !o->all)
-		printf(": in C, %u calls", functions);
-	if (o->source && s->file)
-		printf("   [%s:%u]", from_top(s->file), s->line);
-	putchar('\n');
-}
-
-static void show_path(const struct path *p, const struct machine_kind *k,
-		      const struct options *o)
-{
-	printf("entry on %s: from the processor's vector to C and back to the "
-	       "program, on the kernel\n\n",
-	       k->arch);
-	printf("access   the program's store at %#llx\n",
-	       (unsigned long long)p->store);
-	printf("arrival  %s\n\n", p->arrival);
-	printf("mode    instructions\n");
-	for (size_t i = 0; i < p->n; i++)
-		show_stretch(p, i, o);
-	printf("\ntotal    %lu instructions in the kernel\n", p->total);
-}
-
-static void show_path_json(const struct path *p, const struct machine_kind *k)
-{
-	printf("{\"name\":\"entry\",\"arch\":\"%s\",\"address\":\"%#llx\","
-	       "\"arrival\":",
-	       k->arch, (unsigned long long)p->store);
-	json_put_string(stdout, p->arrival);
-	printf(",\"instructions\":%lu,\"path\":[", p->total);
-	for (size_t i = 0; i < p->n; i++) {
-		const struct stretch *s = &p->at[i];
-
-		printf("%s{\"mode\":\"%s\",\"label\":", i ? "," : "", s->mode);
-		json_put_string(stdout, s->name);
-		printf(",\"language\":\"%s\",\"depth\":%u,"
-		       "\"instructions\":%lu}",
-		       s->is_c ? "c" : "assembly", s->depth, s->instructions);
-	}
-	printf("]}\n");
-}
-
-void explain_entry(const struct options *o)
-{
-	const struct machine_kind *k = kind_of(o->arch);
-	char *kernel = kernel_of(o->arch), *program = program_of(o->arch);
-	Dwfl *d = symbols_of(kernel, program);
-	struct path p = {.store = program_symbol(d, "the_store")};
-
+	while (kind->name && strcmp(kind->name, name) != 0)
+		kind++;
+	if (!kind->name)
+		return false;
+	k = kind_of(o->arch);
+	kernel = kernel_of(o->arch);
+	program = program_of(o->arch);
+	d = entry_symbols(kernel, program);
+	p = (struct path){.kind = kind,
+			  .arch = k->arch,
+			  .from = entry_label(d, kind->from),
+			  .until = entry_label(d, kind->until)};
 	run_it(k, o, d, program, &p);
-	if (o->json)
-		show_path_json(&p, k);
-	else
-		show_path(&p, k, o);
+	entry_show(&p, o);
 	for (size_t i = 0; i < p.n; i++) {
 		free(p.at[i].name);
 		free(p.at[i].file);
@@ -566,4 +365,5 @@ void explain_entry(const struct options *o)
 	dwfl_end(d);
 	free(kernel);
 	free(program);
+	return true;
 }

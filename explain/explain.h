@@ -9,7 +9,7 @@
  *   facts.c       values as a reader wants them, by their type
  *   tables_*.c    one page-table format: levels, bits, error codes
  *   show.c        all of it as text              show_json.c   as JSON
- *   entry.c       the exception entry of the kernel, in QEMU (gdb.c)
+ *   entry*.c      the exception entry of the kernel, in QEMU (gdb.c)
  *
  * One machine, one thread: nothing is locked.
  */
@@ -72,6 +72,11 @@ struct function {
 
 /* Once.  Ends the program when it finds no symbols of its own. */
 void symbols_init(void);
+/* For Dwfl_Callbacks. */
+struct Dwfl_Module;
+int symbols_no_debuginfo(struct Dwfl_Module *m, void **data, const char *name,
+			 uint64_t base, const char *file, const char *link,
+			 uint32_t crc, char **found);
 /* The function that begins at address; never NULL, the same each time. */
 const struct function *symbols_function(const void *address);
 
@@ -219,8 +224,11 @@ void show_story_json(const struct story *s, const struct options *o, FILE *f);
 void outcome_text(const struct story *s, char *text, size_t size);
 const char *access_name(const struct scenario *s);
 
-/* entry.c: the exception entry of the kernel.  Ends the program on failure. */
-void explain_entry(const struct options *o);
+/*
+ * entry.c: the exception entry of the kernel; false: there is no such kind.
+ * Ends the program on failure.
+ */
+bool explain_entry(const char *name, const struct options *o);
 
 /* snprintf at the end of text. */
 void append(char *text, size_t size, const char *format, ...)

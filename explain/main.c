@@ -15,7 +15,7 @@
 
 #include <fault.h>
 
-#include "explain.h"
+#include "entry.h"
 
 #define EXIT_QUIRE 125
 
@@ -184,9 +184,8 @@ static void list(void)
 		if (is_there(sc))
 			printf("%-18s %s\n", sc->name, sc->tells);
 	if (this_format & (ON_X86_64 | ON_ARM))
-		printf("%-18s %s\n", "entry",
-		       "the kernel's exception entry, instruction by "
-		       "instruction, in QEMU");
+		for (const struct entry_kind *k = entry_kinds; k->name; k++)
+			printf("%-18s %s\n", k->name, k->tells);
 }
 
 /* The scenario of this name; or all that end in the kind of this name. */
@@ -298,10 +297,7 @@ int main(int argc, char **argv)
 		return fflush(stdout) == 0 ? 0 : EXIT_QUIRE;
 	symbols_init();
 	for (; i < argc; i++)
-		if (strcmp(argv[i], "entry") == 0)
-			explain_entry(&o);
-		else
-			ok &= explain_named(argv[i], &o);
+		ok &= explain_entry(argv[i], &o) || explain_named(argv[i], &o);
 	if (fflush(stdout) != 0)
 		die("cannot write to standard output");
 	return ok ? 0 : 1;

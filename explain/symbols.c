@@ -23,9 +23,9 @@
 static Dwfl *dwfl;
 
 /* No separate debug file is looked for, here or on a network. */
-static int no_debuginfo(Dwfl_Module *m, void **data, const char *name,
-			Dwarf_Addr base, const char *file, const char *link,
-			GElf_Word crc, char **found)
+int symbols_no_debuginfo(struct Dwfl_Module *m, void **data, const char *name,
+			 Dwarf_Addr base, const char *file, const char *link,
+			 GElf_Word crc, char **found)
 {
 	(void)m, (void)data, (void)name, (void)base, (void)file, (void)link;
 	(void)crc, (void)found;
@@ -34,7 +34,7 @@ static int no_debuginfo(Dwfl_Module *m, void **data, const char *name,
 
 static const Dwfl_Callbacks callbacks = {
 	.find_elf = dwfl_linux_proc_find_elf,
-	.find_debuginfo = no_debuginfo,
+	.find_debuginfo = symbols_no_debuginfo,
 };
 
 void symbols_init(void)

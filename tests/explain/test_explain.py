@@ -263,7 +263,7 @@ def listed(arch):
 def every_kind_is_what_it_is_called():
     for arch in ARCHES:
         found = stories(arch)
-        assert set(found) == set(listed(arch)) - {"entry"}
+        assert set(found) == {k for k in listed(arch) if not k.startswith("entry")}
         assert set(expected(arch)) == set(found), \
             set(expected(arch)) ^ set(found)
         for name, (kind, _, outcome) in expected(arch).items():
@@ -379,43 +379,84 @@ KERNEL = {"x86_64": "kernel/quire.elf", "armv7": "kernel-armv7/quire.elf",
           "armv6": "kernel-armv6/quire.elf"}
 
 
+def kernel_of(arch):
+    kernel = os.path.join(BUILD, KERNEL.get(arch, "none"))
+    return kernel if os.path.exists(kernel) else None
+
+
+@functools.lru_cache(None)
+def entry(arch, kind):
+    return json.loads(explain("--arch", arch, "--json", kind))
+
+
 def entry_passes_through_the_kernels_labels():
-    for arch in ARCHES:
-        kernel = os.path.join(BUILD, KERNEL.get(arch, "none"))
-        if not os.path.exists(kernel):
-            assert arch != "x86_64"
-            continue
+    assert kernel_of("x86_64")
+    for arch in filter(kernel_of, ARCHES):
         symbols = set(re.sub(r"\..*", "", line.split()[-1]) for line in
-                      run("nm", kernel).stdout.decode().splitlines())
-        s = json.loads(explain("--arch", arch, "--json", "entry"))
-        path = s["path"]
-        assert path[0]["label"] == path[-1]["label"] == "the_store"
-        assert path[0]["mode"] != path[1]["mode"]
-        middle = path[1:-1]
-        # ARM's vectors are a copy, in a page of its own: no symbol is there
-        assert all(p["label"] in symbols or p["label"].startswith("0xffff00")
-                   for p in middle), middle
-        assert sum(p["instructions"] for p in middle) == s["instructions"]
-        # assembly, then C called from it, then assembly again
-        depth = [p["depth"] for p in middle]
-        assert depth[0] == depth[-1] == 0 and max(depth) > 1, depth
-        assert all(p["language"] == "assembly" for p in middle
-                   if p["depth"] == 0)
-        first = next(p for p in middle if p["depth"] == 1)
-        assert first["language"] == "c"
-        text = explain("--arch", arch, "entry")
-        assert first["label"] in text and s["arrival"] in text
+                      run("nm", kernel_of(arch)).stdout.decode().splitlines())
+        kinds = [k for k in listed(arch) if k.startswith("entry")]
+        assert len(kinds) == 3, kinds
+        for kind in kinds:
+            s = entry(arch, kind)
+            path = s["path"]
+            user = path[0]["mode"]
+            middle = [p for p in path if p["mode"] != user]
+            assert path[-1]["mode"] == user, path[-1]
+            assert path[1:-1] == middle or kind == "entry_exec", path
+            # ARM's vectors are a copy, in a page of its own, without symbols
+            assert all(p["label"] in symbols or
+                       p["label"].startswith("0xffff00") for p in middle)
+            assert sum(p["instructions"] for p in middle) == s["instructions"]
+            # assembly, then C called from it, then assembly again
+            depth = [p["depth"] for p in middle]
+            assert depth[0] == depth[-1] == 0 and max(depth) > 1, depth
+            assert all(p["language"] == "assembly" for p in middle
+                       if p["depth"] == 0)
+            first = next(p for p in middle if p["depth"] == 1)
+            assert first["language"] == "c"
+            text = explain("--arch", arch, kind)
+            assert first["label"] in text and s["arrival"] in text
+
+
+def entry_tells_what_the_processor_left():
+    for arch in filter(kernel_of, ARCHES):
         if arch == "x86_64":
-            assert "error code 0x6: user mode, write" in s["arrival"]
+            assert "0x6: user mode, write" in entry(arch, "entry")["arrival"]
+            assert "0x14: user mode, instruction fetch" in \
+                entry(arch, "entry_exec")["arrival"]
         else:
-            assert [p["mode"] for p in middle][0] == "abt", middle[0]
-            assert "svc" in [p["mode"] for p in middle]
+            for kind in ("entry", "entry_exec"):
+                s = entry(arch, kind)
+                modes = [p["mode"] for p in s["path"]]
+                # user mode, abort mode for a few instructions, SVC mode
+                assert list(dict.fromkeys(modes)) == ["usr", "abt", "svc"]
+                assert "mode abt, interrupts off" in s["arrival"]
+
+
+def entry_in_kernel_mode_is_another_way():
+    """A fault in a system call: assembly in the middle of C, and C again."""
+    for arch in filter(kernel_of, ARCHES):
+        path = entry(arch, "entry_kernel")["path"]
+        inner = [p["label"] for p in path
+                 if p["depth"] and p["language"] == "assembly"]
+        outer = [p["label"] for p in entry(arch, "entry")["path"]
+                 if p["depth"] == 0]
+        called = next(p["label"] for p in entry(arch, "entry")["path"]
+                      if p["depth"] == 1)
+        again = [p["depth"] for p in path if p["label"] == called]
+        assert again and min(again) > 1, (arch, again)
+        if arch == "x86_64":  # one entry for both modes
+            assert set(inner) & set(outer), (inner, outer)
+        else:  # and ARM has one for each
+            assert any(n.endswith("_svc") for n in inner), inner
+            assert any(n.endswith("_usr") for n in outer), outer
 
 
 TESTS = [v for k, v in list(globals().items())
          if callable(v) and getattr(v, "__module__", "") == "__main__" and
          k not in ("program", "run", "explain", "stories", "calls", "events",
-                   "machine_code", "level", "frame", "listed", "expected")]
+                   "machine_code", "level", "frame", "listed", "expected",
+                   "kernel_of", "entry")]
 
 
 def main():

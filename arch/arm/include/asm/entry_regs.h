@@ -67,10 +67,11 @@ vector_\name:
 	str	lr, [sp, #8]
 	mov	r0, sp
 	ands	lr, lr, #0xf
-	bne	.Lnot_user_\name
+	bne	__\name\()_not_usr
 	cps	#PSR_MODE_SVC
 	.subsection 1
-.Lnot_user_\name:
+	.type __\name\()_not_usr, %function
+__\name\()_not_usr:
 	cmp	lr, #PSR_MODE_SVC & 0xf
 	cps	#PSR_MODE_SVC
 	beq	__\name\()_svc
