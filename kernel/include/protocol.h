@@ -4,29 +4,40 @@
  *
  * Everything that `quire run` has to do:
  *
- * 1. Start QEMU:
+ * 1. Start QEMU.  On every machine:
  *
- *   qemu-system-x86_64 -M microvm,acpi=off,pic=on,pit=on,rtc=on,
- *      isa-serial=off -accel tcg -cpu max -smp N -m SIZE
- *      -nodefaults -no-user-config -display none -no-reboot
- *      -kernel build/kernel/quire.elf -append "quire.levels=4 ..."
- *      -fw_cfg name=opt/quire/init,file=INIT
- *      -chardev file,id=log,path=LOG    -device
- * isa-debugcon,iobase=0xe9,chardev=log -chardev file,id=rep,path=REPORT -device
- * isa-debugcon,iobase=0xea,chardev=rep -device
- * isa-debug-exit,iobase=0xf4,iosize=4 -device virtio-serial-device,id=vs
- * -chardev (stdio|socket|pipe),id=con -device virtserialport,chardev=con,nr=1
- *      -fsdev
- * local,id=root,path=/,security_model=none,readonly=on,multidevs=remap -device
- * virtio-9p-device,fsdev=root,mount_tag=root [a second fsdev without readonly,
- * mount_tag=share, for --share]
+ *   -accel tcg -smp N -m SIZE -nodefaults -no-user-config -display none
+ *   -no-reboot -kernel IMAGE -append "quire.log=6 ..."
+ *   -chardev file,id=log,path=LOG  -chardev file,id=rep,path=REPORT
+ *   -device virtio-serial-device,id=vs
+ *   -chardev (file|socket|pipe),id=con
+ *   -device virtserialport,chardev=con,nr=1
+ *   -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
+ *   -device virtio-9p-device,fsdev=root,mount_tag=root
+ *   [a second fsdev without readonly, mount_tag=share, for --share]
+ *
+ *   x86-64: qemu-system-x86_64, IMAGE build/kernel/quire.elf, and
+ *   -M microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=off -cpu max
+ *   -fw_cfg name=opt/quire/init,file=INIT
+ *   -device isa-debugcon,iobase=0xe9,chardev=log
+ *   -device isa-debugcon,iobase=0xea,chardev=rep
+ *   -device isa-debug-exit,iobase=0xf4,iosize=4
+ *
+ *   ARM: qemu-system-arm, IMAGE build/kernel-armv7/quire.img with
+ *   -M virt -cpu cortex-a15, or build/kernel-armv6/quire.img with
+ *   -M vexpress-a15 -cpu arm1176 -audiodev none,id=none; and
+ *   -initrd INIT -serial chardev:log
+ *   -semihosting-config enable=on,target=native,chardev=rep
+ *   -global virtio-mmio.force-legacy=false
  *
  *   A file or pipe chardev works for LOG and REPORT; both are plain text.
- *   With isa-serial=on and no virtio-serial-device the console is the serial
- *   port, raw in both directions, without frames (for work by hand).
+ *   With isa-serial=on and no virtio-serial-device the console of x86-64 is
+ *   the serial port, raw in both directions, without frames (for work by
+ *   hand).
  *
  * 2. Command line keys, separated by blanks:
- *      quire.levels=4|5   page-table levels (5 needs a processor with LA57)
+ *      quire.levels=4|5   page-table levels (x86-64; 5 needs a processor with
+ *                         LA57)
  *      quire.trace=1      send every event (frame type 4)
  *      quire.log=N        drop log lines of a level above N (default 7)
  *      quire.check=1      run quire_check() at the end; violations go to the
@@ -75,8 +86,9 @@
  *                               not an ELF program, too little memory ...)
  *      {"panic":"TEXT"}         or the kernel failed
  *    Then the kernel writes to port 0xf4: 0 after "exit", "signal" and
- *    "error" lines (QEMU's status is 1), 0x10 after a panic (33).  QEMU's
- *    end without any of the four last lines is a crash of the machine.
+ *    "error" lines (QEMU's status is 1), 0x10 after a panic (33); on ARM it
+ *    ends the machine by semihosting.  QEMU's end without any of the four last
+ *    lines is a crash of the machine.
  */
 #ifndef KERNEL_PROTOCOL_H
 #define KERNEL_PROTOCOL_H
