@@ -153,14 +153,34 @@ ALL_TARGETS += $(B)/lib/libquire.a $(IMAGES)
 # One object whose only visible names are those that the public headers
 # declare, so that an embedder's own kmalloc or find_vma does not collide.
 PUBLIC_HEADERS := $(wildcard include/quire/*.h)
-$(B)/lib/libquire.a: $(CORE_OBJ_lib) $(PUBLIC_HEADERS) Makefile
-	$(Q)rm -f $@
-	$(Q)grep -ohE '\b(quire_[a-z0-9_]+|do_page_fault)\(' $(PUBLIC_HEADERS) | \
-		tr -d '(' | sort -u >$(@D)/public
-	$(Q)$(LD) -r -o $(@D)/quire-all.o $(CORE_OBJ_lib)
-	$(Q)$(OBJCOPY) --keep-global-symbols=$(@D)/public \
-		$(@D)/quire-all.o $(@D)/quire.o
-	$(Q)$(AR) rcs $@ $(@D)/quire.o
+PUBLIC_NAMES := quire_[a-z0-9_]+|do_page_fault|do_[A-Z][A-Za-z]+Abort|hook_i?fault_code
+# $(call libquire,VARIANT,PREFIX of the binary tools)
+define libquire
+$(B)/$(1)/libquire.a: $$(CORE_OBJ_$(1)) $$(PUBLIC_HEADERS) Makefile
+	$$(Q)rm -f $$@
+	$$(Q)grep -ohE '\b($$(PUBLIC_NAMES))\(' $$(PUBLIC_HEADERS) | \
+		tr -d '(' | sort -u >$$(@D)/public
+	$$(Q)$(2)$$(LD) -r -o $$(@D)/quire-all.o $$(CORE_OBJ_$(1))
+	$$(Q)$(2)$$(OBJCOPY) --keep-global-symbols=$$(@D)/public \
+		$$(@D)/quire-all.o $$(@D)/quire.o
+	$$(Q)$(2)$$(AR) rcs $$@ $$(@D)/quire.o
+endef
+$(eval $(call libquire,lib))
+
+# The same for a kernel of another machine:
+#   make install-lib FORMAT=arm CROSS_COMPILE=arm-none-eabi-
+# LIB_ARCH: which processors.  Code for ARMv6K runs on ARMv7 as well.
+FORMAT ?= x86_64
+CROSS_COMPILE ?= arm-linux-gnueabi-
+LIB_ARCH ?= -march=armv6k
+VARIANT_CC_lib-for-arm := $(CROSS_COMPILE)gcc
+VARIANT_CFLAGS_lib-for-arm := $(LIB_ARCH) -marm -msoft-float -fno-pic -fno-pie \
+	-fvisibility=hidden -fno-stack-protector -fno-asynchronous-unwind-tables
+$(eval $(call core_variant,lib-for-arm,arm))
+$(eval $(call libquire,lib-for-arm,$(CROSS_COMPILE)))
+LIB_DIR_x86_64 := $(B)/lib
+LIB_DIR_arm    := $(B)/lib-for-arm
+LIB_DIR := $(or $(LIB_DIR_$(FORMAT)),$(error FORMAT is x86_64 or arm))
 
 # ---------------------------------------------------------------- the targets
 .PHONY: all help setup run run-built test test-built bench bench-built fuzz \
@@ -179,7 +199,8 @@ help:
 #: make check-format    says which files clang-format would change
 #: make format          lets it change them
 #: make install         installs; PREFIX=/usr/local, DESTDIR=
-#: make install-lib     only what an embedder needs
+#: make install-lib     only what an embedder needs; for a 32-bit ARM kernel with
+#:                      FORMAT=arm [CROSS_COMPILE=... LIB_ARCH=-march=...]
 #: make clean           removes build/
 #: make setup           installs the Debian packages that are missing
 #:
@@ -241,17 +262,21 @@ LIBDIR  := $(PREFIX)/lib
 INCDIR  := $(PREFIX)/include
 MANDIR  := $(PREFIX)/share/man
 INSTALL ?= install
-# The registers and error codes that do_page_fault() takes.
-PUBLIC_ASM := $(addprefix arch/x86/include/asm/,ptrace.h trap_pf.h)
+# The registers and error codes that do_page_fault() takes, or the two aborts.
+PUBLIC_ASM_x86_64 := $(addprefix arch/x86/include/asm/,ptrace.h trap_pf.h)
+PUBLIC_ASM_arm := $(addprefix arch/arm/include/asm/,ptrace.h fsr.h)
+# What user addresses' width is, for <quire/types.h>.
+PUBLIC_CFLAGS_arm := -DQUIRE_UADDR_BITS=32
 
 .PHONY: install-lib
-install-lib: $(B)/lib/libquire.a
+install-lib: $(LIB_DIR)/libquire.a
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig \
 		$(INCDIR)/quire/asm $(MANDIR)/man3)
 	$(INSTALL) -m 644 include/quire/*.h $(DESTDIR)$(INCDIR)/quire
-	$(INSTALL) -m 644 $(PUBLIC_ASM) $(DESTDIR)$(INCDIR)/quire/asm
-	$(INSTALL) -m 644 $(B)/lib/libquire.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 644 $(PUBLIC_ASM_$(FORMAT)) $(DESTDIR)$(INCDIR)/quire/asm
+	$(INSTALL) -m 644 $(LIB_DIR)/libquire.a $(DESTDIR)$(LIBDIR)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+		-e 's|@CFLAGS@| $(PUBLIC_CFLAGS_$(FORMAT))|; s| *$$||' \
 		scripts/quire.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/quire.pc
 	$(INSTALL) -m 644 man/*.3 $(DESTDIR)$(MANDIR)/man3
 install: install-lib $(B)/bin/quire $(IMAGES) $(EXPLAIN_PROGRAMS)

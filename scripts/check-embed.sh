@@ -46,6 +46,33 @@ for cc in gcc clang; do
 	timeout 30 "$dir/embed-$cc"
 	ok "running it" $?
 done
+# For a 32-bit ARM kernel: its headers, and flags that fit them.
+cross=arm-linux-gnueabi-
+if command -v ${cross}gcc >/dev/null; then
+	$make --no-print-directory -s install-lib FORMAT=arm \
+		CROSS_COMPILE=$cross PREFIX="$dir/arm"
+	ok "make install-lib FORMAT=arm" $?
+	flags=$(PKG_CONFIG_PATH=$dir/arm/lib/pkgconfig \
+		pkg-config --cflags quire)
+	cat >"$dir/arm.c" <<-'END'
+		#include <quire/quire.h>
+		#include <quire/asm/fsr.h>
+		#include <quire/asm/ptrace.h>
+		_Static_assert(sizeof(uaddr_t) == 4 && sizeof(paddr_t) == 8, "");
+		_Static_assert(sizeof(struct pt_regs) == 18 * 4, "");
+		void data_abort(struct pt_regs *regs, uint32_t dfar, uint32_t dfsr)
+		{
+			do_DataAbort(dfar, dfsr, regs);
+		}
+	END
+	# shellcheck disable=SC2086 # words
+	${cross}gcc -std=c17 -Wall -Wextra -Werror -ffreestanding -nostdlib -r \
+		-march=armv6k -marm -msoft-float -o "$dir/arm.o" "$dir/arm.c" $flags \
+		-L"$dir/arm/lib" -lquire
+	ok "an ARM kernel's part with it" $?
+	${cross}nm "$dir/arm.o" | grep -q ' [Tt] handle_mm_fault'
+	ok "it has the library in it" $?
+fi
 # Headers by themselves, each, in C17 without any extension.
 for h in "$dir"/usr/include/quire/*.h; do
 	printf '#include <quire/%s>\nint unused;\n' "${h##*/}" |
