@@ -95,6 +95,8 @@ static struct sim_machine *make_machine(const struct options *o)
 	struct sim_config config = {.levels = o->levels};
 	struct sim_machine *m;
 
+	config.smap = this_format == ON_X86_64;
+	config.smep = config.smap;
 	if (strcmp(o->arch, "armv6") == 0)
 		config.arm_version = 6;
 	m = sim_machine_create(&config);

@@ -216,7 +216,7 @@ static void kernel_address(struct stage *s)
 }
 
 #define U  0u
-#define K  SIM_KERNEL
+#define K  (SIM_KERNEL | SIM_AC)
 #define KX (SIM_KERNEL | SIM_FIXUP | SIM_AC)
 
 static const struct scenario scenarios[] = {

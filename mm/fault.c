@@ -259,10 +259,10 @@ static __cold_path struct vm_area_struct *grow_stack(struct mm_struct *mm,
 {
 	struct vm_area_struct *vma;
 
-	quire_step("below a stack: it may grow, with the lock held for write");
 	up_read(&mm->mmap_lock);
 	if (!(flags & FAULT_FLAG_USER) && !quire_host_has_fixup(regs))
 		return NULL;
+	quire_step("below a stack: it may grow, with the lock held for write");
 	if (down_write_killable(&mm->mmap_lock))
 		return NULL;
 	vma = find_vma(mm, address);

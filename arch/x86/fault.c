@@ -152,10 +152,14 @@ static __always_inline bool kernel_access_ok(const struct quire *q,
 					     const struct pt_regs *regs,
 					     unsigned long error)
 {
-	if (error & X86_PF_INSTR) /* SMEP */
+	if (error & X86_PF_INSTR) {
+		quire_step("the kernel executes no user code (SMEP)");
 		return false;
-	if (q->config.smap && !(regs->flags & X86_EFLAGS_AC))
+	}
+	if (q->config.smap && !(regs->flags & X86_EFLAGS_AC)) {
+		quire_step("it had no leave to touch user memory (SMAP)");
 		return false;
+	}
 	/* it may be in the middle of anything: do not sleep */
 	return (regs->flags & X86_EFLAGS_IF) != 0;
 }

@@ -248,6 +248,8 @@ def expected(arch):
         own.update(EXPECTED_X86)
     if arch == "x86_64":
         del own["vmalloc"]
+        own.update(smap=("oops", "as it was", "oops"),
+                   smep=("oops", "as it was", "oops"))
     if arch == "i386":
         del own["reserved_bit"]
     else:
