@@ -81,10 +81,10 @@ static __always_inline void set_pmd(pmd_t *p, pmd_t e)
 	uint32_t step = e.v ? (uint32_t)(PAGE_SIZE / 4) : 0;
 	unsigned i;
 
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	/* each is one that a walk may begin with */
 	for (i = 3; i; i--)
 		__atomic_store_n(&p->more[i - 1], e.v + i * step,
-				 __ATOMIC_RELAXED);
+				 __ATOMIC_RELEASE);
 	__atomic_store_n(&p->v, e.v, __ATOMIC_RELEASE);
 	quire_host_table_written(p, sizeof(*p));
 }
