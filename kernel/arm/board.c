@@ -3,7 +3,8 @@
  * board.c - the boards.  Addresses: QEMU's hw/arm documentation for `virt`
  * (its device tree says the same); Versatile Express Motherboard TRM
  * DUI 0447J, 4.2 (RS1 memory map) and CoreTile A15x2 TRM DUI 0604H for
- * `vexpress-a15`.
+ * `vexpress-a15`; BCM2835 ARM Peripherals, 1.2.3 for the Raspberry Pi Zero (no
+ * virtio there: programs come from an archive, fs/initramfs.c).
  */
 #include "board.h"
 #include "irq.h"
@@ -15,9 +16,11 @@ static const struct board boards[] = {
 		.compatible = "linux,dummy-virt",
 		.uart = 0x09000000,
 		.rtc = 0x09010000,
-		.gic_dist = 0x08000000,
-		.gic_cpu = 0x08010000,
-		.clock = CLOCK_GENERIC,
+		.irqs = &gic,
+		.irq_regs = 0x08000000,
+		.irq_cpu_regs = 0x08010000,
+		.clock = &generic_clock,
+		.clock_irq = 27, /* virtual timer, private */
 		.virtio = 0x0a000000,
 		.nr_virtio = 32,
 		.virtio_irq = GIC_SPI + 16,
@@ -28,15 +31,27 @@ static const struct board boards[] = {
 		.compatible = "arm,vexpress,v2p-ca15",
 		.uart = 0x1c090000,
 		.rtc = 0x1c170000,
-		.gic_dist = 0x2c001000,
-		.gic_cpu = 0x2c002000,
-		.clock = CLOCK_SP804,
+		.irqs = &gic,
+		.irq_regs = 0x2c001000,
+		.irq_cpu_regs = 0x2c002000,
+		.clock = &sp804_clock,
+		.clock_irq = GIC_SPI + 2,
 		.timer = 0x1c110000,
-		.timer_irq = GIC_SPI + 2,
 		.counter = 0x1c01005c,
 		.virtio = 0x1c130000,
 		.nr_virtio = 4,
 		.virtio_irq = GIC_SPI + 40,
+	},
+	{
+		.name = "Raspberry Pi Zero",
+		.machine = 3138,
+		.compatible = "raspberrypi,model-zero",
+		.uart = 0x20201000,
+		.irqs = &bcm2835_irqs,
+		.irq_regs = 0x2000b000,
+		.clock = &bcm2835_clock,
+		.clock_irq = 3, /* the system timer's third compare */
+		.timer = 0x20003000,
 	},
 };
 

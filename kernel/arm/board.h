@@ -8,11 +8,43 @@
 
 #include "cpu.h"
 
-/* Timers besides the generic one of ARMv7. */
-enum board_clock {
-	CLOCK_GENERIC, /* the processor's own */
-	CLOCK_SP804,   /* Dual-Timer Module (DDI 0271D), and a counter */
+struct board;
+
+/* What there is instead of an interrupt: see take. */
+#define IRQ_NONE (~0u)
+/* Bits of what take returns that are the interrupt's number. */
+#define IRQ_NUMBER 1023u
+
+/*
+ * An interrupt controller (gic.c, bcm2835.c).  All of them are called with
+ * interrupts off.
+ */
+struct irq_chip {
+	/* Everything off; how many interrupts there are. */
+	unsigned (*init)(const struct board *b);
+	void (*init_cpu)(unsigned id);
+	/* Let `irq` in: on this CPU (private ones) or on CPU 0. */
+	void (*enable)(unsigned irq, bool level);
+	/* The interrupt that is there now, or IRQ_NONE; it is given to end()
+	 * when its cause has been dealt with. */
+	uint32_t (*take)(void);
+	void (*end)(uint32_t taken);
+	/* Interrupt another CPU; `what` is IPI_*, which is what take gives
+	 * there.  NULL where there is one CPU. */
+	void (*ipi)(unsigned cpu, unsigned what);
+	unsigned nr_ipis; /* numbers below are what other CPUs send */
 };
+extern const struct irq_chip gic, bcm2835_irqs;
+
+/* A counter and a timer (time.c, bcm2835.c); interrupts are off. */
+struct clock_source {
+	uint32_t (*start)(const struct board *b); /* ticks a second */
+	void (*init_cpu)(void);			  /* may be NULL */
+	uint64_t (*read)(void);
+	void (*arm)(uint64_t ns); /* one interrupt; early does no harm */
+	void (*quiet)(void);	  /* it has been taken */
+};
+extern const struct clock_source generic_clock, sp804_clock, bcm2835_clock;
 
 struct board {
 	const char *name;
@@ -20,11 +52,11 @@ struct board {
 	const char *compatible; /* or the root of the device tree */
 	paddr_t uart;		/* PL011 */
 	paddr_t rtc;		/* PL031, 0: none */
-	paddr_t gic_dist, gic_cpu;
-	enum board_clock clock;
-	paddr_t timer;	 /* SP804 */
-	paddr_t counter; /* 24 MHz, counts up */
-	unsigned timer_irq;
+	const struct irq_chip *irqs;
+	paddr_t irq_regs, irq_cpu_regs;
+	const struct clock_source *clock;
+	unsigned clock_irq;
+	paddr_t timer, counter;
 	paddr_t virtio; /* the first transport; they lie 0x200 apart */
 	unsigned nr_virtio, virtio_irq;
 };

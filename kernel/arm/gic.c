@@ -2,10 +2,7 @@
 /*
  * gic.c - the interrupt controller (GICv2, IHI 0048B): 0 to 15 are sent by
  * CPUs, 16 to 31 private to each CPU, the others (SPI) from devices, all of
- * which go to CPU 0.  One priority; interrupts stay off while one is handled.
- *
- * Lock: gic_lock guards the distributor's shared words and handlers[] (which
- * only grows).
+ * which go to CPU 0.  One priority.
  */
 #include "board.h"
 #include "irq.h"
@@ -23,16 +20,9 @@
 #define GICC_IAR	0x0c
 #define GICC_EOIR	0x10
 #define SPURIOUS	1020u
-#define MAX_IRQS	256u
 #define PRIORITY	0xa0a0a0a0u
 
 static volatile char *dist, *cpuif;
-static struct spinlock gic_lock;
-static unsigned nr_irqs;
-static struct {
-	void (*fn)(void *arg);
-	void *arg;
-} handlers[MAX_IRQS];
 
 static uint32_t dist_read(unsigned reg)
 {
@@ -51,15 +41,15 @@ static void cpu_write(unsigned reg, uint32_t v)
 	*(volatile uint32_t *)(volatile void *)(cpuif + reg) = v;
 }
 
-void gic_init(paddr_t dist_phys, paddr_t cpu_phys)
+static unsigned gic_init(const struct board *b)
 {
-	unsigned i;
+	unsigned i, nr_irqs;
 
-	dist = mmio_map(dist_phys, 0x1000);
-	cpuif = mmio_map(cpu_phys, 0x1000);
+	dist = mmio_map(b->irq_regs, 0x1000);
+	cpuif = mmio_map(b->irq_cpu_regs, 0x1000);
 	dist_write(GICD_CTLR, 0);
 	nr_irqs = 32 * ((dist_read(GICD_TYPER) & 31) + 1);
-	nr_irqs = K_MIN(nr_irqs, MAX_IRQS);
+	nr_irqs = K_MIN(nr_irqs, SPURIOUS);
 	for (i = 32; i < nr_irqs; i += 32)
 		dist_write(GICD_ICENABLER + i / 8, ~0u);
 	for (i = 32; i < nr_irqs; i += 4) {
@@ -67,10 +57,10 @@ void gic_init(paddr_t dist_phys, paddr_t cpu_phys)
 		dist_write(GICD_ITARGETSR + i, 0x01010101u);
 	}
 	dist_write(GICD_CTLR, 1);
-	gic_init_cpu(0);
+	return nr_irqs;
 }
 
-void gic_init_cpu(unsigned id)
+static void gic_init_cpu(unsigned id)
 {
 	/* Each CPU reads its own bit there; where there is but one CPU, zero
 	 * (IHI 0048B, 4.3.12). */
@@ -87,7 +77,7 @@ void gic_init_cpu(unsigned id)
 	cpu_write(GICC_CTLR, 1);
 }
 
-void gic_enable(unsigned irq, bool level)
+static void gic_enable(unsigned irq, bool level)
 {
 	unsigned reg = GICD_ICFGR + irq / 16 * 4, bit = irq % 16 * 2 + 1;
 	uint32_t v = dist_read(reg);
@@ -97,66 +87,30 @@ void gic_enable(unsigned irq, bool level)
 	dist_write(GICD_ISENABLER + irq / 32 * 4, 1u << irq % 32);
 }
 
-void gic_ipi(unsigned cpu, unsigned sgi)
+static void gic_ipi(unsigned cpu, unsigned sgi)
 {
 	dmb(); /* what it is to see, before */
 	dist_write(GICD_SGIR, cpus[cpu].arch.gic_mask << 16 | sgi);
 }
 
-int irq_register(unsigned irq, bool level, void (*fn)(void *), void *arg)
+static uint32_t gic_take(void)
 {
-	unsigned long flags;
+	uint32_t iar = cpu_read(GICC_IAR);
 
-	if (irq < 16 || irq >= nr_irqs)
-		return -ENXIO;
-	flags = spin_lock_irqsave(&gic_lock);
-	if (handlers[irq].fn) {
-		spin_unlock_irqrestore(&gic_lock, flags);
-		return -EBUSY;
-	}
-	handlers[irq].arg = arg;
-	handlers[irq].fn = fn;
-	gic_enable(irq, level);
-	spin_unlock_irqrestore(&gic_lock, flags);
-	return 0;
+	return (iar & IRQ_NUMBER) < SPURIOUS ? iar : IRQ_NONE;
 }
 
-static void take_sgi(unsigned n)
+static void gic_end(uint32_t taken)
 {
-	if (n == SGI_CALL)
-		cpu_call_answer();
-	if (n == SGI_HALT)
-		for (;;)
-			cpu_relax();
+	cpu_write(GICC_EOIR, taken);
 }
 
-void irq_dispatch(struct pt_regs *regs)
-{
-	uint32_t iar = cpu_read(GICC_IAR), n;
-
-	while ((n = iar & 1023) < SPURIOUS) {
-		if (n < 16) {
-			cpu_write(GICC_EOIR, iar);
-			take_sgi(n);
-		} else if (n == clock_irq) {
-			clock_quiet();
-			cpu_write(GICC_EOIR, iar);
-			timer_interrupt(regs);
-		} else {
-			if (n < MAX_IRQS && handlers[n].fn)
-				handlers[n].fn(handlers[n].arg);
-			cpu_write(GICC_EOIR, iar);
-		}
-		iar = cpu_read(GICC_IAR);
-	}
-}
-
-void ipi_resched(unsigned cpu)
-{
-	gic_ipi(cpu, SGI_RESCHED);
-}
-
-void ipi_call(unsigned cpu)
-{
-	gic_ipi(cpu, SGI_CALL);
-}
+const struct irq_chip gic = {
+	.init = gic_init,
+	.init_cpu = gic_init_cpu,
+	.enable = gic_enable,
+	.take = gic_take,
+	.end = gic_end,
+	.ipi = gic_ipi,
+	.nr_ipis = 16,
+};

@@ -282,6 +282,8 @@ static void read_boot_info(paddr_t at)
 
 void machine_init(uintptr_t start_info)
 {
+	const struct processor *proc;
+
 	cpu_detect();
 	read_boot_info(start_info);
 	channels_init();
@@ -293,8 +295,10 @@ void machine_init(uintptr_t start_info)
 	isb();
 	flush_all();
 	cpu_init(0);
-	if (!processor_select(cpu_features.midr))
+	proc = processor_select(cpu_features.midr);
+	if (!proc)
 		panic("unknown processor %x", cpu_features.midr);
+	cpu_features.name = proc->name;
 	semihosting_probe();
 }
 
@@ -319,7 +323,7 @@ static void order_cpus(void)
 void machine_start(void)
 {
 	clock_start();
-	gic_init(board->gic_dist, board->gic_cpu);
+	irq_init();
 	order_cpus();
 	cpu_count = KERNEL_ARMV7 && boot_info.psci ? boot_info.nr_cpus : 1;
 	cpu_count = K_MIN(K_MAX(cpu_count, 1u), MAX_CPUS);
@@ -346,7 +350,7 @@ void machine_cpu(unsigned id)
 	write_ttbr0((uint32_t)virt_to_phys(kernel_table) | TTBR_FLAGS);
 	isb();
 	flush_all();
-	gic_init_cpu(id);
+	board->irqs->init_cpu(id);
 	clock_init_cpu();
 }
 

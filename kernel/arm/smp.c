@@ -34,5 +34,5 @@ void halt_others(void)
 
 	for (i = 0; i < cpu_count; i++)
 		if (cpus[i].online && i != this_cpu_id())
-			gic_ipi(i, SGI_HALT);
+			board->irqs->ipi(i, IPI_HALT);
 }

@@ -149,23 +149,17 @@ void fpu_sync(struct task *t);
 /* cache.c */
 unsigned dcache_colours(void);
 
-/* gic.c */
-#define SGI_RESCHED 0u
-#define SGI_CALL    1u
-#define SGI_HALT    2u
-#define GIC_SPI	    32u /* the first shared interrupt */
-void gic_init(paddr_t dist, paddr_t cpu);
-void gic_init_cpu(unsigned id);
-/* Let interrupt `irq` in: on this CPU (private ones) or on CPU 0. */
-void gic_enable(unsigned irq, bool level);
-void gic_ipi(unsigned cpu, unsigned sgi);
+/* irq.c */
+#define IPI_RESCHED 0u
+#define IPI_CALL    1u
+#define IPI_HALT    2u
+#define GIC_SPI	    32u /* a GIC's first interrupt of a device */
+void irq_init(void);
 void irq_dispatch(struct pt_regs *regs); /* from entry.S, interrupts off */
 
 /* time.c */
-extern unsigned clock_irq; /* the timer's interrupt */
 void clock_start(void);	   /* once, before anyone asks for the time */
 void clock_init_cpu(void); /* this CPU's timer */
-void clock_quiet(void);	   /* it has been taken */
 
 /* earlycon.c */
 void channels_init(void);
