@@ -25,9 +25,40 @@ void uaccess_init(void);
 void wait_init(void);
 
 static char *init_blob;
-static long init_size;
+static long init_size; /* of the records */
+static const char *archive;
+static size_t archive_bytes;
 static bool ended;
 static int end_status;
+
+/* Records, and maybe an archive behind an empty one; or only that. */
+static void find_records(void)
+{
+	static char init_only[] = "P/init";
+	long total = machine_init_blob((void **)&init_blob), i = 0;
+
+	if (total < 0)
+		return;
+	while (i < total && init_blob[i] && memcmp(init_blob + i, "07070", 5))
+		i += (long)strlen(init_blob + i) + 1;
+	init_size = i;
+	while (i < total && !init_blob[i])
+		i++;
+	if (i < total) {
+		archive = init_blob + i;
+		archive_bytes = (size_t)(total - i);
+	}
+	if (archive && !init_size) {
+		init_blob = init_only;
+		init_size = sizeof(init_only);
+	}
+}
+
+const char *init_archive(size_t *bytes)
+{
+	*bytes = archive_bytes;
+	return archive;
+}
 
 const char *init_record(char letter, unsigned n)
 {
@@ -296,7 +327,7 @@ _Noreturn void kernel_main(uintptr_t start_info)
 	for (i = 0; i < cpu_count; i++)
 		make_idle(i);
 	cpu_load_current(0, cpus[0].curr);
-	init_size = machine_init_blob((void **)&init_blob);
+	find_records();
 	time_init();
 	machine_ready();
 	cpus[0].online = true;

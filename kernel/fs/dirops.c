@@ -129,7 +129,7 @@ int vfs_symlink(const char *to, int dirfd, const char *path)
 	return err;
 }
 
-static int vfs_link(struct dentry *old, int dirfd, const char *path)
+int vfs_link(struct dentry *old, int dirfd, const char *path)
 {
 	const struct inode_ops *ops;
 	struct place pl;

@@ -165,6 +165,12 @@ unsigned vfs_statfs_flags(const struct super *sb);   /* ST_* */
 /* dirops.c, from inside the kernel: 0 or -errno */
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode);
 int vfs_symlink(const char *to, int dirfd, const char *path);
+int vfs_link(struct dentry *old, int dirfd, const char *path);
+/*
+ * initramfs.c: unpack a cpio archive into the root file system (the current
+ * task's).  0 or -errno; the log says at which name.  May sleep.
+ */
+int initramfs_unpack(const char *archive, size_t bytes);
 int vfs_mknod(int dirfd, const char *path, uint32_t mode, uint64_t rdev);
 
 /* pipe.c */

@@ -261,7 +261,12 @@ static int mount_share(void)
 static int mount_root(void)
 {
 	struct super *sb = p9_mount("root", false);
+	size_t bytes;
 
+	if (PTR_ERR(sb) == -ENODEV && init_archive(&bytes))
+		sb = tmpfs_new("rootfs", 0755);
+	if (!sb)
+		return -ENOMEM;
 	if (IS_ERR(sb)) {
 		printk("no root file system: error %d", -(int)PTR_ERR(sb));
 		return (int)PTR_ERR(sb);
@@ -273,6 +278,8 @@ static int mount_root(void)
 
 int vfs_init(void)
 {
+	const char *archive;
+	size_t bytes;
 	int err;
 
 	(void)virtio_init();
@@ -297,6 +304,12 @@ int vfs_init(void)
 		current->files = files_new();
 	if (!current->files)
 		return -ENOMEM;
+	archive = init_archive(&bytes);
+	if (archive && !strcmp(global_root->sb->type, "rootfs")) {
+		err = initramfs_unpack(archive, bytes);
+		if (err)
+			return err;
+	}
 	err = make_dev();
 	if (!err)
 		err = mount_new(proc_new(), "/proc");

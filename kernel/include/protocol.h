@@ -55,6 +55,9 @@
  *      I bits       stdin (1), stdout (2), stderr (4) is a terminal
  *      S rows:cols  the terminal's size
  *      M path       where the share is mounted (default /mnt/share)
+ *    An empty record may follow, NUL bytes up to a multiple of 4, and a cpio
+ *    archive ("newc"): where there is no root file system from the host, that
+ *    becomes the root, in memory.  An archive alone means: P /init.
  *    An absolute path is taken as it is; a program without a slash is looked
  *    for along the PATH of the E records.
  *
@@ -93,6 +96,7 @@
 #ifndef KERNEL_PROTOCOL_H
 #define KERNEL_PROTOCOL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define PORT_LOG    0xe9
@@ -119,6 +123,8 @@ struct trace_record {
 
 /* Kernel side: the INIT record's n-th text of a letter, or NULL. */
 const char *init_record(char letter, unsigned n);
+/* The archive that follows the records, its size in *bytes; or NULL. */
+const char *init_archive(size_t *bytes);
 /*
  * What kernel/dev's console supplies: write one frame (task context, may
  * sleep); bytes of data taken, all of them or -errno.  flush: wait until the
