@@ -54,6 +54,18 @@ test-kernel-$(1): $$(SUITE_DEPS_kernel-$(1))
 endef
 $(foreach a,$(ARM_ARCHS),$(eval $(call kernel_suite_arm,$(a))))
 
+# The board that has no virtio.
+ifneq ($(filter armv6,$(ARM_ARCHS)),)
+SUITES += kernel-raspi0
+SUITE_kernel-raspi0 := tests/kernel/run_raspi0.sh $(KERNEL_IMAGE_armv6) \
+	$(B)/tests/kernel-armv6 $(B)/debian-armel
+SUITE_DEPS_kernel-raspi0 := $(KERNEL_IMAGE_armv6) $(KERNEL_TEST_BIN_armv6) \
+	$(B)/debian-armel.made
+.PHONY: test-kernel-raspi0
+test-kernel-raspi0: $(SUITE_DEPS_kernel-raspi0)
+	$(SUITE_kernel-raspi0)
+endif
+
 .PHONY: test-kernel
 #: make test-kernel     programs that test the kernel from the inside, in QEMU
 #:                      (test-kernel-armv7, test-kernel-armv6: on ARM)
