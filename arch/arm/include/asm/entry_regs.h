@@ -25,17 +25,17 @@
 #include <asm/ptrace.h>
 
 /* Offsets in struct pt_regs. */
-#define PT_R0	    0
-#define PT_R1	    4
-#define PT_R7	    28
-#define PT_SP	    52
-#define PT_LR	    56
-#define PT_PC	    60
-#define PT_PSR	    64
-#define PT_ORIG_R0  68
+#define PT_R0	     0
+#define PT_R1	     4
+#define PT_R7	     28
+#define PT_SP	     52
+#define PT_LR	     56
+#define PT_PC	     60
+#define PT_PSR	     64
+#define PT_ORIG_R0   68
 #define PT_REGS_SIZE 72
 /* sp_svc in user mode lies this far above the pt_regs. */
-#define PT_POPPED   68
+#define PT_POPPED 68
 
 #ifdef __ASSEMBLER__
 /* clang-format off */
