@@ -342,6 +342,7 @@ void machine_config(struct quire_config *config)
 
 void machine_ready(void)
 {
+	alignment_init();
 }
 
 void machine_cpu(unsigned id)

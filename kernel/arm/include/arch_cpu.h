@@ -168,4 +168,7 @@ void semihosting_probe(void);
 /* smp.c */
 void halt_others(void);
 
+/* alignment.c: do what the processor does not; once, when Quire is there. */
+void alignment_init(void);
+
 #endif

@@ -372,6 +372,103 @@ static void big_endian(void)
 	munmap(p, PAGE);
 }
 
+/* ------------------------------------------- what is not aligned (E12) */
+
+struct several {
+	uint32_t r[4];
+};
+/* Load or store r1 to r4, in some way, at p; r0 afterwards is the result. */
+char *load_ldm(struct several *s, char *p),
+	*load_ldmdb(struct several *s, char *p);
+char *load_ldrd(struct several *s, char *p),
+	*load_ldrd_post(struct several *s, char *p);
+char *store_stm(struct several *s, char *p),
+	*store_strd(struct several *s, char *p);
+char *load_thumb_ldm(struct several *s, char *p);
+char *store_thumb_stm(struct several *s, char *p);
+char *push_pop(struct several *s, char *p);
+__asm__(".text\n.syntax unified\n"
+	".macro begin name, thumb=0\n"
+	"	.globl \\name\n	.type \\name, %function\n"
+	"	.if \\thumb\n	.thumb\n	.thumb_func\n"
+	"	.else\n	.arm\n	.endif\n"
+	"\\name:	push {r4-r7, lr}\n"
+	"	adds r7, r0, #0\n"
+	".endm\n"
+	".macro from_memory\n"
+	"	stmia r7!, {r1-r4}\n	b done\n"
+	".endm\n"
+	".macro to_memory\n"
+	"	mov r6, r1\n	ldmia r7!, {r1-r4}\n	mov r0, r6\n"
+	".endm\n"
+	"begin load_ldm\n	mov r0, r1\n	ldmia r0!, {r1-r4}\n"
+	"	from_memory\n"
+	"begin load_ldmdb\n	add r0, r1, #16\n	ldmdb r0!, {r1-r4}\n"
+	"	from_memory\n"
+	"begin load_ldrd\n	mov r0, r1\n	ldrd r2, r3, [r0]\n"
+	"	mov r1, r2\n	mov r2, r3\n	ldrd r4, r5, [r0, #8]!\n"
+	"	mov r3, r4\n	mov r4, r5\n	from_memory\n"
+	"begin load_ldrd_post\n	mov r0, r1\n	mov r6, #8\n"
+	"	ldrd r2, r3, [r0], r6\n	mov r1, r2\n	mov r2, r3\n"
+	"	ldrd r4, r5, [r0], #8\n	mov r3, r4\n	mov r4, r5\n"
+	"	from_memory\n"
+	"begin store_stm\n	to_memory\n	stmia r0!, {r1-r4}\n"
+	"	b done\n"
+	"begin store_strd\n	to_memory\n	mov r5, r4\n"
+	"	mov r4, r3\n	mov r3, r2\n	mov r2, r1\n"
+	"	strd r2, r3, [r0], #8\n	strd r4, r5, [r0], #8\n"
+	"	b done\n"
+	"begin push_pop\n	to_memory\n	mov r5, sp\n"
+	"	add sp, r0, #16\n	push {r1-r4}\n"
+	"	mov r1, #0\n	mov r2, #0\n	mov r3, #0\n	mov r4, #0\n"
+	"	pop {r1-r4}\n	mov r0, sp\n	mov sp, r5\n"
+	"	sub r7, r7, #16\n	from_memory\n"
+	"done:	pop {r4-r7, pc}\n"
+	".macro done_thumb\n	pop {r4-r7, pc}\n.endm\n"
+	"begin load_thumb_ldm, 1\n	adds r0, r1, #0\n"
+	"	ldmia r0!, {r1-r4}\n	stmia r7!, {r1-r4}\n	done_thumb\n"
+	"begin store_thumb_stm, 1\n	adds r6, r1, #0\n"
+	"	ldmia r7!, {r1-r4}\n	adds r0, r6, #0\n"
+	"	stmia r0!, {r1-r4}\n	done_thumb\n"
+	".arm\n");
+
+/* behaviour: E12: the kernel has hooked the status of alignment faults: LDM
+ * and its kin do at odd addresses what the others do by themselves. */
+static void unaligned(void)
+{
+	static const struct {
+		char *(*fn)(struct several *s, char *p);
+		int load, end;
+	} ways[] = {
+		{load_ldm, 1, 16},	 {load_ldmdb, 1, 0},
+		{load_ldrd, 1, 8},	 {load_ldrd_post, 1, 16},
+		{load_thumb_ldm, 1, 16}, {store_stm, 0, 16},
+		{store_strd, 0, 16},	 {store_thumb_stm, 0, 16},
+		{push_pop, 0, 16},
+	};
+	const struct several want = {
+		.r = {0x01020304, 0x11121314, 0x21222324, 0x31323334}};
+	struct several s;
+	char *p, *end;
+	unsigned i, at;
+
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		for (at = 1; at < 4; at++) {
+			/* across the end of a page, none of them there */
+			p = map(2, PROT_READ | PROT_WRITE);
+			end = p + PAGE - 12 + at;
+			s = want;
+			if (ways[i].load) {
+				memcpy(end, want.r, 16);
+				memset(s.r, 0, sizeof(s.r));
+			}
+			CHECK(ways[i].fn(&s, end) == end + ways[i].end);
+			CHECK(!memcmp(s.r, want.r, 16));
+			CHECK(!memcmp(end, want.r, 16));
+			munmap(p, 2 * PAGE);
+		}
+}
+
 int main(void)
 {
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGTRAP};
@@ -387,5 +484,6 @@ int main(void)
 	handlers_change_registers();
 	code_in_two_pages();
 	big_endian();
+	unaligned();
 	return check_done();
 }
