@@ -622,7 +622,13 @@ flush_tlb_fix_spurious_fault(struct vm_area_struct *vma, uaddr_t addr)
 	quire_host_flush_page(addr);
 }
 
-/* Whole pages, by their address in the direct map. */
+/* Whole pages, by their address in the direct map; page.S on an ARM. */
+#ifdef __arm__
+void arch_clear_page(void *page);
+void arch_copy_page(void *to, const void *from);
+#define clear_page(page)    arch_clear_page(page)
+#define copy_page(to, from) arch_copy_page(to, from)
+#else
 static __always_inline void clear_page(void *page)
 {
 	__builtin_memset(page, 0, PAGE_SIZE);
@@ -631,5 +637,6 @@ static __always_inline void copy_page(void *to, const void *from)
 {
 	__builtin_memcpy(to, from, PAGE_SIZE);
 }
+#endif
 
 #endif
