@@ -271,8 +271,11 @@ void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 
 	smp_mb(); /* see the second picture above */
 	id = __atomic_load_n(&mm->context.id, __ATOMIC_RELAXED);
-	if (!id && q->arch.nr_asids)
-		return; /* it has never been loaded */
+	if (!id && q->arch.nr_asids) {
+		/* never loaded: only its entries must be there once it is */
+		quire_host_table_written(mm->pgd, sizeof(uint32_t));
+		return;
+	}
 	f.asid = (unsigned)(id & ARM_ASID_MASK);
 	quire_host_preempt_disable();
 	if (end == TLB_FLUSH_ALL || pages > TLB_FLUSH_CEILING) {

@@ -258,10 +258,19 @@ void quire_host_table_written(const void *entries, size_t bytes);
 #endif
 
 /*
+ * quire_host_table_changed: the same, but one of the two flushes below follows
+ * before it matters, and its first DSB is enough: ARMv7: nothing.  ARMv6: clean
+ * the lines.  [inline]
+ */
+#ifndef quire_host_table_changed
+void quire_host_table_changed(const void *entries, size_t bytes);
+#endif
+
+/*
  * quire_host_flush_asid_range: no CPU (see above) uses a translation made for
  * `asid` of a page in [start, end) after this returns, nor what its branch
  * predictor remembers of them.  quire_host_flush_asid: of any page.  Entries
- * were changed and quire_host_table_written() before.
+ * were changed and quire_host_table_written() or _changed() before.
  * DSB; TLBIMVA(IS) each page, or TLBIASID(IS); BPIALL(IS); DSB; ISB.  [inline]
  */
 #ifndef quire_host_flush_asid_range

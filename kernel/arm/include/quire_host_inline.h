@@ -111,6 +111,21 @@ static inline void quire_host_table_written(const void *entries, size_t bytes)
 #endif
 }
 
+#define quire_host_table_changed quire_host_table_changed
+static inline void quire_host_table_changed(const void *entries, size_t bytes)
+{
+#if __ARM_ARCH >= 7
+	(void)entries;
+	(void)bytes;
+	__asm__ volatile("" ::: "memory");
+#else
+	__asm__ volatile("mcrr p15, 0, %0, %1, c12" ::"r"(
+				 (uint32_t)entries + bytes - 1),
+			 "r"(entries)
+			 : "memory");
+#endif
+}
+
 #define quire_host_flush_asid_range quire_host_flush_asid_range
 static inline void quire_host_flush_asid_range(unsigned asid, uaddr_t start,
 					       uaddr_t end)

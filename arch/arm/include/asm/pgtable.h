@@ -33,8 +33,8 @@
  * Then the walk must see the store.  ARMv7 walks through the data cache, so a
  * barrier does (DDI 0406C B3.10.1); ARMv6 walks in memory, so the line must be
  * cleaned too (DDI 0100I B4.9).  That is quire_host_table_written(); each
- * function here that changes an entry calls it, except where its comment says
- * that the flush that must follow anyway does.
+ * function here that changes an entry calls it.  Where a flush must follow,
+ * the barrier is left to it: quire_host_table_changed().
  */
 #ifndef QUIRE_ARM_PGTABLE_H
 #define QUIRE_ARM_PGTABLE_H
@@ -358,11 +358,11 @@ static __always_inline void set_pte(pte_t *p, pte_t e)
 	__atomic_store_n(&p->v, e.v, __ATOMIC_RELEASE);
 	quire_host_table_written(p, sizeof(*p));
 }
-/* The bare store of an entry that allows less; a flush follows. */
+/* The bare store of an entry that gives nothing new; a flush follows. */
 static __always_inline void __pte_restrict(pte_t *p, pte_t e)
 {
 	__atomic_store_n(&p->v, e.v, __ATOMIC_RELAXED);
-	quire_host_table_written(p, sizeof(*p));
+	quire_host_table_changed(p, sizeof(*p));
 }
 /*
  * P8: instruction fetch does not see what the kernel has written through the
@@ -420,7 +420,7 @@ static __always_inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 		__user_lines_left(mm, ptep_get(ptep));
 	if (unlikely(pte_exec(pte)))
 		arch_sync_exec(mm->q, pte);
-	set_pte(ptep, pte);
+	__pte_restrict(ptep, pte);
 }
 static __always_inline void ptep_set_wrprotect(struct mm_struct *mm,
 					       uaddr_t addr, pte_t *ptep)
