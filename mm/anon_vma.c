@@ -14,9 +14,9 @@
  * Each crossing is one struct anon_vma_chain: on the VMA's list (guarded by
  * mmap_lock) and in the anon_vma's interval tree, by the page indices that the
  * VMA has (guarded by the root's rwsem, one lock for the whole family), so
- * that a page finds the few VMAs that reach it among thousands.  An anon_vma left without VMAs and with one child at most
- * is taken over by the next fork, so that a chain of forks whose parents exit
- * does not grow without end.
+ * that a page finds the few VMAs that reach it among thousands.  An anon_vma
+ * left without VMAs and with one child at most is taken over by the next fork,
+ * so that a chain of forks whose parents exit does not grow without end.
  *
  * Lifetime: an anon_vma is freed when no chain is on it and no child has it as
  * its root; refcount counts the children's hold on the root.

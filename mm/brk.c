@@ -20,12 +20,12 @@ static int do_brk_flags(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 			      .end = end,
 			      .flags = VM_BRK_FLAGS | mm->def_flags,
 			      .pgoff = start >> PAGE_SHIFT};
-	uint64_t pages = (end - start) >> PAGE_SHIFT;
+	unsigned long pages = (end - start) >> PAGE_SHIFT;
 	struct vm_area_struct *vma, *prev;
 
 	if (!may_expand_vm(mm, r.flags, pages) ||
 	    mm->map_count > max_map_count(mm->q) ||
-	    security_vm_enough_memory(mm, (int64_t)pages))
+	    security_vm_enough_memory(mm, (long)pages))
 		return -ENOMEM;
 	(void)find_vma_prev(mm, start, &prev);
 	if (!vma_merge_new(&r, prev, NULL)) {
@@ -40,12 +40,12 @@ static int do_brk_flags(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 		vma_change_flags(vma, r.flags);
 		vma_link(mm, vma);
 	}
-	vm_stat_account(mm, r.flags, (int64_t)pages);
+	vm_stat_account(mm, r.flags, (long)pages);
 	if (r.flags & VM_LOCKED)
 		mm->locked_vm += pages;
 	return 0;
 nomem:
-	vm_unacct_memory(mm->q, (int64_t)pages);
+	vm_unacct_memory(mm->q, (long)pages);
 	return -ENOMEM;
 }
 

@@ -178,11 +178,11 @@ int copy_page_range(struct vm_area_struct *dst, struct vm_area_struct *src)
 /* The child's copy of one VMA, linked, its pages shared. 0 or -ENOMEM. */
 static int dup_vma(struct mm_struct *mm, struct vm_area_struct *src)
 {
-	int64_t charge = 0;
+	long charge = 0;
 	struct vm_area_struct *vma;
 
 	if (src->vm_flags & VM_ACCOUNT) {
-		charge = (int64_t)vma_pages(src);
+		charge = (long)vma_pages(src);
 		if (security_vm_enough_memory(mm, charge))
 			return -ENOMEM;
 	}
@@ -197,7 +197,7 @@ static int dup_vma(struct mm_struct *mm, struct vm_area_struct *src)
 	if (vma_tree_reserve(mm, 1))
 		goto unlink;
 	vma_link(mm, vma);
-	vm_stat_account(mm, vma->vm_flags, (int64_t)vma_pages(vma));
+	vm_stat_account(mm, vma->vm_flags, (long)vma_pages(vma));
 	if (vma->vm_ops && vma->vm_ops->open)
 		vma->vm_ops->open(vma);
 	/* linked by now: if copying fails, exit_mmap undoes all of it */

@@ -116,8 +116,8 @@ void itree_remove(struct itree *t, struct itree_node *n)
 
 	QUIRE_BUG_ON(!itree_linked(n));
 	while (n->left && n->right)
-		rotate_up(t, n->left->prio > n->right->prio ? n->left
-							    : n->right);
+		rotate_up(t,
+			  n->left->prio > n->right->prio ? n->left : n->right);
 	child = n->left ? n->left : n->right;
 	parent = n->parent;
 	*link_to(t, n) = child;
@@ -209,10 +209,10 @@ unsigned itree_check(const struct itree *t, uint64_t *count)
 		++*count;
 		bad += n->start > n->last || n->max != subtree_max(n);
 		bad += n->prio == 0;
-		bad += (n->left && (n->left->parent != n ||
-				    n->left->prio > n->prio));
-		bad += (n->right && (n->right->parent != n ||
-				     n->right->prio > n->prio));
+		bad += (n->left &&
+			(n->left->parent != n || n->left->prio > n->prio));
+		bad += (n->right &&
+			(n->right->parent != n || n->right->prio > n->prio));
 		bad += prev && prev->start > n->start;
 	}
 	return bad;

@@ -15,8 +15,8 @@
 #include "vma.h"
 
 /* Kept for the administrator and for the user to recover with, in pages. */
-#define ADMIN_RESERVE_PAGES ((int64_t)(8u << 20 >> PAGE_SHIFT))
-#define USER_RESERVE_PAGES  ((int64_t)(128u << 20 >> PAGE_SHIFT))
+#define ADMIN_RESERVE_PAGES ((long)(8u << 20 >> PAGE_SHIFT))
+#define USER_RESERVE_PAGES  ((long)(128u << 20 >> PAGE_SHIFT))
 
 uint64_t rlimit_of(int which)
 {
@@ -32,7 +32,7 @@ static bool is_data_mapping(vm_flags_t flags)
 	return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
 }
 
-bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, uint64_t pages)
+bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, unsigned long pages)
 {
 	if (mm->total_vm + pages > rlimit_of(QUIRE_RLIMIT_AS) >> PAGE_SHIFT)
 		return false;
@@ -41,9 +41,9 @@ bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, uint64_t pages)
 		       PAGE_SHIFT;
 }
 
-void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, int64_t pages)
+void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, long pages)
 {
-	uint64_t n = (uint64_t)pages;
+	unsigned long n = (unsigned long)pages;
 
 	WRITE_ONCE(mm->total_vm, mm->total_vm + n);
 	if ((flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) == VM_EXEC)
@@ -54,9 +54,9 @@ void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, int64_t pages)
 		mm->data_vm += n;
 }
 
-static uint64_t total_ram(const struct quire *q)
+static unsigned long total_ram(const struct quire *q)
 {
-	uint64_t sum = 0;
+	unsigned long sum = 0;
 	unsigned i;
 
 	for (i = 0; i < q->nodes; i++)
@@ -68,29 +68,29 @@ uint64_t vm_commit_limit(const struct quire *q)
 {
 	unsigned ratio = q->config.overcommit_ratio;
 
-	return total_ram(q) * (ratio ? ratio : 50) / 100;
+	return (uint64_t)total_ram(q) * (ratio ? ratio : 50) / 100;
 }
 
-int security_vm_enough_memory(struct mm_struct *mm, int64_t pages)
+int security_vm_enough_memory(struct mm_struct *mm, long pages)
 {
 	struct quire *q = mm->q;
 	const struct quire_task *task = quire_host_current();
-	int64_t now, allowed, reserve;
+	long now, allowed, reserve;
 
 	now = __atomic_add_fetch(&q->vm_committed, pages, __ATOMIC_RELAXED);
 	if (q->config.overcommit == 1)
 		return 0;
 	if (q->config.overcommit == 0) {
-		if (likely(pages <= (int64_t)total_ram(q)))
+		if (likely(pages <= (long)total_ram(q)))
 			return 0;
 		goto refuse;
 	}
-	allowed = (int64_t)vm_commit_limit(q);
-	reserve = (int64_t)total_ram(q) * 3 / 100;
+	allowed = (long)vm_commit_limit(q);
+	reserve = (long)total_ram(q) * 3 / 100;
 	if (!task || !task->cap_sys_admin)
 		allowed -= MIN(reserve, ADMIN_RESERVE_PAGES);
 	/* a single process does not take all, so that one can log in */
-	allowed -= MIN((int64_t)(mm->total_vm / 32),
+	allowed -= MIN((long)(mm->total_vm / 32),
 		       MIN(reserve, USER_RESERVE_PAGES));
 	if (now < allowed)
 		return 0;
@@ -99,7 +99,7 @@ refuse:
 	return -ENOMEM;
 }
 
-void vm_unacct_memory(struct quire *q, int64_t pages)
+void vm_unacct_memory(struct quire *q, long pages)
 {
 	if (pages)
 		__atomic_fetch_sub(&q->vm_committed, pages, __ATOMIC_RELAXED);

@@ -51,7 +51,7 @@ static void drain_batch(struct quire *q, struct lru_batch *b)
 	struct quire_node *n = NULL;
 	struct list_head *head = NULL;
 	uint32_t f, last = 0;
-	uint64_t *count = NULL;
+	unsigned long *count = NULL;
 	uint8_t node = 0;
 
 	for (p = pages; p < end; p++) {

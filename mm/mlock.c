@@ -18,7 +18,7 @@ static int mlock_fixup(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 {
 	struct mm_struct *mm = vma->vm_mm;
 	vm_flags_t old = vma->vm_flags, flags = (old & ~LOCKED_MASK) | lock;
-	uint64_t pages = (end - start) >> PAGE_SHIFT;
+	unsigned long pages = (end - start) >> PAGE_SHIFT;
 
 	/* device memory stays anyway */
 	if (flags == old || (old & (VM_SPECIAL | VM_HUGETLB)))

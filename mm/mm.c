@@ -117,7 +117,7 @@ struct quire *quire_mm_system(struct mm_struct *mm)
 static void exit_vma(struct mm_struct *mm, struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & VM_ACCOUNT)
-		vm_unacct_memory(mm->q, (int64_t)vma_pages(vma));
+		vm_unacct_memory(mm->q, (long)vma_pages(vma));
 	if (vma->vm_ops && vma->vm_ops->close)
 		vma->vm_ops->close(vma);
 	vm_area_free(vma);
@@ -188,17 +188,17 @@ void quire_mm_get_layout(struct mm_struct *mm, struct quire_mm_layout *l)
 	*l = mm->layout;
 }
 
-uint64_t get_mm_counter(struct mm_struct *mm, enum rss_type t)
+unsigned long get_mm_counter(struct mm_struct *mm, enum rss_type t)
 {
-	int64_t sum = 0;
+	long sum = 0;
 	unsigned i;
 
 	for (i = 0; i < mm->q->cpus; i++)
 		sum += READ_ONCE(mm->cpu[i].rss[t]);
-	return sum > 0 ? (uint64_t)sum : 0;
+	return sum > 0 ? (unsigned long)sum : 0;
 }
 
-uint64_t get_mm_rss(struct mm_struct *mm)
+unsigned long get_mm_rss(struct mm_struct *mm)
 {
 	return get_mm_counter(mm, MM_FILEPAGES) +
 	       get_mm_counter(mm, MM_ANONPAGES) +
@@ -207,7 +207,7 @@ uint64_t get_mm_rss(struct mm_struct *mm)
 
 void update_hiwater_rss(struct mm_struct *mm)
 {
-	uint64_t rss = get_mm_rss(mm);
+	unsigned long rss = get_mm_rss(mm);
 
 	if (rss > READ_ONCE(mm->hiwater_rss))
 		WRITE_ONCE(mm->hiwater_rss, rss);
@@ -221,7 +221,7 @@ void update_hiwater_vm(struct mm_struct *mm)
 
 void quire_mm_get_stats(struct mm_struct *mm, struct quire_mm_stats *out)
 {
-	uint64_t rss = get_mm_rss(mm);
+	unsigned long rss = get_mm_rss(mm);
 
 	out->anon_pages = get_mm_counter(mm, MM_ANONPAGES);
 	out->file_pages = get_mm_counter(mm, MM_FILEPAGES);

@@ -154,9 +154,8 @@ static bool accountable_mapping(vm_flags_t flags)
 static int mmap_shared_anon(const struct mmap_request *m, struct vma_range *r)
 {
 	struct quire *q = m->mm->q;
-	int64_t pages = m->vm_flags & VM_NORESERVE
-				? 0
-				: (int64_t)(m->len >> PAGE_SHIFT);
+	long pages =
+		m->vm_flags & VM_NORESERVE ? 0 : (long)(m->len >> PAGE_SHIFT);
 
 	if (pages && security_vm_enough_memory(m->mm, pages))
 		return -ENOMEM;
@@ -165,7 +164,7 @@ static int mmap_shared_anon(const struct mmap_request *m, struct vma_range *r)
 		vm_unacct_memory(q, pages);
 		return -ENOMEM;
 	}
-	r->mapping->accounted = (uint64_t)pages;
+	r->mapping->accounted = (unsigned long)pages;
 	return 0;
 }
 
@@ -241,10 +240,10 @@ static int mmap_link(struct mm_struct *mm, struct unmap_plan *u,
 static int mmap_region(struct mmap_request *m)
 {
 	struct mm_struct *mm = m->mm;
-	uint64_t pages = m->len >> PAGE_SHIFT;
+	unsigned long pages = m->len >> PAGE_SHIFT;
 	struct vma_range r = {.start = m->addr, .end = m->addr + m->len};
 	struct unmap_plan u;
-	int64_t charged = 0;
+	long charged = 0;
 	int err;
 
 	if (unmap_prepare(mm, r.start, r.end, &u))
@@ -252,7 +251,7 @@ static int mmap_region(struct mmap_request *m)
 	if (!may_expand_vm(mm, m->vm_flags, pages - u.pages))
 		return -ENOMEM;
 	if (accountable_mapping(m->vm_flags)) {
-		charged = (int64_t)(pages - u.accounted);
+		charged = (long)(pages - u.accounted);
 		if (charged && security_vm_enough_memory(mm, charged))
 			return -ENOMEM;
 		m->vm_flags |= VM_ACCOUNT;
@@ -270,7 +269,7 @@ static int mmap_region(struct mmap_request *m)
 			mapping_put(r.mapping);
 		goto unaccount;
 	}
-	vm_stat_account(mm, r.flags, (int64_t)pages);
+	vm_stat_account(mm, r.flags, (long)pages);
 	if (r.flags & VM_LOCKED)
 		mm->locked_vm += pages;
 	return 0;

@@ -135,8 +135,8 @@ void change_protection(struct vm_area_struct *vma, uaddr_t start, uaddr_t end)
  * The promise of memory (M4) for a part of vma that gets new flags: adds or
  * removes VM_ACCOUNT.  0 or -ENOMEM; *charge: pages newly promised.
  */
-static int mprotect_account(struct vm_area_struct *vma, uint64_t pages,
-			    vm_flags_t *flags, int64_t *charge)
+static int mprotect_account(struct vm_area_struct *vma, unsigned long pages,
+			    vm_flags_t *flags, long *charge)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	vm_flags_t old = vma->vm_flags;
@@ -154,9 +154,9 @@ static int mprotect_account(struct vm_area_struct *vma, uint64_t pages,
 	if (old &
 	    (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE))
 		return 0;
-	if (security_vm_enough_memory(mm, (int64_t)pages))
+	if (security_vm_enough_memory(mm, (long)pages))
 		return -ENOMEM;
-	*charge = (int64_t)pages;
+	*charge = (long)pages;
 	*flags |= VM_ACCOUNT;
 	return 0;
 }
@@ -167,8 +167,8 @@ static int mprotect_fixup(struct vm_area_struct *vma, uaddr_t start,
 {
 	struct mm_struct *mm = vma->vm_mm;
 	vm_flags_t old = vma->vm_flags;
-	uint64_t pages = (end - start) >> PAGE_SHIFT;
-	int64_t charge;
+	unsigned long pages = (end - start) >> PAGE_SHIFT;
+	long charge;
 
 	if (flags == old)
 		return 0;
@@ -180,10 +180,10 @@ static int mprotect_fixup(struct vm_area_struct *vma, uaddr_t start,
 		return -ENOMEM;
 	}
 	if ((old & VM_ACCOUNT) && !(flags & VM_ACCOUNT))
-		vm_unacct_memory(mm->q, (int64_t)pages);
+		vm_unacct_memory(mm->q, (long)pages);
 	change_protection(vma, start, end);
-	vm_stat_account(mm, old, -(int64_t)pages);
-	vm_stat_account(mm, flags, (int64_t)pages);
+	vm_stat_account(mm, old, -(long)pages);
+	vm_stat_account(mm, flags, (long)pages);
 	return 0;
 }
 

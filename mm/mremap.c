@@ -95,7 +95,7 @@ static int expand_in_place(struct remap *r, struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = r->mm;
 	uaddr_t delta = r->new_len - r->old_len;
-	int64_t pages = (int64_t)(delta >> PAGE_SHIFT);
+	long pages = (long)(delta >> PAGE_SHIFT);
 	vm_flags_t flags = vma->vm_flags;
 	struct vma_range g = {vma->vm_end,
 			      vma->vm_end + delta,
@@ -114,7 +114,7 @@ static int expand_in_place(struct remap *r, struct vm_area_struct *vma)
 	}
 	vm_stat_account(mm, flags, pages);
 	if (flags & VM_LOCKED) {
-		mm->locked_vm += (uint64_t)pages;
+		mm->locked_vm += (unsigned long)pages;
 		r->populate = r->addr + r->old_len;
 		r->populate_len = delta;
 	}
@@ -179,7 +179,7 @@ static void unmap_moved(struct mm_struct *mm, uaddr_t start, uaddr_t len)
 
 		if (vma->vm_flags & VM_ACCOUNT)
 			__atomic_fetch_add(&mm->q->vm_committed,
-					   (int64_t)(len >> PAGE_SHIFT),
+					   (long)(len >> PAGE_SHIFT),
 					   __ATOMIC_RELAXED);
 		return;
 	}
@@ -204,8 +204,8 @@ static int move_vma(struct remap *r, struct vm_area_struct *vma)
 {
 	struct mm_struct *mm = r->mm;
 	vm_flags_t flags = vma->vm_flags;
-	int64_t new_pages = (int64_t)(r->new_len >> PAGE_SHIFT), charge = 0;
-	uint64_t hiwater = MAX(mm->hiwater_vm, mm->total_vm);
+	long new_pages = (long)(r->new_len >> PAGE_SHIFT), charge = 0;
+	unsigned long hiwater = MAX(mm->hiwater_vm, mm->total_vm);
 	bool keep = r->flags & MREMAP_DONTUNMAP || !r->old_len;
 	struct vm_area_struct *new;
 	uaddr_t moved;
@@ -215,7 +215,7 @@ static int move_vma(struct remap *r, struct vm_area_struct *vma)
 	if (flags & VM_ACCOUNT) {
 		charge = new_pages;
 		if (!keep)
-			charge -= (int64_t)(r->old_len >> PAGE_SHIFT);
+			charge -= (long)(r->old_len >> PAGE_SHIFT);
 		if (charge && security_vm_enough_memory(mm, charge))
 			return -ENOMEM;
 	}
@@ -224,7 +224,7 @@ static int move_vma(struct remap *r, struct vm_area_struct *vma)
 		goto unaccount;
 	vm_stat_account(mm, flags, new_pages);
 	if (flags & VM_LOCKED)
-		mm->locked_vm += (uint64_t)new_pages;
+		mm->locked_vm += (unsigned long)new_pages;
 	moved = move_page_tables(new, r->addr, r->new_addr, r->old_len);
 	if (moved < r->old_len) {
 		/* all back: those tables exist, so it cannot fail */

@@ -95,11 +95,11 @@ void unmap_commit(struct unmap_plan *u)
 	unmap_tables(&tlb, u);
 	tlb_finish_mmu(&tlb);
 	for (vma = u->first; vma != u->next; vma = next) {
-		int64_t pages = (int64_t)vma_pages(vma);
+		long pages = (long)vma_pages(vma);
 
 		next = plan_next(u, vma);
 		if (vma->vm_flags & VM_LOCKED)
-			mm->locked_vm -= (uint64_t)pages;
+			mm->locked_vm -= (unsigned long)pages;
 		vm_stat_account(mm, vma->vm_flags, -pages);
 		vma_tree_remove(mm, vma);
 		mm->map_count--;
@@ -107,7 +107,7 @@ void unmap_commit(struct unmap_plan *u)
 			vma->vm_ops->close(vma);
 		vm_area_free(vma);
 	}
-	vm_unacct_memory(mm->q, (int64_t)u->accounted);
+	vm_unacct_memory(mm->q, (long)u->accounted);
 	u->first = NULL;
 }
 

@@ -113,10 +113,10 @@ static struct page *buddy_take(struct quire_node *n, unsigned order)
 }
 
 /* How many pages of n an allocation may take before it must stop. */
-static uint64_t node_room(const struct quire_node *n, gfp_t gfp)
+static unsigned long node_room(const struct quire_node *n, gfp_t gfp)
 {
-	uint64_t keep = gfp & __GFP_RESERVE ? 0 : n->watermark[WMARK_MIN];
-	uint64_t nr = READ_ONCE(n->nr_free);
+	unsigned long keep = gfp & __GFP_RESERVE ? 0 : n->watermark[WMARK_MIN];
+	unsigned long nr = READ_ONCE(n->nr_free);
 
 	return nr > keep ? nr - keep : 0;
 }
@@ -141,7 +141,7 @@ static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
 		if (node_room(n, gfp) >= 1ull << order)
 			page = buddy_take(n, order);
 		if (page)
-			mod_vmstat(q, VM_pgalloc, (int64_t)1 << order);
+			mod_vmstat(q, VM_pgalloc, 1l << order);
 		spin_unlock(&n->lock);
 		nid = nid + 1 == q->nodes ? 0 : nid + 1;
 	}
@@ -534,7 +534,8 @@ static void set_watermarks(struct quire *q)
 	for (i = 0; i < q->nodes; i++) {
 		struct quire_node *n = &q->node[i];
 
-		n->watermark[WMARK_MIN] = divide(min * n->managed, total);
+		n->watermark[WMARK_MIN] =
+			(unsigned long)divide(min * n->managed, total);
 		n->watermark[WMARK_LOW] = n->watermark[WMARK_MIN] * 5 / 4;
 		n->watermark[WMARK_HIGH] = n->watermark[WMARK_MIN] * 3 / 2;
 	}
@@ -553,7 +554,7 @@ static void free_range(struct quire *q, uint64_t pfn, uint64_t end)
 		return;
 	n = &q->node[pfn_to_page(q, pfn)->node];
 	spin_lock(&n->lock);
-	n->managed += end - pfn;
+	n->managed += (unsigned long)(end - pfn);
 	while (pfn < end) {
 		unsigned order = MAX_ORDER - 1;
 

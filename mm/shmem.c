@@ -101,6 +101,6 @@ void mapping_put(struct address_space *as)
 	    __atomic_sub_fetch(&as->refs, 1u, __ATOMIC_ACQ_REL))
 		return;
 	quire_mapping_destroy(as);
-	vm_unacct_memory(q, (int64_t)as->accounted);
+	vm_unacct_memory(q, (long)as->accounted);
 	kmem_cache_free(q->mapping_cache, as);
 }

@@ -202,7 +202,7 @@ static struct page *new_slab(struct kmem_cache *c, gfp_t gfp)
 	page->inuse = 0;
 	page->objects = n;
 	__SetPageFlag(page, PG_slab);
-	mod_vmstat(c->q, VM_nr_slab, (int64_t)1 << order);
+	mod_vmstat(c->q, VM_nr_slab, 1l << order);
 	return page;
 }
 
@@ -560,7 +560,7 @@ static void *kmalloc_large(struct quire *q, size_t bytes, gfp_t gfp)
 		return NULL;
 	page->slab_cache = NULL;
 	__SetPageFlag(page, PG_slab);
-	mod_vmstat(q, VM_nr_slab, (int64_t)1 << order);
+	mod_vmstat(q, VM_nr_slab, 1l << order);
 	return page_address(q, page);
 }
 

@@ -21,7 +21,7 @@ int quire_mm_stack(struct mm_struct *mm, uaddr_t top, uaddr_t size,
 	vm_flags_t flags = calc_vm_prot_bits(prot) | VM_MAYREAD | VM_MAYWRITE |
 			   VM_MAYEXEC | VM_GROWSDOWN | VM_ACCOUNT |
 			   VM_SOFTDIRTY | mm->def_flags;
-	uint64_t pages = size >> PAGE_SHIFT;
+	unsigned long pages = size >> PAGE_SHIFT;
 	struct vm_area_struct *vma;
 	int err;
 
@@ -34,11 +34,11 @@ int quire_mm_stack(struct mm_struct *mm, uaddr_t top, uaddr_t size,
 	err = -ENOMEM;
 	if (find_vma_intersection(mm, top - size, top) ||
 	    !may_expand_vm(mm, flags, pages) || vma_tree_reserve(mm, 1) ||
-	    security_vm_enough_memory(mm, (int64_t)pages))
+	    security_vm_enough_memory(mm, (long)pages))
 		goto unlock;
 	vma = vm_area_alloc(mm);
 	if (!vma) {
-		vm_unacct_memory(mm->q, (int64_t)pages);
+		vm_unacct_memory(mm->q, (long)pages);
 		goto unlock;
 	}
 	vma->vm_start = top - size;
@@ -46,7 +46,7 @@ int quire_mm_stack(struct mm_struct *mm, uaddr_t top, uaddr_t size,
 	vma->vm_pgoff = vma->vm_start >> PAGE_SHIFT;
 	vma_change_flags(vma, flags);
 	vma_link(mm, vma);
-	vm_stat_account(mm, flags, (int64_t)pages);
+	vm_stat_account(mm, flags, (long)pages);
 	if (flags & VM_LOCKED)
 		mm->locked_vm += pages;
 	err = 0;
@@ -70,7 +70,7 @@ static bool guard_gap_ok(struct vm_area_struct *vma, uaddr_t addr)
 int expand_stack(struct vm_area_struct *vma, uaddr_t addr)
 {
 	struct mm_struct *mm = vma->vm_mm;
-	uint64_t pages;
+	unsigned long pages;
 	int err;
 
 	addr &= PAGE_MASK;
@@ -95,11 +95,11 @@ int expand_stack(struct vm_area_struct *vma, uaddr_t addr)
 		return -ENOMEM;
 	}
 	if ((vma->vm_flags & VM_ACCOUNT) &&
-	    security_vm_enough_memory(mm, (int64_t)pages))
+	    security_vm_enough_memory(mm, (long)pages))
 		return -ENOMEM;
 	if (vma->vm_flags & VM_LOCKED)
 		mm->locked_vm += pages;
-	vm_stat_account(mm, vma->vm_flags, (int64_t)pages);
+	vm_stat_account(mm, vma->vm_flags, (long)pages);
 	vma_set_extent(vma, addr, vma->vm_end, vma->vm_pgoff - pages);
 	return 0;
 }

@@ -300,7 +300,7 @@ static void merge_neighbours(const struct vma_range *r,
 			     struct vm_area_struct **next)
 {
 	struct vm_area_struct *p = *prev, *n = *next;
-	uint64_t pages = (r->end - r->start) >> PAGE_SHIFT;
+	unsigned long pages = (r->end - r->start) >> PAGE_SHIFT;
 
 	if (p && (p->vm_end != r->start || !same_object(p, r) ||
 		  p->vm_pgoff + vma_pages(p) != r->pgoff ||

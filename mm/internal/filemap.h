@@ -34,7 +34,7 @@ struct address_space {
 	uint64_t accounted; /* when allocated: pages promised (overcommit) */
 	spinlock_t tree_lock;
 	struct page_tree pages;
-	uint64_t nrpages;
+	unsigned long nrpages;
 	struct rwsem i_mmap_lock;
 	struct itree i_mmap; /* VMAs by their file pages: i_mmap_node */
 	uint32_t i_mmap_writable;

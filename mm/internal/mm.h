@@ -103,7 +103,7 @@ static inline uint64_t linear_page_index(const struct vm_area_struct *vma,
 {
 	return ((addr - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff;
 }
-static inline uint64_t vma_pages(const struct vm_area_struct *vma)
+static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 {
 	return (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
 }
@@ -154,8 +154,9 @@ struct mm_struct {
 	uaddr_t task_size;
 	vm_flags_t def_flags; /* mlockall(MCL_FUTURE) */
 	/* pages; under mmap_lock for write */
-	uint64_t total_vm, locked_vm, pinned_vm, data_vm, exec_vm, stack_vm;
-	uint64_t hiwater_rss, hiwater_vm;
+	unsigned long total_vm, locked_vm, pinned_vm, data_vm, exec_vm,
+		stack_vm;
+	unsigned long hiwater_rss, hiwater_vm;
 	long pgtables_bytes;	     /* atomic */
 	long hiwater_pgtables_bytes; /* atomic; may miss a racing peak */
 	uint32_t hiwater_map_count;
@@ -179,8 +180,9 @@ static __always_inline void dec_mm_counter(struct mm_struct *mm,
 {
 	add_mm_counter(mm, t, -1);
 }
-uint64_t get_mm_counter(struct mm_struct *mm, enum rss_type t); /* sum, >= 0 */
-uint64_t get_mm_rss(struct mm_struct *mm);
+unsigned long get_mm_counter(struct mm_struct *mm,
+			     enum rss_type t); /* sum, >= 0 */
+unsigned long get_mm_rss(struct mm_struct *mm);
 void update_hiwater_rss(struct mm_struct *mm);
 void update_hiwater_vm(struct mm_struct *mm);
 
@@ -238,11 +240,11 @@ void vma_link_file(struct vm_area_struct *vma);
  */
 int split_vma(struct mm_struct *mm, struct vm_area_struct *vma, uaddr_t addr,
 	      bool new_below);
-void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, int64_t pages);
+void vm_stat_account(struct mm_struct *mm, vm_flags_t flags, long pages);
 /* mm/limits.c */
-bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, uint64_t pages);
-int security_vm_enough_memory(struct mm_struct *mm, int64_t pages);
-void vm_unacct_memory(struct quire *q, int64_t pages);
+bool may_expand_vm(struct mm_struct *mm, vm_flags_t flags, unsigned long pages);
+int security_vm_enough_memory(struct mm_struct *mm, long pages);
+void vm_unacct_memory(struct quire *q, long pages);
 uint64_t rlimit_of(int which); /* current task's, or infinity */
 
 /* --------------------------------------------------------------- mm/mmap.c */

@@ -21,7 +21,7 @@ struct anon_vma {
 	uint32_t refcount;     /* atomic: children roots + pins */
 	uint32_t num_children; /* anon_vmas whose parent this is (+ itself) */
 	uint32_t num_active_vmas; /* VMAs whose ->anon_vma is this */
-	struct itree chains; /* by page index: anon_vma_chain.rb */
+	struct itree chains;	  /* by page index: anon_vma_chain.rb */
 };
 struct anon_vma_chain {
 	struct vm_area_struct *vma;

@@ -101,13 +101,14 @@ struct check_count {
 struct quire_node {
 	spinlock_t lock; /* ZONE: the buddy lists */
 	struct list_head free[MAX_ORDER];
-	uint64_t nr_free_order[MAX_ORDER];
-	uint64_t nr_free; /* pages in the buddy lists */
-	uint64_t managed; /* pages that were ever given to the lists */
-	uint64_t watermark[NR_WMARK]; /* pages; see page_alloc.c */
+	/* counts of pages have the machine's width: cheap to load and store */
+	unsigned long nr_free_order[MAX_ORDER];
+	unsigned long nr_free; /* pages in the buddy lists */
+	unsigned long managed; /* pages that were ever given to the lists */
+	unsigned long watermark[NR_WMARK]; /* pages; see page_alloc.c */
 	spinlock_t lru_lock __attribute__((aligned(64)));
 	struct list_head lru[NR_LRU_LISTS];
-	uint64_t lru_count[NR_LRU_LISTS];
+	unsigned long lru_count[NR_LRU_LISTS];
 };
 
 #define QUIRE_MAX_NODES 4
@@ -137,7 +138,7 @@ struct quire {
 	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs, uaddr_t addr);
 
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
-	int64_t vm_committed __attribute__((aligned(64))); /* pages, atomic */
+	long vm_committed __attribute__((aligned(64))); /* pages, atomic */
 	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
 	uint32_t next_mm_id;
 	spinlock_t mm_lock;	       /* LEAF: mm_list */

@@ -60,7 +60,7 @@ struct unmap_plan {
 	uaddr_t start, end;
 	struct vm_area_struct *first;	    /* NULL: nothing mapped */
 	struct vm_area_struct *prev, *next; /* what stays on either side */
-	uint64_t pages, accounted;
+	unsigned long pages, accounted;
 };
 int unmap_prepare(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		  struct unmap_plan *u);
