@@ -58,13 +58,12 @@ need libclang-rt-14-dev fuzzer_runtime
 need llvm have llvm-symbolizer
 need clang-format have clang-format
 need pkgconf have pkg-config
-# Compilers of 32-bit programs and kernels, with their libraries.
+# Compilers of ARM programs and kernels, with their libraries.
 need gcc-arm-linux-gnueabi have arm-linux-gnueabi-gcc
 need libc6-dev-armel-cross test -e /usr/arm-linux-gnueabi/lib/libc.a
 need gcc-arm-linux-gnueabihf have arm-linux-gnueabihf-gcc
 need libc6-dev-armhf-cross test -e /usr/arm-linux-gnueabihf/lib/libc.a
-need gcc-i686-linux-gnu have i686-linux-gnu-gcc
-need libc6-dev-i386-cross test -e /usr/i686-linux-gnu/lib/libc.a
+# quire explain finds functions and arguments by debug information.
 need libdw-dev test -e /usr/include/elfutils/libdwfl.h
 # i386 programs, to compare 32-bit address spaces with this host's Linux.
 need gcc-i686-linux-gnu have i686-linux-gnu-gcc
