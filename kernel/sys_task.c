@@ -60,6 +60,5 @@ void exec_reset_task(const char *comm, struct file *exe)
 	user_state_reset(t);
 	fpu_reset(t);
 	vfork_done(t);
-	/* Out through IRET: all registers are new. */
-	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&t->work, TIF_REGS, __ATOMIC_RELAXED);
 }

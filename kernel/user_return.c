@@ -16,7 +16,8 @@ static void do_work(struct pt_regs *regs, bool syscall)
 
 	while ((work = K_READ(t->work))) {
 		irq_enable();
-		__atomic_fetch_and(&t->work, ~TIF_NOTIFY, __ATOMIC_ACQ_REL);
+		__atomic_fetch_and(&t->work, ~(TIF_NOTIFY | TIF_REGS),
+				   __ATOMIC_ACQ_REL);
 		if (work & TIF_NOTIFY) {
 			trace_flush();
 			if (t->rseq)
@@ -44,11 +45,7 @@ void exit_to_user_work(struct pt_regs *regs)
 
 void syscall_exit_work(struct pt_regs *regs)
 {
-	struct task *t = current;
-	bool repeatable = !t->regs_replaced;
-
-	t->regs_replaced = false;
-	do_work(regs, repeatable);
+	do_work(regs, !(K_READ(current->work) & TIF_REGS));
 }
 
 static void send_plain_signal(struct process *p, int signo)

@@ -5,7 +5,8 @@
  *
  *	higher   retcode: the way back, for debuggers that look for it
  *	         ucontext_t: registers, mask, and in uc_regspace the
- *	         floating-point registers with their mark
+ *	         floating-point registers with their mark, of a task that has
+ *	         used them; of another one, the mark that nothing is there
  *	sp ->    siginfo_t, where the handler wants it (SA_SIGINFO)
  *
  * A handler with SA_SIGINFO gets (number, siginfo, ucontext) and returns to
@@ -49,7 +50,8 @@ struct uframe {
 	uint32_t sigmask[2];
 	uint32_t unused[30];
 	struct uvfp vfp __attribute__((aligned(8)));
-	uint32_t end_magic; /* 0: nothing more in uc_regspace */
+	uint32_t end_magic; /* 0: nothing more in uc_regspace (or in vfp.magic)
+			     */
 	uint32_t regspace[128 - sizeof(struct uvfp) / 4 - 1];
 	uint32_t retcode[4];
 };
@@ -60,37 +62,57 @@ struct rt_uframe {
 	struct uframe sig;
 };
 
-/* The part of a frame that the kernel writes and reads: up to end_magic, which
- * says that the rest of uc_regspace means nothing. */
-#define FRAME_BYTES offsetof(struct uframe, regspace)
+/* What is always written and read back: up to the mask. */
+#define HEAD_BYTES offsetof(struct uframe, unused)
+#define VFP_BYTES                                                              \
+	(offsetof(struct uframe, regspace) - offsetof(struct uframe, vfp))
 
-static void fill_vfp(struct task *t, struct uvfp *u)
+#define STATE_BYTES (offsetof(struct vfp_state, fpscr) + sizeof(uint32_t))
+_Static_assert(offsetof(struct uvfp, fpscr) - offsetof(struct uvfp, d) ==
+		       offsetof(struct vfp_state, fpscr),
+	       "get_vfp");
+
+static void fill_vfp(struct task *t, struct uframe *f)
 {
-	const struct vfp_state *s = t->fpu;
+	const struct vfp_state *now = t->fpu;
+	struct uvfp *u = &f->vfp;
 	struct vfp_state scalar;
 
 	fpu_sync(t);
 	u->magic = VFP_MAGIC;
 	u->size = sizeof(*u);
-	memcpy(u->d, s->d, sizeof(u->d));
-	u->fpscr = s->fpscr;
-	u->fpexc = s->fpexc;
-	u->fpinst = s->fpinst;
-	u->fpinst2 = s->fpinst2;
+	memcpy(u->d, now->d, sizeof(u->d));
+	u->fpscr = now->fpscr;
+	u->fpexc = now->fpexc;
+	u->fpinst = now->fpinst;
+	u->fpinst2 = now->fpinst2;
 	u->pad0 = u->pad1 = 0;
-	if (s->fpscr & FPSCR_VECTORS) {
+	f->end_magic = 0;
+	if (now->fpscr & FPSCR_VECTORS) {
 		/* code that the compiler made expects scalars */
-		scalar = *s;
+		scalar = *now;
 		scalar.fpscr &= ~FPSCR_VECTORS;
 		fpu_write(t, &scalar, true);
 	}
 }
 
-static void fill_frame(struct uframe *f, const struct pt_regs *regs,
-		       struct task *t, ksigset_t mask)
+/* The floating-point part, at its place in the user's frame. */
+static bool put_vfp(struct task *t, struct uframe *f, uaddr_t sig)
 {
-	memset(f, 0, offsetof(struct uframe, vfp));
-	f->end_magic = 0;
+	size_t n = sizeof(f->vfp.magic);
+
+	f->vfp.magic = 0;
+	if (t->arch.fpu_used) {
+		fill_vfp(t, f);
+		n = VFP_BYTES;
+	}
+	return !copy_to_user(sig + offsetof(struct uframe, vfp), &f->vfp, n);
+}
+
+static void fill_head(struct uframe *f, const struct pt_regs *regs,
+		      const struct task *t, ksigset_t mask)
+{
+	f->link = 0;
 	f->stack.sp = (uaddr_t)t->ss_sp;
 	f->stack.size = (uaddr_t)t->ss_size;
 	f->stack.flags = altstack_flags(t, regs->ARM_sp);
@@ -102,10 +124,6 @@ static void fill_frame(struct uframe *f, const struct pt_regs *regs,
 	f->sc.cpsr = regs->ARM_cpsr;
 	f->sigmask[0] = (uint32_t)mask;
 	f->sigmask[1] = (uint32_t)(mask >> 32);
-	if (cpu_features.vfp)
-		fill_vfp(t, &f->vfp);
-	else
-		memset(&f->vfp, 0, sizeof(f->vfp));
 }
 
 /* Where the handler returns to. */
@@ -147,59 +165,61 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 	size_t skip = rt ? 0 : offsetof(struct rt_uframe, sig);
 	uaddr_t sp = entering ? (uaddr_t)(t->ss_sp + t->ss_size) : regs->ARM_sp;
 	size_t bytes = sizeof(struct rt_uframe) - skip;
-	uaddr_t code;
 	struct rt_uframe f;
+	uaddr_t sig;
 
 	sp = K_ALIGN_DOWN(sp - bytes, 8u);
 	if ((entering || on_altstack(t, regs->ARM_sp)) && sp < t->ss_sp)
 		return false; /* the alternate stack is too small */
-	siginfo_to_user_layout(info, f.info);
-	fill_frame(&f.sig, regs, t, oldset);
+	sig = sp + offsetof(struct rt_uframe, sig) - skip;
+	if (rt)
+		siginfo_to_user_layout(info, f.info);
+	fill_head(&f.sig, regs, t, oldset);
 	f.sig.flags = rt ? 0 : NOT_RT;
-	code = sp + bytes - sizeof(f.sig.retcode);
-	if (copy_to_user(sp, (char *)&f + skip,
-			 offsetof(struct rt_uframe, sig) - skip +
-				 FRAME_BYTES) ||
-	    copy_to_user(code, kuser_sigreturn + (rt ? KUSER_RT : 0), KUSER_RT))
+	if (copy_to_user(sp, (char *)&f + skip, sig - sp + HEAD_BYTES) ||
+	    !put_vfp(t, &f.sig, sig) ||
+	    copy_to_user(sig + offsetof(struct uframe, retcode),
+			 kuser_sigreturn + (rt ? KUSER_RT : 0), KUSER_RT))
 		return false;
 	if ((unsigned)t->ss_flags & SS_AUTODISARM) {
 		t->ss_sp = t->ss_size = 0;
 		t->ss_flags = SS_DISABLE;
 	}
 	enter_handler(regs, sa, info->signo, sp, rt);
-	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
 	return true;
 }
 
 /* ---------------------------------------------------------- the way back */
 
-static bool get_vfp(struct task *t, const struct uvfp *u)
+static bool get_vfp(struct task *t, uaddr_t at)
 {
 	struct vfp_state state;
+	uint32_t mark[2];
 
-	if (!cpu_features.vfp)
-		return true;
-	if (u->magic != VFP_MAGIC || u->size != sizeof(*u))
+	if (get_user(&mark[0], at))
 		return false;
-	memset(&state, 0, sizeof(state));
-	/* a task that has not computed yet stays one that has not */
-	if (!t->arch.fpu_used && !memcmp(u->d, state.d, sizeof(state.d)) &&
-	    !u->fpscr)
+	if (!mark[0]) {
+		/* As before the handler: it has not computed. */
+		if (t->arch.fpu_used)
+			fpu_reset(t);
 		return true;
-	memcpy(state.d, u->d, sizeof(state.d));
-	state.fpscr = u->fpscr;
+	}
+	/* d and fpscr lie together in both */
+	if (get_user(&mark, at) || mark[0] != VFP_MAGIC ||
+	    mark[1] != sizeof(struct uvfp) ||
+	    copy_from_user(&state, at + offsetof(struct uvfp, d), STATE_BYTES))
+		return false;
+	state.fpexc = state.fpinst = state.fpinst2 = 0;
 	fpu_write(t, &state, true);
 	return true;
 }
 
-static bool restore_frame(struct pt_regs *regs, const struct uframe *f)
+static void restore_head(struct pt_regs *regs, const struct uframe *f)
 {
 	struct task *t = current;
 	ksigset_t mask = f->sigmask[0] | (ksigset_t)f->sigmask[1] << 32;
 	unsigned long flags;
 
-	if (!get_vfp(t, &f->vfp))
-		return false;
 	flags = spin_lock_irqsave(&t->proc->siglock);
 	t->blocked = mask & ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
 	recalc_sigpending(t);
@@ -208,23 +228,23 @@ static bool restore_frame(struct pt_regs *regs, const struct uframe *f)
 	regs->ARM_cpsr = PSR_MODE_USR | (f->sc.cpsr & (uint32_t)PSR_USER_BITS);
 	t->ss_sp = f->stack.sp;
 	t->ss_size = (unsigned)f->stack.flags & SS_DISABLE ? 0 : f->stack.size;
-	t->regs_replaced = true;
-	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
-	return true;
+	__atomic_fetch_or(&t->work, TIF_REGS, __ATOMIC_RELAXED);
 }
 
 static long do_sigreturn(size_t skip)
 {
 	struct pt_regs *regs = task_regs(current);
+	uaddr_t sig = regs->ARM_sp + skip;
 	struct uframe f;
 
 	/* Handlers keep the stack aligned: another one is no frame of ours. */
-	if (!(regs->ARM_sp & 7) &&
-	    !copy_from_user(&f, regs->ARM_sp + skip, FRAME_BYTES) &&
-	    restore_frame(regs, &f))
-		return (long)regs->ARM_r0;
-	force_plain_signal(current, SIGSEGV);
-	return 0;
+	if ((regs->ARM_sp & 7) || copy_from_user(&f, sig, HEAD_BYTES) ||
+	    !get_vfp(current, sig + offsetof(struct uframe, vfp))) {
+		force_plain_signal(current, SIGSEGV);
+		return 0;
+	}
+	restore_head(regs, &f);
+	return (long)regs->ARM_r0;
 }
 
 long sys_sigreturn(void);

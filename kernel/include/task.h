@@ -158,9 +158,6 @@ struct task {
 		uint32_t e;
 	} restart;	  /* for restart_syscall */
 	bool restart_now; /* do_signal: no handler runs, so call it */
-	/* The call put other registers in place (rt_sigreturn): there is
-	 * nothing to repeat; TIF_NOTIFY is set too. */
-	bool regs_replaced;
 
 	uaddr_t set_child_tid, clear_child_tid;
 	uaddr_t robust_list;
@@ -187,6 +184,9 @@ struct task {
 #define TIF_SIGNAL  1u /* signals to look at */
 #define TIF_RESCHED 2u /* someone else is to run */
 #define TIF_NOTIFY  4u /* rseq, trace flush */
+/* A system call has put other registers in place (rt_sigreturn, execve): all
+ * of them are to be loaded, and the call is not to be repeated. */
+#define TIF_REGS 8u
 
 #define current current_task()
 

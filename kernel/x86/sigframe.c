@@ -142,7 +142,6 @@ bool setup_frame(struct pt_regs *regs, const struct ksigaction *sa,
 	regs->cs = USER_CS;
 	regs->ss = USER_DS;
 	regs->flags &= ~0x40500ull; /* DF, TF, AC */
-	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
 	return true;
 }
 
@@ -213,8 +212,7 @@ long sys_rt_sigreturn(void)
 	t->ss_sp = f.stack.sp;
 	t->ss_size = (unsigned)f.stack.flags & SS_DISABLE ? 0 : f.stack.size;
 	/* Out through IRET, with all registers. */
-	t->regs_replaced = true;
-	__atomic_fetch_or(&t->work, TIF_NOTIFY, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&t->work, TIF_REGS, __ATOMIC_RELAXED);
 	return (long)regs->ax;
 bad:
 	force_plain_signal(t, SIGSEGV);
