@@ -63,11 +63,11 @@ $(foreach f,$(OTHER_FORMATS),$(eval $(call diff_suites,$(f))))
 # no Linux here has that: the simulated one is the reference.
 SUITES += diff-kernel-armv7 diff-kernel-armv6
 DIFF_ARM := $(B)/diff/replay_linux-i386 $(B)/diff/replay_linux-arm $(B)/bin/quire
-SUITE_diff-kernel-armv7 := tests/diff/run.sh linux-i386 kernel-armv7 3 2500
+SUITE_diff-kernel-armv7 := tests/diff/run.sh linux-i386 kernel-armv7 6 2500
 SUITE_DEPS_diff-kernel-armv7 := $(DIFF_ARM) $(KERNEL_IMAGE_armv7)
 SUITE_LIMIT_diff-kernel-armv7 := 900
 SUITE_diff-kernel-armv6 := QDIFF_SEEDS_ONLY=1 QDIFF_COLOURS=4 VARIANT=sim-arm \
-	tests/diff/run.sh sim kernel-armv6 2 1500
+	tests/diff/run.sh sim kernel-armv6 6 2500
 SUITE_DEPS_diff-kernel-armv6 := $(DIFF_ARM) $(KERNEL_IMAGE_armv6) \
 	$(B)/sim-arm/tests/diff/replay_sim
 SUITE_LIMIT_diff-kernel-armv6 := 900

@@ -51,6 +51,9 @@
 #define ARENA_SPAN  (ARENA_PAGES + 160) /* with what mappings stick out */
 #define BRK_PAGES   24
 #define MAX_PROCS   4
+/* Arena and break begin at a multiple of this: caches with aliases (ARMv6) make
+ * a difference between addresses that a smaller one leaves open. */
+#define COLOUR_SPAN (8 * PAGE)
 #define TOP_SPAN    0x30000000u /* what is told from USER_TOP on */
 
 enum op_kind {

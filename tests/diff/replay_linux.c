@@ -602,7 +602,7 @@ void backend_init(const struct backend_options *o)
 			die("pipe");
 	find_segments();
 	brk_base = (uintptr_t)sbrk(0);
-	brk_base = (brk_base + 2 * PAGE - 1) & -(uint64_t)PAGE;
+	brk_base = (brk_base + PAGE + COLOUR_SPAN - 1) & -(uint64_t)COLOUR_SPAN;
 	fflush(stdout);
 	pid = fork();
 	if (pid < 0)

@@ -405,10 +405,11 @@ void backend_init(const struct backend_options *o)
 		die("no task");
 	tasks[0]->qt.cap_ipc_lock = true; /* the other side runs as root */
 	/* As a program that has used its heap: one page of it is there. */
-	heap = sim_brk(tasks[0], 0);
-	sim_brk(tasks[0], heap + (uaddr_t)PAGE);
-	sim_store8(tasks[0], heap, 1);
-	brk_base = heap + (uaddr_t)PAGE;
+	heap = sim_brk(tasks[0], 0) + (uaddr_t)COLOUR_SPAN;
+	heap &= -(uaddr_t)COLOUR_SPAN;
+	sim_brk(tasks[0], heap);
+	sim_store8(tasks[0], heap - (uaddr_t)PAGE, 1);
+	brk_base = heap;
 }
 
 unsigned backend_finish(void)

@@ -65,7 +65,7 @@ sim_config() {
 	unset QDIFF_ASIDS QDIFF_CPUS QDIFF_ARMV6
 	[[ $1 == *.ops ]] && return
 	(($1 % 2)) && export QDIFF_ASIDS=6
-	(($1 / 2 % 2)) && export QDIFF_CPUS=4
+	(($1 / 2 % 2)) && [ -z "${QDIFF_COLOURS-}" ] && export QDIFF_CPUS=4
 	(($1 / 4 % 2)) && export QDIFF_ARMV6=1
 	return 0
 }
@@ -139,6 +139,7 @@ for seed in $(streams "$first" $((first + seeds - 1))); do
 	status_a=$?
 	run "$b" "$seed" "$lb"
 	status_b=$?
+	[ "$(tail -n 1 "$lb")" = end ] || status_b=incomplete
 	if cmp -s "$la" "$lb" && [ $status_a = 0 ] && [ $status_b = 0 ]; then
 		passed=$((passed + 1))
 		rm -f "$la" "$lb" "$lb.report"
