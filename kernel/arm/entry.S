@@ -115,6 +115,18 @@ __fiq_invalid:
 	mov	r1, #7
 	b	bad_mode
 
+	/*
+	 * Aborts before there is a memory system to answer them: the vectors
+	 * lead here until machine_ready().
+	 */
+	vector_stub early, 8
+__early_svc:
+__early_invalid:
+	svc_entry
+	mov	r0, sp
+	mov	r1, #4
+	b	bad_mode
+
 	.globl vector_rst
 vector_rst:
 	mov	r0, #0

@@ -101,6 +101,24 @@ void *early_map(paddr_t phys, size_t bytes)
 	return phys_to_virt(phys);
 }
 
+/* Words in the vectors' page that say where each vector leads. */
+#define VECTOR_SLOTS  8u
+#define SLOT_PREFETCH (VECTOR_SLOTS + 3)
+#define SLOT_DATA     (VECTOR_SLOTS + 4)
+void vector_early(void); /* entry.S */
+
+/* Aborts lead to their own entries, or to one that only panics. */
+static void set_abort_vectors(bool early)
+{
+	volatile uint32_t *slots = (uint32_t *)(void *)vectors_page;
+	const uint32_t *own = (const uint32_t *)(const void *)vectors_start;
+	uint32_t only = (uint32_t)(uintptr_t)vector_early;
+
+	slots[SLOT_PREFETCH] = early ? only : own[SLOT_PREFETCH];
+	slots[SLOT_DATA] = early ? only : own[SLOT_DATA];
+	dsb();
+}
+
 static void map_vectors(void)
 {
 	uint32_t pa = (uint32_t)virt_to_phys(vectors_page);
@@ -108,6 +126,7 @@ static void map_vectors(void)
 	memcpy(vectors_page, vectors_start,
 	       (size_t)(vectors_end - vectors_start));
 	kuser_install(vectors_page);
+	set_abort_vectors(true);
 	vectors_table[(VECTORS >> 12) & 255] = pa | PAGE_VECTORS;
 	table_written(vectors_page, 4096);
 	write_iciallu(0);
@@ -343,6 +362,7 @@ void machine_config(struct quire_config *config)
 void machine_ready(void)
 {
 	alignment_init();
+	set_abort_vectors(false);
 }
 
 void machine_cpu(unsigned id)
