@@ -22,25 +22,11 @@
 
 struct arm_cpu_features cpu_features;
 
+/* vfp.S */
 void vfp_store(struct vfp_state *s, bool d32);
 void vfp_load(const struct vfp_state *s, bool d32);
-
-/* VMRS and VMSR, which C files cannot say: no floating point in the kernel. */
-#define VFP_READ(name, reg)                                                    \
-	static inline uint32_t read_##name(void)                               \
-	{                                                                      \
-		uint32_t v;                                                    \
-                                                                               \
-		__asm__ volatile("mrc p10, 7, %0, " #reg ", c0, 0" : "=r"(v)); \
-		return v;                                                      \
-	}
-VFP_READ(fpsid, c0)
-VFP_READ(mvfr1, c6)
-VFP_READ(mvfr0, c7)
-static inline void write_fpexc(uint32_t v)
-{
-	__asm__ volatile("mcr p10, 7, %0, c8, c0, 0" ::"r"(v) : "memory");
-}
+uint32_t vfp_fpsid(void), vfp_mvfr0(void), vfp_mvfr1(void);
+void vfp_enable(uint32_t fpexc);
 
 static void detect_vfp(struct arm_cpu_features *f)
 {
@@ -51,15 +37,15 @@ static void detect_vfp(struct arm_cpu_features *f)
 	if ((read_cpacr() & CPACR_FP) != CPACR_FP)
 		return;
 	/* Bit 23: emulated in software.  0: VFPv1; 2 and up: VFPv3. */
-	if (read_fpsid() & (1u << 23))
+	if (vfp_fpsid() & (1u << 23))
 		return;
-	arch = (read_fpsid() >> 16) & 0x7f;
+	arch = (vfp_fpsid() >> 16) & 0x7f;
 	f->vfp = arch >= 1;
 	f->vfp_v3 = arch >= 2;
 	if (!f->vfp_v3)
 		return;
-	mvfr0 = read_mvfr0();
-	mvfr1 = read_mvfr1();
+	mvfr0 = vfp_mvfr0();
+	mvfr1 = vfp_mvfr1();
 	f->vfp_d32 = (mvfr0 & 15) == 2;
 	f->neon = f->vfp_d32 && (mvfr1 & 0xf00) && (mvfr1 & 0xf000);
 	f->vfp_v4 = mvfr1 >> 28 == 1;
@@ -86,7 +72,7 @@ void cpu_init(unsigned id)
 	write_cpacr(read_cpacr() | (cpu_features.vfp ? CPACR_FP : 0));
 	isb();
 	if (cpu_features.vfp)
-		write_fpexc(0);
+		vfp_enable(0);
 }
 
 /* -------------------------------------------------------- thread pointers */
@@ -153,7 +139,7 @@ void fpu_save(struct task *t)
 
 static void load(struct cpu *c, struct task *t)
 {
-	write_fpexc(FPEXC_EN);
+	vfp_enable(FPEXC_EN);
 	vfp_load(t->fpu, cpu_features.vfp_d32);
 	c->fpu_owner = t;
 	t->fpu_cpu = c->id;
@@ -167,9 +153,9 @@ void fpu_restore(struct task *t)
 	if (!cpu_features.vfp)
 		return;
 	if (!t->arch.fpu_used)
-		write_fpexc(0);
+		vfp_enable(0);
 	else if (c->fpu_owner == t && t->fpu_cpu == c->id)
-		write_fpexc(FPEXC_EN);
+		vfp_enable(FPEXC_EN);
 	else
 		load(c, t);
 }
@@ -212,7 +198,7 @@ void fpu_reset(struct task *t)
 	if (c->fpu_owner == t)
 		c->fpu_owner = NULL;
 	if (cpu_features.vfp)
-		write_fpexc(0);
+		vfp_enable(0);
 	irq_restore(flags);
 }
 

@@ -91,29 +91,43 @@ static void psci_prop(struct fdt_walk *w, const char *name, const uint8_t *v,
 		info->psci_cpu_on = be32(v);
 }
 
-static void prop(struct fdt_walk *w, const char *name, const uint8_t *v,
-		 uint32_t len)
+static void root_prop(struct fdt_walk *w, const char *name, const uint8_t *v,
+		      uint32_t len)
+{
+	if (!strcmp(name, "#address-cells") && len >= 4)
+		w->addr_cells = be32(v);
+	if (!strcmp(name, "#size-cells") && len >= 4)
+		w->size_cells = be32(v);
+	if (!strcmp(name, "compatible"))
+		w->info->compatible = (const char *)v;
+}
+
+static void cpu_prop(struct fdt_walk *w, const char *name, const uint8_t *v,
+		     uint32_t len)
 {
 	struct boot_info *info = w->info;
 
-	if (w->depth == 1) {
-		if (!strcmp(name, "#address-cells") && len >= 4)
-			w->addr_cells = be32(v);
-		if (!strcmp(name, "#size-cells") && len >= 4)
-			w->size_cells = be32(v);
-		if (!strcmp(name, "compatible"))
-			info->compatible = (const char *)v;
-	} else if (w->depth == 2) {
-		if (!strncmp(w->node[1], "memory", 6) && !strcmp(name, "reg"))
-			memory_prop(w, v, len);
-		if (!strcmp(w->node[1], "chosen"))
-			chosen_prop(w, name, v, len);
-		if (!strcmp(w->node[1], "psci"))
-			psci_prop(w, name, v, len);
-	} else if (w->depth == 3 && !strcmp(w->node[1], "cpus") &&
-		   !strncmp(w->node[2], "cpu@", 4) && !strcmp(name, "reg") &&
-		   len >= 4 && info->nr_cpus < MAX_CPUS) {
+	if (!strncmp(w->node[2], "cpu@", 4) && !strcmp(name, "reg") &&
+	    len >= 4 && info->nr_cpus < MAX_CPUS)
 		info->mpidr[info->nr_cpus++] = (uint32_t)cells(v, len / 4);
+}
+
+static void prop(struct fdt_walk *w, const char *name, const uint8_t *v,
+		 uint32_t len)
+{
+	const char *node = w->node[1];
+
+	if (w->depth == 1) {
+		root_prop(w, name, v, len);
+	} else if (w->depth == 2) {
+		if (!strncmp(node, "memory", 6) && !strcmp(name, "reg"))
+			memory_prop(w, v, len);
+		if (!strcmp(node, "chosen"))
+			chosen_prop(w, name, v, len);
+		if (!strcmp(node, "psci"))
+			psci_prop(w, name, v, len);
+	} else if (w->depth == 3 && !strcmp(node, "cpus")) {
+		cpu_prop(w, name, v, len);
 	}
 }
 

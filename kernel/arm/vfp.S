@@ -32,4 +32,23 @@ vfp_load:
 	vldmia	r0, {d16-d31}
 	bx	lr
 
+/* uint32_t vfp_fpsid(void), and its like: B6.1 */
+.macro READ name, reg
+	.globl vfp_\name
+	.type vfp_\name, %function
+vfp_\name:
+	vmrs	r0, \reg
+	bx	lr
+.endm
+	READ fpsid, fpsid
+	READ mvfr0, mvfr0
+	READ mvfr1, mvfr1
+
+/* void vfp_enable(uint32_t fpexc) */
+	.globl vfp_enable
+	.type vfp_enable, %function
+vfp_enable:
+	vmsr	fpexc, r0
+	bx	lr
+
 	.section .note.GNU-stack, "", %progbits
