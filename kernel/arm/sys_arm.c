@@ -261,30 +261,11 @@ static long put_narrow_statfs(struct super *sb, uaddr_t ubuf)
 long sys_statfs_narrow(uaddr_t upath, uaddr_t ubuf);
 long sys_statfs_narrow(uaddr_t upath, uaddr_t ubuf)
 {
-	char *path = path_from_user(upath);
-	struct dentry *d;
-	long ret;
-
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	d = vfs_lookup(AT_FDCWD, path, LOOKUP_FOLLOW);
-	path_free(path);
-	if (IS_ERR(d))
-		return PTR_ERR(d);
-	ret = put_narrow_statfs(d->sb, ubuf);
-	dput(d);
-	return ret;
+	return statfs_path(upath, put_narrow_statfs, ubuf);
 }
 
 long sys_fstatfs_narrow(int fd, uaddr_t ubuf);
 long sys_fstatfs_narrow(int fd, uaddr_t ubuf)
 {
-	struct file *f = fget_raw(fd);
-	long ret;
-
-	if (!f)
-		return -EBADF;
-	ret = put_narrow_statfs(f->inode->sb, ubuf);
-	fput(f);
-	return ret;
+	return statfs_fd(fd, put_narrow_statfs, ubuf);
 }

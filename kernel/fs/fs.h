@@ -161,6 +161,10 @@ int vfs_getattr(struct inode *inode, struct kstat *st);
 struct kstatfs;
 int vfs_statfs(struct super *sb, struct kstatfs *k); /* 0 or -errno */
 unsigned vfs_statfs_flags(const struct super *sb);   /* ST_* */
+/* statfs(2) and fstatfs(2) in the layout that `put` writes to the user */
+typedef long (*statfs_put_fn)(struct super *sb, uaddr_t ubuf);
+long statfs_path(uaddr_t upath, statfs_put_fn put, uaddr_t ubuf);
+long statfs_fd(int fd, statfs_put_fn put, uaddr_t ubuf);
 
 /* dirops.c, from inside the kernel: 0 or -errno */
 int vfs_mkdir(int dirfd, const char *path, uint32_t mode);

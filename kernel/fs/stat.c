@@ -232,7 +232,7 @@ static long put_statfs(struct super *sb, uaddr_t ubuf)
 	return copy_to_user(ubuf, &s, sizeof(s)) ? -EFAULT : 0;
 }
 
-long sys_statfs(uaddr_t upath, uaddr_t ubuf)
+long statfs_path(uaddr_t upath, statfs_put_fn put, uaddr_t ubuf)
 {
 	char *path = path_from_user(upath);
 	struct dentry *d;
@@ -244,21 +244,31 @@ long sys_statfs(uaddr_t upath, uaddr_t ubuf)
 	path_free(path);
 	if (IS_ERR(d))
 		return PTR_ERR(d);
-	ret = put_statfs(d->sb, ubuf);
+	ret = put(d->sb, ubuf);
 	dput(d);
 	return ret;
 }
 
-long sys_fstatfs(int fd, uaddr_t ubuf)
+long statfs_fd(int fd, statfs_put_fn put, uaddr_t ubuf)
 {
 	struct file *f = fget_raw(fd);
 	long ret;
 
 	if (!f)
 		return -EBADF;
-	ret = put_statfs(f->inode->sb, ubuf);
+	ret = put(f->inode->sb, ubuf);
 	fput(f);
 	return ret;
+}
+
+long sys_statfs(uaddr_t upath, uaddr_t ubuf)
+{
+	return statfs_path(upath, put_statfs, ubuf);
+}
+
+long sys_fstatfs(int fd, uaddr_t ubuf)
+{
+	return statfs_fd(fd, put_statfs, ubuf);
 }
 
 /* --------------------------------------------------------- links and access */
