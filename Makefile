@@ -156,11 +156,13 @@ PUBLIC_HEADERS := $(wildcard include/quire/*.h)
 PUBLIC_NAMES := quire_[a-z0-9_]+|do_page_fault|do_[A-Z][A-Za-z]+Abort|hook_i?fault_code
 # $(call libquire,VARIANT,PREFIX of the binary tools)
 define libquire
-$(B)/$(1)/libquire.a: $$(CORE_OBJ_$(1)) $$(PUBLIC_HEADERS) Makefile
+$(B)/$(1)/libquire.a: $$(CORE_OBJ_$(1)) $$(LIB_ASM_$(1)) $$(PUBLIC_HEADERS) \
+		Makefile
 	$$(Q)rm -f $$@
 	$$(Q)grep -ohE '\b($$(PUBLIC_NAMES))\(' $$(PUBLIC_HEADERS) | \
 		tr -d '(' | sort -u >$$(@D)/public
-	$$(Q)$(2)$$(LD) -r -o $$(@D)/quire-all.o $$(CORE_OBJ_$(1))
+	$$(Q)$(2)$$(LD) -r -o $$(@D)/quire-all.o $$(CORE_OBJ_$(1)) \
+		$$(LIB_ASM_$(1))
 	$$(Q)$(2)$$(OBJCOPY) --keep-global-symbols=$$(@D)/public \
 		$$(@D)/quire-all.o $$(@D)/quire.o
 	$$(Q)$(2)$$(AR) rcs $$@ $$(@D)/quire.o
@@ -177,6 +179,11 @@ VARIANT_CC_lib-for-arm := $(CROSS_COMPILE)gcc
 VARIANT_CFLAGS_lib-for-arm := $(LIB_ARCH) -marm -msoft-float -fno-pic -fno-pie \
 	-fvisibility=hidden -fno-stack-protector -fno-asynchronous-unwind-tables
 $(eval $(call core_variant,lib-for-arm,arm))
+# What the core calls of the architecture's assembly.
+LIB_ASM_lib-for-arm := $(B)/lib-for-arm/arch/arm/page.S.o
+$(LIB_ASM_lib-for-arm): arch/arm/page.S
+	@mkdir -p $(@D)
+	$(Q)$(CROSS_COMPILE)gcc $(LIB_ARCH) -marm $(FORMAT_FLAGS_arm) -c $< -o $@
 $(eval $(call libquire,lib-for-arm,$(CROSS_COMPILE)))
 LIB_DIR_x86_64 := $(B)/lib
 LIB_DIR_arm    := $(B)/lib-for-arm

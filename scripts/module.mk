@@ -23,7 +23,7 @@ SUITE_DEPS_library := $(B)/lib/libquire.a
 # The library for kernels of 32-bit ARM.
 ifneq ($(filter armv%,$(CAN_BUILD)),)
 SUITES += library-arm
-SUITE_library-arm := scripts/check-lib.sh $(B)/lib-for-arm/libquire.a arm \
+SUITE_library-arm = scripts/check-lib.sh $(B)/lib-for-arm/libquire.a arm \
 	$(CROSS_COMPILE)
 SUITE_DEPS_library-arm := $(B)/lib-for-arm/libquire.a
 endif

@@ -295,6 +295,8 @@ static inline bool is_zero_pfn(struct quire *q, uint64_t pfn)
 void update_mmu_cache(struct vm_area_struct *vma, uaddr_t addr, pte_t *ptep);
 void flush_icache_page(struct vm_area_struct *vma, struct page *page);
 void flush_dcache_page(struct quire *q, struct page *page);
+void flush_user_dcache_page(struct quire *q, struct page *page);
+uaddr_t arch_shared_colour(const struct quire *q);
 void flush_tlb_fix_spurious_fault(struct vm_area_struct *vma, uaddr_t addr);
 void clear_page(void *page);
 void copy_page(void *to, const void *from);
