@@ -12,6 +12,10 @@
  * switch, and one that does pays no trap at each; and a task that does not run
  * has its state in memory, whatever CPU it goes to next.
  *
+ * What a VFP11 (ARM1176) hands over to software, operations on denormal numbers
+ * out of its flush-to-zero mode, is not done here: the program gets SIGILL.
+ * QEMU's never hands anything over.
+ *
  * Registers: ARM ARM DDI 0406C, B1.11 (CPACR, FPEXC), B6.1 (FPSID, MVFR).
  */
 #include "board.h"

@@ -83,7 +83,7 @@ uint64_t rtc_seconds(void)
 #if KERNEL_ARMV7
 static uint32_t ticks_per_ns; /* 32 fraction bits */
 
-static uint32_t generic_start(const struct board *b)
+static uint32_t gentimer_start(const struct board *b)
 {
 	uint32_t hz;
 
@@ -93,7 +93,7 @@ static uint32_t generic_start(const struct board *b)
 	return hz;
 }
 
-static void generic_init_cpu(void)
+static void gentimer_init_cpu(void)
 {
 	/* user mode has no access: it asks the kernel */
 	__asm__ volatile("mcr p15, 0, %0, c14, c1, 0" ::"r"(0));
@@ -101,7 +101,7 @@ static void generic_init_cpu(void)
 	board->irqs->enable(board->clock_irq, true);
 }
 
-static uint64_t generic_read(void)
+static uint64_t gentimer_read(void)
 {
 	uint64_t v;
 
@@ -109,7 +109,7 @@ static uint64_t generic_read(void)
 	return v;
 }
 
-static void generic_arm(uint64_t ns)
+static void gentimer_arm(uint64_t ns)
 {
 	uint32_t n = (uint32_t)((ns * ticks_per_ns) >> 32) + 1;
 
@@ -118,26 +118,26 @@ static void generic_arm(uint64_t ns)
 	isb();
 }
 
-static void generic_quiet(void)
+static void gentimer_quiet(void)
 {
 	__asm__ volatile("mcr p15, 0, %0, c14, c3, 1" ::"r"(0));
 	isb();
 }
 
 const struct clock_source generic_clock = {
-	.start = generic_start,
-	.init_cpu = generic_init_cpu,
-	.read = generic_read,
-	.arm = generic_arm,
-	.quiet = generic_quiet,
+	.start = gentimer_start,
+	.init_cpu = gentimer_init_cpu,
+	.read = gentimer_read,
+	.arm = gentimer_arm,
+	.quiet = gentimer_quiet,
 };
 #else
-static uint32_t generic_start(const struct board *b)
+static uint32_t gentimer_start(const struct board *b)
 {
 	panic("%s needs ARMv7", b->name);
 }
 
-const struct clock_source generic_clock = {.start = generic_start};
+const struct clock_source generic_clock = {.start = gentimer_start};
 #endif
 
 /* -------------------------------------------------------- Versatile Express */
