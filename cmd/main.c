@@ -28,7 +28,8 @@ static const char help[] =
 	"  --help     this text; quire COMMAND --help tells about COMMAND\n"
 	"  --version  the version\n"
 	"\n"
-	"Manual pages: quire(1), quire-run(1), quire-explain(1), libquire(3).\n";
+	"Manual pages: quire(1), quire-run(1), quire-explain(1), "
+	"libquire(3).\n";
 
 static int print(const char *text)
 {
