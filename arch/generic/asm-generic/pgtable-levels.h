@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pgtable-levels.h - what every format's levels have alike: the index of an
- * address in a table, and where the reach of an entry ends.  The format's
- * pgtable_types.h has said the shifts and sizes.
+ * pgtable-levels.h - what every format has alike: the index of an address in a
+ * table, where the reach of an entry ends, a bit of the lowest level's entries.
+ * The format's pgtable_types.h has said the shifts, sizes and bits.
  */
 #ifndef QUIRE_GENERIC_PGTABLE_LEVELS_H
 #define QUIRE_GENERIC_PGTABLE_LEVELS_H
@@ -26,6 +26,21 @@
 		uaddr_t next = (addr + (size)) & ~((size)-1);                  \
                                                                                \
 		return next - 1 < end - 1 ? next : end;                        \
+	}
+
+/* test(pte), set(pte), clear(pte) of one bit */
+#define __PTE_BIT(test, set, clear, bit)                                       \
+	static __always_inline bool test(pte_t e)                              \
+	{                                                                      \
+		return (e.v & (bit)) != 0;                                     \
+	}                                                                      \
+	static __always_inline pte_t set(pte_t e)                              \
+	{                                                                      \
+		return (pte_t){e.v | (bit)};                                   \
+	}                                                                      \
+	static __always_inline pte_t clear(pte_t e)                            \
+	{                                                                      \
+		return (pte_t){e.v & ~(bit)};                                  \
 	}
 
 #endif

@@ -231,24 +231,10 @@ static __always_inline pte_t mk_pte(const struct quire *q,
 	return pfn_pte(page_to_pfn((struct quire *)(uintptr_t)q, page), prot);
 }
 
-#define __PTE_BIT(test, set, clear, bit)                                       \
-	static __always_inline bool test(pte_t e)                              \
-	{                                                                      \
-		return (e.v & (bit)) != 0;                                     \
-	}                                                                      \
-	static __always_inline pte_t set(pte_t e)                              \
-	{                                                                      \
-		return (pte_t){e.v | (bit)};                                   \
-	}                                                                      \
-	static __always_inline pte_t clear(pte_t e)                            \
-	{                                                                      \
-		return (pte_t){e.v & ~(bit)};                                  \
-	}
 __PTE_BIT(pte_young, pte_mkyoung, pte_mkold, _PAGE_ACCESSED)
 __PTE_BIT(pte_special, pte_mkspecial, pte_clear_special, _PAGE_SPECIAL)
 __PTE_BIT(pte_soft_dirty, pte_mksoft_dirty, pte_clear_soft_dirty,
 	  _PAGE_SOFT_DIRTY)
-#undef __PTE_BIT
 
 /*
  * WRITE, DIRTY and the hardware's RO as the table in pgtable_types.h has them.
@@ -516,26 +502,12 @@ static __always_inline swp_entry_t pte_to_swp_entry(pte_t pte)
 				 ((1u << SWP_TYPE_BITS) - 1),
 			 ~pte.v >> __SWP_OFFSET_SHIFT);
 }
-#define __SWP_BIT(test, set, clear, bit)                                       \
-	static __always_inline bool test(pte_t e)                              \
-	{                                                                      \
-		return (e.v & (bit)) != 0;                                     \
-	}                                                                      \
-	static __always_inline pte_t set(pte_t e)                              \
-	{                                                                      \
-		return (pte_t){e.v | (bit)};                                   \
-	}                                                                      \
-	static __always_inline pte_t clear(pte_t e)                            \
-	{                                                                      \
-		return (pte_t){e.v & ~(bit)};                                  \
-	}
-__SWP_BIT(pte_swp_soft_dirty, pte_swp_mksoft_dirty, pte_swp_clear_soft_dirty,
+__PTE_BIT(pte_swp_soft_dirty, pte_swp_mksoft_dirty, pte_swp_clear_soft_dirty,
 	  _PAGE_SWP_SOFT_DIRTY)
-__SWP_BIT(pte_swp_uffd_wp, pte_swp_mkuffd_wp, pte_swp_clear_uffd_wp,
+__PTE_BIT(pte_swp_uffd_wp, pte_swp_mkuffd_wp, pte_swp_clear_uffd_wp,
 	  _PAGE_SWP_UFFD_WP)
-__SWP_BIT(pte_swp_exclusive, pte_swp_mkexclusive, pte_swp_clear_exclusive,
+__PTE_BIT(pte_swp_exclusive, pte_swp_mkexclusive, pte_swp_clear_exclusive,
 	  _PAGE_SWP_EXCLUSIVE)
-#undef __SWP_BIT
 
 /* --------------------------------------------------------- protections, hooks
  */

@@ -165,19 +165,6 @@ static __always_inline pte_t mk_pte(const struct quire *q,
 	return pfn_pte(page_to_pfn((struct quire *)q, page), prot);
 }
 
-#define __PTE_BIT(test, set, clear, bit)                                       \
-	static __always_inline bool test(pte_t e)                              \
-	{                                                                      \
-		return (e.v & (bit)) != 0;                                     \
-	}                                                                      \
-	static __always_inline pte_t set(pte_t e)                              \
-	{                                                                      \
-		return (pte_t){e.v | (bit)};                                   \
-	}                                                                      \
-	static __always_inline pte_t clear(pte_t e)                            \
-	{                                                                      \
-		return (pte_t){e.v & ~(bit)};                                  \
-	}
 __PTE_BIT(pte_write, pte_mkwrite, pte_wrprotect, _PAGE_RW)
 __PTE_BIT(pte_young, pte_mkyoung, pte_mkold, _PAGE_ACCESSED)
 __PTE_BIT(pte_special, pte_mkspecial, pte_clear_special, _PAGE_SPECIAL)
@@ -191,7 +178,6 @@ __PTE_BIT(pte_swp_uffd_wp, pte_swp_mkuffd_wp, pte_swp_clear_uffd_wp,
 	  _PAGE_SWP_UFFD_WP)
 __PTE_BIT(pte_swp_exclusive, pte_swp_mkexclusive, pte_swp_clear_exclusive,
 	  _PAGE_SWP_EXCLUSIVE)
-#undef __PTE_BIT
 static __always_inline bool pte_dirty(pte_t e)
 {
 	return (e.v & _PAGE_DIRTY) != 0;
