@@ -119,10 +119,10 @@ static inline void quire_host_table_changed(const void *entries, size_t bytes)
 	(void)bytes;
 	__asm__ volatile("" ::: "memory");
 #else
-	__asm__ volatile("mcrr p15, 0, %0, %1, c12" ::"r"(
-				 (uint32_t)entries + bytes - 1),
-			 "r"(entries)
-			 : "memory");
+	__asm__ volatile(
+		"mcrr p15, 0, %0, %1, c12" ::"r"((uint32_t)entries + bytes - 1),
+		"r"(entries)
+		: "memory");
 #endif
 }
 
