@@ -95,7 +95,8 @@ static void tlb_flush_tlbonly(struct mmu_gather *tlb)
 {
 	if (!tlb->cleared && !tlb->freed_tables)
 		return;
-	if (tlb->fullmm || !tlb->cleared)
+	if (tlb->fullmm || !tlb->cleared ||
+	    (ARCH_WALKS_BY_ADDRESS && tlb->freed_tables))
 		flush_tlb_mm(tlb->mm);
 	else
 		flush_tlb_mm_range(tlb->mm, tlb->start, tlb->end);

@@ -52,7 +52,7 @@ struct sim_tlb_entry {
 
 /* Paging-structure cache: where the last-level table of 2 MiB is. */
 struct sim_pwc_entry {
-	uint64_t tag; /* address >> 21 */
+	uint64_t tag; /* address >> what one stands for */
 	uint64_t ctx;
 	paddr_t table;
 	uint8_t flags; /* TLB_WRITE, TLB_USER, TLB_NX so far */
@@ -152,6 +152,12 @@ struct sim_mmu_format {
 	uaddr_t vmalloc_start, vmalloc_bytes;
 	/* A fault does not end the TLB entry that it was raised from. */
 	bool fault_keeps_entry;
+	/*
+	 * What a flush of one page does to table entries that are cached on
+	 * their own: 0: all of them go; else only that of the page, where each
+	 * stands for 1 << walk_shift bytes.
+	 */
+	unsigned walk_shift;
 	/*
 	 * Walk the tables at cpu->root for one access.  Sets accessed (and
 	 * dirty, for a write) where the access is allowed.  true: *w is the

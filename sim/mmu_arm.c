@@ -20,7 +20,8 @@
  *
  * A fault leaves the TLB as it is; an entry that gave a translation or access
  * flag fault is never in it (B3.9.1).  From ARMv7 on the first-level descriptor
- * may be cached on its own.
+ * may be cached on its own, even where the second level has nothing; an
+ * operation by address drops that address's alone (B3.10.1).
  *
  * Written from the manuals and not from mm/'s or arch/'s headers, on purpose:
  * a wrong bit there must not cancel out here.
@@ -376,6 +377,7 @@ const struct sim_mmu_format sim_mmu = {
 	.name = "arm",
 	.levels = 2,
 	.fault_keeps_entry = true,
+	.walk_shift = 20,
 	.walk = arm_walk,
 	.check = arm_check,
 	.kernel_tables = arm_kernel_tables,

@@ -111,7 +111,9 @@ void tlb_flush_page(struct sim_tlb *tlb, uaddr_t addr)
 	if (tlb->nr_large)
 		flush_large(tlb, vpn);
 	for (i = 0; i < SIM_PWC_SIZE; i++)
-		if (tlb->pwc[i].ctx == tlb->ctx_current)
+		if (tlb->pwc[i].ctx == tlb->ctx_current &&
+		    (!sim_mmu.walk_shift ||
+		     tlb->pwc[i].tag == addr >> sim_mmu.walk_shift))
 			tlb->pwc[i].ctx = 0;
 }
 

@@ -173,6 +173,14 @@ vm_fault_t do_numa_page(struct vm_fault *vmf);
 #ifndef ARCH_SETS_YOUNG
 #define ARCH_SETS_YOUNG true
 #endif
+/*
+ * ARCH_WALKS_BY_ADDRESS: a flush of single pages leaves what the processor has
+ * cached of the tables for all other addresses; so where a table is freed,
+ * everything is to be flushed.
+ */
+#ifndef ARCH_WALKS_BY_ADDRESS
+#define ARCH_WALKS_BY_ADDRESS false
+#endif
 /* Sets mm->pgd. 0 or -ENOMEM. May sleep.  pgd_free: all else is free already */
 int pgd_alloc(struct mm_struct *mm);
 void pgd_free(struct mm_struct *mm);

@@ -25,6 +25,7 @@ ALLOWED = {
     "QUIRE_DEBUG", "QUIRE_TRACE", "QUIRE_INJECT", "QUIRE_EXPLAIN",
     "QUIRE_TSAN", "QUIRE_DIRECT_MAP_BASE",
     "PGD_ORDER", "PGD_MAX_PFN", "PGD_STATIC_PUDS", "ARCH_SETS_YOUNG",
+    "ARCH_WALKS_BY_ADDRESS",
 }
 ASM_HEADERS = {"asm/pgtable.h", "asm/pgtable_types.h", "asm/tlb.h",
                "asm/tlb_types.h"}

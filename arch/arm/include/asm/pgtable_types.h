@@ -185,6 +185,9 @@ typedef struct {
 #define ARCH_HUGE_SIZES 0u
 
 #define ARCH_SETS_YOUNG false /* P7 */
+/* TLBIMVA is about one address, at all levels of its walk (DDI 0406C B3.10.1);
+ * first-level words may be cached of any MiB that a table serves. */
+#define ARCH_WALKS_BY_ADDRESS true
 
 #define TASK_SIZE   0xbf000000u
 #define PAGE_OFFSET 0xc0000000u
