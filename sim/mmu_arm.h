@@ -25,6 +25,13 @@ struct sim_arm_stats {
 };
 void sim_arm_get_stats(struct sim_machine *m, struct sim_arm_stats *out);
 
+/*
+ * What another CPU does just after the next quire_host_sync_icache(kva), before
+ * that returns: called once, by the thread that syncs, with its locks held.
+ */
+void sim_arm_after_sync(struct sim_machine *m,
+			void (*fn)(struct sim_machine *m, void *kva));
+
 /* mmu_arm_host.c, for mmu_arm.c: see struct sim_mmu_format. */
 int sim_arm_init(struct sim_machine *m);
 void sim_arm_fini(struct sim_machine *m);

@@ -60,6 +60,7 @@ struct arm_state {
 	uint8_t *kernel_flushed;    /* one a frame; debug, aliases */
 	uint64_t *user_lines;	    /* epoch << 3 | colour of the last write */
 	uint64_t epoch;		    /* moves with each whole flush */
+	void (*after_sync)(struct sim_machine *m, void *kva);
 	struct sim_arm_stats stats; /* atomic */
 };
 
@@ -229,6 +230,7 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 	struct arm_state *s = state_of(m);
 	uint64_t frame = (uint64_t)((char *)kva - m->ram) >> 12;
 	uint64_t end = frame + (bytes >> 12);
+	void (*fn)(struct sim_machine *m, void *kva);
 
 	count(&s->stats.sync_icache);
 	if (forgets(SIM_ARM_FORGET_ICACHE))
@@ -239,6 +241,16 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 		__atomic_store_n(&s->code[frame], CODE_SYNCED,
 				 __ATOMIC_RELEASE);
 	}
+	fn = s->after_sync;
+	s->after_sync = NULL;
+	if (fn)
+		fn(m, kva);
+}
+
+void sim_arm_after_sync(struct sim_machine *m,
+			void (*fn)(struct sim_machine *m, void *kva))
+{
+	state_of(m)->after_sync = fn;
 }
 
 /* A user's access under addr: does the cache hold the frame elsewhere? */

@@ -6,16 +6,25 @@
  * what a store has left in the data cache.  The kernel writes pages through
  * its direct map: fresh zeroes, copies, what a file system has read.  Before a
  * user can execute one, its lines are cleaned and the instruction cache
- * invalidated; once, however many map it:
+ * invalidated; once, however many map it.  Two flags of the page:
  *
- *     kernel writes the page        PG_dcache_clean cleared (flush_dcache_page;
- *                                   a fresh page never has it)
- *     executable entry is made      flag clear: sync, set it
+ *     PG_dcache_exec    somebody has made it executable since it was allocated
+ *     PG_dcache_clean   and instruction fetch sees the contents
  *
- * A page that is executable somewhere when the kernel writes to it is synced at
- * once.  Writer and mapper cannot miss each other: one clears the flag and then
- * looks whether the page is mapped, the other counts its mapping and then looks
- * at the flag.
+ *     the kernel writes (flush_dcache_page)    an executable entry is made
+ *     store                                    count the mapping
+ *     full barrier                             full barrier
+ *     not exec: done                           clean: done
+ *     mapped: sync                             set exec; full barrier
+ *     else clear clean; full barrier;          sync
+ *          mapped now: sync                    set clean
+ *
+ * Writer and mapper cannot miss each other.  Either the writer sees exec, or
+ * the mapper's sync has what the writer stored.  A writer that sees it leaves
+ * nothing to others while the page is mapped; by the time it has cleared clean,
+ * a mapper that had still found it set has been counted.  (One flag would not
+ * do: a mapper that has synced and not yet set it would set it over what was
+ * stored in between.)
  *
  * What a program itself writes and then executes is its own affair: it asks
  * for it by the cacheflush call, as on every ARM system.
@@ -52,6 +61,8 @@ void arch_sync_exec(struct quire *q, pte_t pte)
 	smp_mb(); /* after the mapping was counted: see above */
 	if (PageFlag(page, PG_dcache_clean))
 		return;
+	SetPageFlag(page, PG_dcache_exec);
+	smp_mb();
 	quire_host_sync_icache(page_address(q, page), PAGE_SIZE);
 	SetPageFlag(page, PG_dcache_clean);
 }
@@ -84,11 +95,13 @@ void arch_page_written(struct quire *q, struct page *page)
 {
 	if (q->arch.alias_pages && page_mapcount(page))
 		quire_host_flush_dcache(page_address(q, page), PAGE_SIZE);
-	if (!TestClearPageFlag(page, PG_dcache_clean))
+	if (!PageFlag(page, PG_dcache_exec))
 		return;
-	smp_mb(); /* before we look who maps it: see above */
-	if (!page_mapcount(page))
-		return;
+	if (!page_mapcount(page)) {
+		ClearPageFlag(page, PG_dcache_clean);
+		smp_mb(); /* before we look again: see above */
+		if (!page_mapcount(page))
+			return;
+	}
 	quire_host_sync_icache(page_address(q, page), PAGE_SIZE);
-	SetPageFlag(page, PG_dcache_clean);
 }

@@ -52,7 +52,9 @@ enum pageflags {
 	PG_anon_exclusive, /* anonymous, never shared by fork since it was
 			    * made or last reused: mprotect may make its
 			    * entry writable */
-	PG_dcache_clean,   /* arch: instruction fetch sees the contents (ARM) */
+	/* the architecture's (ARM): */
+	PG_dcache_exec,	 /* it was made executable somewhere */
+	PG_dcache_clean, /* instruction fetch sees the contents */
 	PG_host, /* the host's own, by quire_alloc_pages (head only) */
 };
 

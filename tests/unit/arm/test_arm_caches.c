@@ -108,6 +108,32 @@ TEST(arm_fetch_from_private)
 	sim_file_close(f);
 }
 
+/* Another CPU's kernel writes to the page, as filemap.c and gup.c do. */
+static void other_cpu_writes(struct sim_machine *m, void *kva)
+{
+	*(volatile uint8_t *)kva = 0xee;
+	flush_dcache_page(m->q, virt_to_page(m->q, kva));
+}
+
+/* behaviour: P8 (a write between the sync for an entry and what notes it) */
+TEST(arm_fetch_written_meanwhile)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "prog", PG, 9);
+	uaddr_t a = must_map(t, PG, RX, MAP_PRIVATE, f, 0);
+
+	sim_arm_after_sync(m, other_cpu_writes);
+	fetch(t, a + 1, sim_file_byte(9, 1));
+	fetch(t, a, 0xee);
+	/* as is whoever maps it next */
+	CHECK_EQ(sim_munmap(t, a, PG), 0);
+	a = must_map(t, PG, RX, MAP_PRIVATE, f, 0);
+	fetch(t, a, 0xee);
+	CHECK_EQ(sim_violations(m), 0);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
 TEST_WITH(arm_fetch_unsynced, .config = {.arm_forget = SIM_ARM_FORGET_ICACHE})
 {
 	struct sim_task *t = sim_task_create(m);
@@ -181,6 +207,39 @@ TEST_WITH(arm_tables_uncleaned,
 	CHECK(sim_log_contains(m, "never cleaned"));
 	sim_exit(t);
 	sim_violations_clear(m);
+}
+
+/*
+ * behaviour: P5 (a table is freed when no CPU can walk it any more).  The
+ * processor may have the first-level word of any MiB of a table cached, also
+ * where nothing was ever mapped, and an operation by address drops only its
+ * own; a walk into a page that is free is a violation.
+ */
+TEST(arm_tables_freed)
+{
+	const uaddr_t mib = (uaddr_t)1 << 20, place = TEST_PLACE(2) & PMD_MASK;
+	struct sim_task *t = sim_task_create(m);
+	uint64_t v;
+
+	/* one page in the table's first MiB, a miss in its third */
+	CHECK_EQ(sim_mmap(t, place, PG, RW, ANON | MAP_FIXED, NULL, 0), place);
+	put64(t, place, 1);
+	CHECK(sim_load64(t, place + 2 * mib, &v));
+	CHECK_EQ(sim_munmap(t, place, PG), 0);
+	CHECK(sim_load64(t, place + 2 * mib, &v));
+	CHECK(sim_load64(t, place, &v));
+	/* two tables, of which the second has no page left */
+	CHECK_EQ(sim_mmap(t, place, 8 * mib, RW, ANON | MAP_FIXED, NULL, 0),
+		 place);
+	put64(t, place, 1);
+	put64(t, place + 5 * mib, 1);
+	CHECK_EQ(sim_mprotect(t, place + 4 * mib, 4 * mib, PROT_NONE), 0);
+	CHECK_EQ(sim_madvise(t, place + 4 * mib, 4 * mib, MADV_DONTNEED), 0);
+	CHECK(sim_load64(t, place + 6 * mib, &v));
+	CHECK_EQ(sim_munmap(t, place, 8 * mib), 0);
+	CHECK(sim_load64(t, place + 6 * mib, &v));
+	CHECK_EQ(sim_violations(m), 0);
+	sim_exit(t);
 }
 
 /* behaviour: P8 (shared mappings of one page have one colour) */

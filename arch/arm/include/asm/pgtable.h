@@ -561,16 +561,17 @@ static __always_inline void flush_icache_page(struct vm_area_struct *vma,
 	(void)page;
 }
 /*
- * P8: see asm-generic/cacheflush.h.  For a page that nobody has mapped to
+ * P8: see asm-generic/cacheflush.h.  For a page that nobody has ever mapped to
  * execute there is nothing to do: what the caches need is left until somebody
- * does.
+ * does.  The barrier: arch/arm/cache.c.
  */
 void arch_page_written(struct quire *q, struct page *page);
 void arch_flush_user_lines(struct quire *q, struct page *page);
 static __always_inline void flush_dcache_page(struct quire *q,
 					      struct page *page)
 {
-	if (unlikely(PageFlag(page, PG_dcache_clean)) || arch_has_aliases(q))
+	smp_mb();
+	if (unlikely(PageFlag(page, PG_dcache_exec)) || arch_has_aliases(q))
 		arch_page_written(q, page);
 }
 static __always_inline void flush_user_dcache_page(struct quire *q,
