@@ -232,7 +232,7 @@ void fpu_write(struct task *t, const void *in, bool extended)
 		return;
 	flags = irq_save();
 	memcpy(s, in, sizeof(*s));
-	s->fpscr &= 0xfff79f1fu; /* DDI 0406C, B4.1.58: the others are zero */
+	s->fpscr &= 0xfff79f9fu; /* DDI 0406C, B4.1.58: the others are zero */
 	t->arch.fpu_used = true;
 	load(this_cpu(), t);
 	irq_restore(flags);

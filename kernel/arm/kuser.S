@@ -14,7 +14,7 @@
  *	0xffff0ffc  how many helpers there are: 5
  *
  * The exchanges give r0 = 0 and the carry set when they stored, and may change
- * r3, r12 and the flags besides; nothing else.
+ * r3, r12 and the flags besides, that of 64 bits r1 too; nothing else.
  */
 	.arch armv6k
 	.syntax unified

@@ -128,8 +128,7 @@ static void map_vectors(void)
 	kuser_install(vectors_page);
 	set_abort_vectors(true);
 	vectors_table[(VECTORS >> 12) & 255] = pa | PAGE_VECTORS;
-	table_written(vectors_page, 4096);
-	write_iciallu(0);
+	quire_host_sync_icache(vectors_page, 4096);
 	table_written(vectors_table, sizeof(vectors_table));
 	kernel_table[VECTORS / SECTION] =
 		(uint32_t)virt_to_phys(vectors_table) | TABLE_TYPE;

@@ -86,7 +86,6 @@ CP15_READ(tpidrurw, c13, 0, c0, 2)
 CP15_WRITE(tpidruro, c13, 0, c0, 3)
 /* All of this CPU's translations; then isb(). */
 CP15_WRITE(tlbiall, c8, 0, c7, 0)
-CP15_WRITE(iciallu, c7, 0, c5, 0)
 
 #if KERNEL_ARMV7
 #define dsb() __asm__ volatile("dsb ish" ::: "memory")

@@ -21,6 +21,7 @@
 #define HWCAP_VFP_BIT	 (1ul << 6)
 #define HWCAP_VFPD32_BIT (1ul << 19)
 #define ROUND_ZERO	 (3u << 22) /* FPSCR.RMode */
+#define ALL_RAISED	 0x9fu	    /* IDC, IXC, UFC, OFC, DZC, IOC */
 #define NOTHING		 (-1)
 
 static bool d32;
@@ -80,7 +81,7 @@ static void make_image(struct vfp_image *v, uint32_t seed)
 
 	for (i = 0; i < 32; i++)
 		v->d[i] = (uint64_t)seed << 32 | (seed * 2654435761u + i);
-	v->fpscr = (seed & 3) << 22;
+	v->fpscr = (seed & 3) << 22 | ALL_RAISED;
 	v->thread = seed ^ 0x5a5a5a5a;
 }
 
