@@ -53,13 +53,13 @@ struct shadow {
 };
 
 struct arm_state {
-	struct shadow **shadow;	    /* one a frame; debug, ARMv6 */
-	uint8_t *code;		    /* one a frame: CODE_*; debug */
-	uint64_t *hash;		    /* of what it held when it was synced */
-	uint64_t first;		    /* frames below are not Quire's */
-	uint8_t *kernel_flushed;    /* one a frame; debug, aliases */
-	uint64_t *user_lines;	    /* epoch << 3 | colour of the last write */
-	uint64_t epoch;		    /* moves with each whole flush */
+	struct shadow **shadow;	 /* one a frame; debug, ARMv6 */
+	uint8_t *code;		 /* one a frame: CODE_*; debug */
+	uint64_t *hash;		 /* of what it held when it was synced */
+	uint64_t first;		 /* frames below are not Quire's */
+	uint8_t *kernel_flushed; /* one a frame; debug, aliases */
+	uint64_t *user_lines;	 /* epoch << 3 | colour of the last write */
+	uint64_t epoch;		 /* moves with each whole flush */
 	void (*after_sync)(struct sim_machine *m, void *kva);
 	struct sim_arm_stats stats; /* atomic */
 };
@@ -230,7 +230,7 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 	struct arm_state *s = state_of(m);
 	uint64_t frame = (uint64_t)((char *)kva - m->ram) >> 12;
 	uint64_t end = frame + (bytes >> 12);
-	void (*fn)(struct sim_machine *m, void *kva);
+	void (*fn)(struct sim_machine * m, void *kva);
 
 	count(&s->stats.sync_icache);
 	if (forgets(SIM_ARM_FORGET_ICACHE))

@@ -55,7 +55,7 @@ enum pageflags {
 	/* the architecture's (ARM): */
 	PG_dcache_exec,	 /* it was made executable somewhere */
 	PG_dcache_clean, /* instruction fetch sees the contents */
-	PG_host, /* the host's own, by quire_alloc_pages (head only) */
+	PG_host,	 /* the host's own, by quire_alloc_pages (head only) */
 };
 
 #define PAGE_MAPPING_ANON 1u
