@@ -92,7 +92,8 @@ uaddr_t quire_brk(struct mm_struct *mm, uaddr_t brk)
 		return mm->brk;
 	from = PAGE_ALIGN(mm->brk);
 	to = PAGE_ALIGN(brk);
-	if (brk < mm->layout.start_brk || brk_over_limit(mm, brk)) {
+	/* to < brk: past the last page there is */
+	if (brk < mm->layout.start_brk || to < brk || brk_over_limit(mm, brk)) {
 		err = -ENOMEM;
 	} else if (to < from) {
 		err = brk_shrink(mm, from, to);

@@ -829,6 +829,10 @@ TEST(brk_moves_to_the_byte)
 	CHECK_EQ(sim_brk(t, b + 5), b + 5);
 	put64(t, b + 8, 1);
 	CHECK_EQ(sim_brk(t, b + 2 * PG + 7), b + 2 * PG + 7);
+	/* rounded up, the last page's bytes are address 0: not a shrink */
+	CHECK_EQ(sim_brk(t, ~(uaddr_t)0), b + 2 * PG + 7);
+	CHECK_EQ(sim_brk(t, (uaddr_t)0 - PG + 1), b + 2 * PG + 7);
+	CHECK_EQ(sim_store8(t, b, 1), 0);
 	CHECK_EQ(lines(t, b, b + 9 * PG), 1);
 	CHECK_EQ(get64(t, b + 8), 1);
 	CHECK_MAPERR(t, b + 3 * PG);
