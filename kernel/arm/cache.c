@@ -15,6 +15,25 @@ static uint32_t line_bytes(void)
 }
 #endif
 
+#if !KERNEL_ARMV7
+/*
+ * All of the instruction cache and the branch predictor (ICIALLU).  On ARM1136,
+ * 1156 and 1176 the operation may fail (their erratum 411920; what the BCM2835
+ * of the Raspberry Pi has is among them): ARM's way around it is to do it four
+ * times without an interrupt between, and nothing for 11 instructions.
+ */
+static void invalidate_icache(void)
+{
+	unsigned long flags = irq_save();
+
+	__asm__ volatile(
+		".rept 4\n\tmcr p15, 0, %0, c7, c5, 0\n\t.endr" ::"r"(0)
+		: "memory");
+	irq_restore(flags);
+	__asm__ volatile(".rept 11\n\tnop\n\t.endr" ::: "memory");
+}
+#endif
+
 void quire_host_sync_icache(void *kva, size_t bytes)
 {
 #if KERNEL_ARMV7
@@ -27,7 +46,7 @@ void quire_host_sync_icache(void *kva, size_t bytes)
 	CP15("c7, c1, 6", 0); /* BPIALLIS */
 #else
 	quire_host_table_written(kva, bytes); /* clean the range, DSB */
-	CP15("c7, c5, 0", 0); /* ICIALLU: the branch predictor too */
+	invalidate_icache();
 #endif
 	dsb();
 	isb();
