@@ -28,15 +28,13 @@ void printk(const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
-	int n;
+	size_t n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
+	n = vscnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
 	if (log_level >= 6)
-		log_line(line, (size_t)n);
+		log_line(line, n);
 }
 
 void report_line(const char *fmt, ...)
@@ -44,15 +42,13 @@ void report_line(const char *fmt, ...)
 	char line[512];
 	unsigned long flags;
 	va_list ap;
-	int n;
+	size_t n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
+	n = vscnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
 	flags = spin_lock_irqsave(&log_lock);
-	machine_report(line, (size_t)n);
+	machine_report(line, n);
 	spin_unlock_irqrestore(&log_lock, flags);
 }
 

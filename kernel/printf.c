@@ -229,6 +229,13 @@ int vsnprintf(char *buf, size_t cap, const char *f, va_list args)
 	return (int)o.len;
 }
 
+size_t vscnprintf(char *buf, size_t cap, const char *fmt, va_list ap)
+{
+	size_t n = (size_t)vsnprintf(buf, cap, fmt, ap);
+
+	return n < cap ? n : cap - 1;
+}
+
 int snprintf(char *buf, size_t cap, const char *fmt, ...)
 {
 	va_list ap;

@@ -123,6 +123,35 @@ static void pgd_free_static(struct mm_struct *mm, unsigned n)
 	}
 }
 
+int kernel_root_init(struct quire *q, paddr_t given, paddr_t *root)
+{
+	const gfp_t gfp = __GFP_ZERO | __GFP_RESERVE;
+	struct page *page;
+
+	*root = given;
+	if (given)
+		return 0;
+	page = alloc_pages_quiet(q, gfp, PGD_ORDER);
+	if (PGD_MAX_PFN != UINT64_MAX)
+		page = page_below(q, page, gfp, PGD_MAX_PFN);
+	if (!page)
+		return -ENOMEM;
+	__SetPageFlag(page, PG_reserved);
+	*root = (paddr_t)page_to_pfn(q, page) << PAGE_SHIFT;
+	return 0;
+}
+
+void kernel_root_exit(struct quire *q, paddr_t root)
+{
+	struct page *page;
+
+	if (q->config.kernel_table)
+		return;
+	page = pfn_to_page(q, root >> PAGE_SHIFT);
+	ClearPageFlag(page, PG_reserved);
+	put_page(q, page);
+}
+
 int pgd_alloc(struct mm_struct *mm)
 {
 	struct quire *q = mm->q;

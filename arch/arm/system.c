@@ -6,7 +6,7 @@
  *
  * No locks: called by quire_create and quire_destroy alone.
  */
-#include "system.h"
+#include "fault.h"
 
 /* The fewest ids with which a rollover always leaves a free one. */
 static bool asids_suffice(unsigned asids, unsigned cpus)
@@ -30,7 +30,6 @@ static void init_asids(struct quire *q, const struct quire_config *config)
 int arch_system_init(struct quire *q, const struct quire_config *config)
 {
 	const paddr_t table = (paddr_t)PAGE_SIZE << PGD_ORDER;
-	struct page *page;
 
 	if (config->levels != 0 && config->levels != 2)
 		return -EINVAL;
@@ -55,24 +54,10 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 						 : 0);
 	init_asids(q, config);
 	arch_faults_init(&q->arch.faults);
-	q->arch.kernel_root = config->kernel_table;
-	if (q->arch.kernel_root)
-		return 0;
-	page = alloc_pages_quiet(q, __GFP_ZERO | __GFP_RESERVE, PGD_ORDER);
-	if (!page)
-		return -ENOMEM;
-	__SetPageFlag(page, PG_reserved);
-	q->arch.kernel_root = (paddr_t)page_to_pfn(q, page) << PAGE_SHIFT;
-	return 0;
+	return kernel_root_init(q, config->kernel_table, &q->arch.kernel_root);
 }
 
 void arch_system_exit(struct quire *q)
 {
-	struct page *page;
-
-	if (q->config.kernel_table)
-		return;
-	page = pfn_to_page(q, q->arch.kernel_root >> PAGE_SHIFT);
-	ClearPageFlag(page, PG_reserved);
-	put_page(q, page);
+	kernel_root_exit(q, q->arch.kernel_root);
 }

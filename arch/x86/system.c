@@ -11,7 +11,6 @@
 int arch_system_init(struct quire *q, const struct quire_config *config)
 {
 	const uint64_t max_pfn = ((uint64_t)PTE_PFN_MASK >> PAGE_SHIFT) + 1;
-	struct page *page;
 
 	q->levels = pgtable_levels(config->levels);
 	if (!q->levels || q->max_pfn > max_pfn ||
@@ -20,25 +19,10 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 		return -EINVAL;
 	q->arch.nr_asids =
 		config->asids > MAX_ASIDS ? MAX_ASIDS : config->asids;
-	q->arch.kernel_root = config->kernel_table;
-	if (q->arch.kernel_root)
-		return 0;
-	page = alloc_pages_quiet(q, __GFP_ZERO | __GFP_RESERVE, 0);
-	page = page_below(q, page, __GFP_ZERO | __GFP_RESERVE, PGD_MAX_PFN);
-	if (!page)
-		return -ENOMEM;
-	__SetPageFlag(page, PG_reserved);
-	q->arch.kernel_root = (paddr_t)page_to_pfn(q, page) << PAGE_SHIFT;
-	return 0;
+	return kernel_root_init(q, config->kernel_table, &q->arch.kernel_root);
 }
 
 void arch_system_exit(struct quire *q)
 {
-	struct page *page;
-
-	if (q->config.kernel_table)
-		return;
-	page = pfn_to_page(q, q->arch.kernel_root >> PAGE_SHIFT);
-	ClearPageFlag(page, PG_reserved);
-	put_page(q, page);
+	kernel_root_exit(q, q->arch.kernel_root);
 }

@@ -7,36 +7,6 @@
 #include <asm/ptrace.h>
 #include "board.h"
 
-struct extable_entry {
-	uint32_t at, fixup;
-};
-extern const struct extable_entry extable_start[], extable_end[];
-
-static uint32_t find_fixup(uint32_t ip)
-{
-	const struct extable_entry *e;
-
-	for (e = extable_start; e < extable_end; e++)
-		if (e->at == ip)
-			return e->fixup;
-	return 0;
-}
-
-bool quire_host_has_fixup(const struct pt_regs *regs)
-{
-	return find_fixup(regs->ARM_pc) != 0;
-}
-
-bool quire_host_fixup_exception(struct pt_regs *regs)
-{
-	uint32_t fixup = find_fixup(regs->ARM_pc);
-
-	if (!fixup)
-		return false;
-	regs->ARM_pc = fixup;
-	return true;
-}
-
 static void dump_regs(const struct pt_regs *r)
 {
 	unsigned i;

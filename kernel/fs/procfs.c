@@ -52,14 +52,12 @@ void text_printf(struct text *t, const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
-	int n;
+	size_t n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, ap);
+	n = vscnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
-	text_add(t, line, (size_t)n);
+	text_add(t, line, n);
 }
 
 int text_emit(void *cookie, const char *s, size_t n)

@@ -50,6 +50,8 @@ uint64_t strtoull(const char *s, char **end, int base);
  * length that the whole text has.
  */
 int vsnprintf(char *buf, size_t cap, const char *fmt, va_list ap);
+/* The same, returning how long the text in buf is; cap > 0. */
+size_t vscnprintf(char *buf, size_t cap, const char *fmt, va_list ap);
 int snprintf(char *buf, size_t cap, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

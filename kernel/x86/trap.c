@@ -19,10 +19,6 @@ struct idt_gate {
 } __attribute__((packed));
 static struct idt_gate idt[256];
 
-struct extable_entry {
-	uint64_t at, fixup;
-};
-extern const struct extable_entry extable_start[], extable_end[];
 struct patch_entry {
 	uint64_t at, stac;
 };
@@ -76,31 +72,6 @@ void smap_patch(void)
 		at[1] = 0x01;
 		at[2] = p->stac ? 0xcb : 0xca;
 	}
-}
-
-static uint64_t find_fixup(uint64_t ip)
-{
-	const struct extable_entry *e;
-
-	for (e = extable_start; e < extable_end; e++)
-		if (e->at == ip)
-			return e->fixup;
-	return 0;
-}
-
-bool quire_host_has_fixup(const struct pt_regs *regs)
-{
-	return find_fixup(regs->ip) != 0;
-}
-
-bool quire_host_fixup_exception(struct pt_regs *regs)
-{
-	uint64_t fixup = find_fixup(regs->ip);
-
-	if (!fixup)
-		return false;
-	regs->ip = fixup;
-	return true;
 }
 
 static void dump_regs(const struct pt_regs *r)

@@ -181,6 +181,13 @@ vm_fault_t do_numa_page(struct vm_fault *vmf);
 #ifndef ARCH_WALKS_BY_ADDRESS
 #define ARCH_WALKS_BY_ADDRESS false
 #endif
+/*
+ * The table that every address space copies its kernel half from: the host's,
+ * or where it has none (given is 0) an empty one.  0 or -ENOMEM.  For
+ * arch_system_init() and _exit(), which keep its address.
+ */
+int kernel_root_init(struct quire *q, paddr_t given, paddr_t *root);
+void kernel_root_exit(struct quire *q, paddr_t root);
 /* Sets mm->pgd. 0 or -ENOMEM. May sleep.  pgd_free: all else is free already */
 int pgd_alloc(struct mm_struct *mm);
 void pgd_free(struct mm_struct *mm);

@@ -23,7 +23,7 @@ $(foreach v,sim asan $(OTHER_FORMATS:%=sim-%) $(OTHER_FORMATS:%=asan-%),\
 $(B)/diff/replay_linux:      DIFF_CC = $(CC)
 $(B)/diff/replay_linux-i386: DIFF_CC = i686-linux-gnu-gcc
 $(B)/diff/replay_linux-arm:  DIFF_CC = arm-linux-gnueabi-gcc -marm
-$(addprefix $(B)/diff/replay_linux,$(empty) -i386 -arm): \
+$(addprefix $(B)/diff/,replay_linux replay_linux-i386 replay_linux-arm): \
 		$(DIFF_SRC) tests/diff/replay_linux.c $(wildcard tests/diff/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(DIFF_CC) -std=gnu17 $(WARN) -O2 -g -static -o $@ \
