@@ -305,6 +305,10 @@ void machine_init(uintptr_t start_info)
 	cpu_detect();
 	read_boot_info(start_info);
 	channels_init();
+	/* DDI 0406C, B4.1.106: without them there is no broadcast maintenance,
+	 * and this image knows no other. */
+	if (KERNEL_ARMV7 && !(read_mpidr() >> 31))
+		panic("a processor without the Multiprocessing Extensions");
 	list_ram();
 	if (!nr_pieces)
 		panic("no memory");
