@@ -67,9 +67,9 @@ static void walk_external(struct stage *s)
 
 const struct scenario arch_scenarios[] = {
 	{"young", "access to a page that was made old: marked young", ON_ARM,
-	 QF_SPURIOUS, SIM_READ, 0, old_page, NULL},
+	 QF_YOUNG_DIRTY, SIM_READ, 0, old_page, NULL},
 	{"dirty", "first write to a clean page: marked dirty, made writable",
-	 ON_ARM, QF_SPURIOUS, SIM_WRITE, 0, clean_page, NULL},
+	 ON_ARM, QF_YOUNG_DIRTY, SIM_WRITE, 0, clean_page, NULL},
 	{"vmalloc", "a kernel mapping that this address space lacks: copied",
 	 ON_ARM, QF_VMALLOC, SIM_READ, SIM_KERNEL, mapped_since, NULL},
 	{"section", "a program reads the kernel's sections", ON_ARM, QF_SIGSEGV,

@@ -16,7 +16,7 @@ $(foreach f,$(OTHER_FORMATS),$(eval $(call format_variant,fuzz,$(f))))
 FUZZ_TARGETS := elf json $(if $(wildcard kernel/fs/9p_parse.c),p9) ops
 # What each links besides its own file.
 FUZZ_SRC_elf  := cmd/elf.c kernel/elf.c
-FUZZ_SRC_json := cmd/json.c cmd/report.c
+FUZZ_SRC_json := cmd/json.c cmd/report.c cmd/board.c
 FUZZ_SRC_p9   := kernel/fs/9p_parse.c
 FUZZ_SRC_ops  := $(SIM_SRC) $(SIM_MMU_x86_64)
 # Long streams from the start.

@@ -95,12 +95,13 @@ static __always_inline vm_fault_t handle_present_pte(struct vm_fault *vmf)
 	if (ptep_set_access_flags(vma, vmf->address, vmf->pte, entry, write)) {
 		quire_step("the access is allowed: marked young, or dirty");
 		update_mmu_cache(vma, vmf->address, vmf->pte);
+		fault_kind(vmf, QF_YOUNG_DIRTY);
 	} else {
 		quire_step("the entry allowed it all along: the TLB was old");
 		flush_tlb_fix_spurious_fault(vma, vmf->address);
 		count_vm_event(q, VM_quire_spurious);
+		fault_kind(vmf, QF_SPURIOUS);
 	}
-	fault_kind(vmf, QF_SPURIOUS);
 unlock:
 	spin_unlock(vmf->ptl);
 	return 0;

@@ -35,7 +35,8 @@ enum quire_fault_kind {
 	QF_OOM,	    /* ended out of memory */
 	QF_FIXUP,   /* kernel mode: the exception table answered */
 	QF_OOPS,
-	QF_VMALLOC, /* kernel mode: a kernel table entry was copied (E3) */
+	QF_VMALLOC,	/* kernel mode: a kernel table entry was copied (E3) */
+	QF_YOUNG_DIRTY, /* the entry was marked so by software (P7) */
 	QF_COUNT
 };
 
@@ -53,7 +54,7 @@ enum quire_fault_kind {
 		[QF_HUGETLB] = "hugetlb", [QF_SIGSEGV] = "sigsegv",            \
 		[QF_SIGBUS] = "sigbus", [QF_OOM] = "oom",                      \
 		[QF_FIXUP] = "fixup", [QF_OOPS] = "oops",                      \
-		[QF_VMALLOC] = "vmalloc",                                      \
+		[QF_VMALLOC] = "vmalloc", [QF_YOUNG_DIRTY] = "young_dirty",    \
 	}
 
 enum quire_event_type {
