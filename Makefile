@@ -243,8 +243,9 @@ test-built: $(foreach s,$(or $(ONLY),$(SUITES)),$(SUITE_DEPS_$(s)))
 		$(SUITE_LIMIT_$s),300)$(TAB)$(SUITE_$s)))
 	@scripts/run-tests.sh $(B)/suites.list $(ONLY)
 
+# One after the other: their figures are times, and their tables stay whole.
 bench: setup
-	@+$(AGAIN) bench-built
+	@+$(MAKE) --no-print-directory -j1 bench-built
 bench-built: $(BENCHES)
 
 FUZZ_SECONDS ?= 60
