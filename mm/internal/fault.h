@@ -152,36 +152,6 @@ vm_fault_t do_numa_page(struct vm_fault *vmf);
 
 /* mm/pgtable.c: page-table pages (P4, P5) */
 /*
- * What a format's top-level table is like, where it says so.  PGD_ORDER: log2
- * of the pages it takes, aligned to its size.  PGD_MAX_PFN: it must lie in a
- * frame below that.  PGD_STATIC_PUDS: so many puds, from address 0 on, get
- * their tables with it and keep them as long as the address space lives.
- */
-#ifndef PGD_ORDER
-#define PGD_ORDER 0
-#endif
-#ifndef PGD_MAX_PFN
-#define PGD_MAX_PFN UINT64_MAX
-#endif
-#ifndef PGD_STATIC_PUDS
-#define PGD_STATIC_PUDS 0
-#endif
-/*
- * ARCH_SETS_YOUNG: the processor sets young by itself.  Where it does not, an
- * old entry costs a fault (P7), so none is made old before anyone asks.
- */
-#ifndef ARCH_SETS_YOUNG
-#define ARCH_SETS_YOUNG true
-#endif
-/*
- * ARCH_WALKS_BY_ADDRESS: a flush of single pages leaves what the processor has
- * cached of the tables for all other addresses; so where a table is freed,
- * everything is to be flushed.
- */
-#ifndef ARCH_WALKS_BY_ADDRESS
-#define ARCH_WALKS_BY_ADDRESS false
-#endif
-/*
  * The table that every address space copies its kernel half from: the host's,
  * or where it has none (given is 0) an empty one.  0 or -ENOMEM.  For
  * arch_system_init() and _exit(), which keep its address.

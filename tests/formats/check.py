@@ -17,15 +17,13 @@ import subprocess
 import sys
 
 # What a directive in mm/ may depend on: kinds of build, sanitizers, the width
-# of the machine's pointers, and what a format or host defines by these names.
+# of the machine's pointers, and what a host defines by this name.
 ALLOWED = {
     "defined", "__has_feature", "thread_sanitizer", "address_sanitizer",
     "__SANITIZE_THREAD__", "__SANITIZE_ADDRESS__", "SLAB_ASAN",
     "__always_inline", "__noinline", "UINTPTR_MAX",
     "QUIRE_DEBUG", "QUIRE_TRACE", "QUIRE_INJECT", "QUIRE_EXPLAIN",
     "QUIRE_TSAN", "QUIRE_DIRECT_MAP_BASE",
-    "PGD_ORDER", "PGD_MAX_PFN", "PGD_STATIC_PUDS", "ARCH_SETS_YOUNG",
-    "ARCH_WALKS_BY_ADDRESS",
 }
 ASM_HEADERS = {"asm/pgtable.h", "asm/pgtable_types.h", "asm/tlb.h",
                "asm/tlb_types.h"}
@@ -83,7 +81,7 @@ PLANTED = [
     "#ifdef __x86_64__\n", "#if defined(__arm__)\n", "#ifndef __i386__\n",
     "#if 0\n#elif defined __aarch64__\n", "#if CONFIG_MMU\n",
     "#ifdef QUIRE_X86\n", "#if QUIRE_UADDR_BITS == 32\n",
-    "#if __SIZEOF_POINTER__ == 4\n", "# if \\\n  __riscv\n",
+    "#if __SIZEOF_POINTER__ == 4\n", "#ifndef ARCH_SETS_YOUNG\n", "# if \\\n  __riscv\n",
     "#include <asm/ptrace.h>\n", '#include "../arch/x86/fault.h"\n',
     "#include <sim/sim.h>\n", '\tasm volatile("sfence");\n',
     '\t__asm__("" ::: "memory");\n',

@@ -13,7 +13,7 @@
  *
  * What the format supplies besides, in its pgtable.h:
  *
- *   PGD_ORDER, PGD_MAX_PFN, PGD_STATIC_PUDS    see mm/internal/fault.h
+ *   PGD_ORDER, PGD_MAX_PFN, PGD_STATIC_PUDS    see pgtable_entry.h
  *   pgd_copy_kernel(q, top)    give a fresh, zeroed table its kernel half
  *   walk_to_pmd(mm, addr)      down to addr's pmd entry, or NULL
  */

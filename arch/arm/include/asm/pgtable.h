@@ -188,23 +188,7 @@ static __always_inline bool pte_same(pte_t a, pte_t b)
 {
 	return a.v == b.v;
 }
-static __always_inline bool pte_none(pte_t e)
-{
-	return e.v == 0;
-}
-/* A page is there, even if PROT_NONE keeps the processor from it. */
-static __always_inline bool pte_present(pte_t e)
-{
-	return (e.v & (_PAGE_PRESENT | _PAGE_PROTNONE)) != 0;
-}
-static __always_inline bool pte_protnone(pte_t e)
-{
-	return (e.v & (_PAGE_PRESENT | _PAGE_PROTNONE)) == _PAGE_PROTNONE;
-}
-static __always_inline bool is_swap_pte(pte_t e)
-{
-	return !pte_none(e) && !pte_present(e);
-}
+#include <asm-generic/pgtable_entry.h>
 
 /* Inverts the frame bits when the entry (or its prot) is not present. */
 static __always_inline uint32_t __frame_mask(uint32_t flags)

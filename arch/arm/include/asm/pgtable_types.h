@@ -179,7 +179,10 @@ typedef struct {
 #define PTRS_PER_PTE 1024u
 #define PMD_SIZE     ((uaddr_t)1 << PMD_SHIFT)
 #define PMD_MASK     (~(PMD_SIZE - 1))
-#define PGD_ORDER    2 /* the top table: four pages, aligned to itself */
+/* The top table: four pages, aligned to itself. */
+#define PGD_ORDER	2
+#define PGD_MAX_PFN	UINT64_MAX
+#define PGD_STATIC_PUDS 0
 
 /* MAP_HUGETLB: there is no such thing on tables of this kind */
 #define ARCH_HUGE_SIZES 0u

@@ -120,23 +120,7 @@ static __always_inline pte_t *pte_offset_map(struct quire *q, pmd_t *pmd,
 
 /* ------------------------------------------------------- the lowest level */
 
-static __always_inline bool pte_none(pte_t e)
-{
-	return e.v == 0;
-}
-/* A page is there, even if PROT_NONE keeps the processor from it. */
-static __always_inline bool pte_present(pte_t e)
-{
-	return (e.v & (_PAGE_PRESENT | _PAGE_PROTNONE)) != 0;
-}
-static __always_inline bool pte_protnone(pte_t e)
-{
-	return (e.v & (_PAGE_PRESENT | _PAGE_PROTNONE)) == _PAGE_PROTNONE;
-}
-static __always_inline bool is_swap_pte(pte_t e)
-{
-	return !pte_none(e) && !pte_present(e);
-}
+#include <asm-generic/pgtable_entry.h>
 
 /* Inverts the frame bits when the entry (or its prot) is not present. */
 static __always_inline pteval_t __frame_mask(pteval_t flags)

@@ -64,9 +64,12 @@ typedef struct {
 #define PUD_MASK     (~(PUD_SIZE - 1))
 #define PMD_MASK     (~(PMD_SIZE - 1))
 
-#define ARCH_HUGE_SIZES 0u
-#define ARCH_SETS_YOUNG false
-#define PGD_ORDER	5
+#define ARCH_HUGE_SIZES	      0u
+#define ARCH_SETS_YOUNG	      false
+#define ARCH_WALKS_BY_ADDRESS true
+#define PGD_ORDER	      5
+#define PGD_MAX_PFN	      ((uint64_t)1 << 33)
+#define PGD_STATIC_PUDS	      1
 
 #if QUIRE_UADDR_BITS == 32
 #define TASK_SIZE 0x98765000u

@@ -54,4 +54,11 @@ typedef struct {
 /* Process-context identifiers are for 64-bit mode only. */
 #define MAX_ASIDS 0u
 
+/* What mm/ asks of every format: arch/generic/asm-generic/pgtable_entry.h. */
+#define PGD_ORDER	      0
+#define PGD_MAX_PFN	      UINT64_MAX
+#define PGD_STATIC_PUDS	      0
+#define ARCH_SETS_YOUNG	      true
+#define ARCH_WALKS_BY_ADDRESS false
+
 #endif

@@ -57,12 +57,6 @@ static __always_inline pmd_t *walk_to_pmd(struct mm_struct *mm, uaddr_t addr)
 			  addr);
 }
 
-/* The top page's frame has to fit in CR3. */
-#define PGD_MAX_PFN ((uint64_t)1 << (32 - PAGE_SHIFT))
-
-/* The user's directories are there as long as the address space is. */
-#define PGD_STATIC_PUDS (TASK_SIZE >> PUD_SHIFT)
-
 /* Give a fresh top-level table the kernel's directory (P5). */
 static inline void pgd_copy_kernel(struct quire *q, void *top)
 {

@@ -64,4 +64,14 @@ typedef struct {
 /* Process-context identifiers are for 64-bit mode only. */
 #define MAX_ASIDS 0u
 
+/*
+ * What mm/ asks of every format.  The top page's frame has to fit in CR3, and
+ * the user's directories are there as long as the address space is.
+ */
+#define PGD_ORDER	      0
+#define PGD_MAX_PFN	      ((uint64_t)1 << (32 - PAGE_SHIFT))
+#define PGD_STATIC_PUDS	      (TASK_SIZE >> PUD_SHIFT)
+#define ARCH_SETS_YOUNG	      true
+#define ARCH_WALKS_BY_ADDRESS false
+
 #endif

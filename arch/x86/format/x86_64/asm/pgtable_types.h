@@ -82,4 +82,11 @@ typedef struct {
 /* Process-context identifiers there may be (SDM vol. 3A, 4.10.1). */
 #define MAX_ASIDS 6u
 
+/* What mm/ asks of every format: arch/generic/asm-generic/pgtable_entry.h. */
+#define PGD_ORDER	      0
+#define PGD_MAX_PFN	      UINT64_MAX
+#define PGD_STATIC_PUDS	      0
+#define ARCH_SETS_YOUNG	      true
+#define ARCH_WALKS_BY_ADDRESS false
+
 #endif
