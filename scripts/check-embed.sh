@@ -81,5 +81,14 @@ for h in "$dir"/usr/include/quire/*.h; do
 	ok "${h##*/} by itself" $?
 done
 
+# What the README says of an embedder's work, in numbers.
+[ "$(wc -l <examples/embed.c)" -lt 200 ]
+ok "examples/embed.c has fewer than 200 lines" $?
+must=$(awk '/-- tier one \*\//{on=1;next} /^\/\* -----/{on=0} on' \
+	include/quire/host.h | grep -oE '^[A-Za-z_].*\bquire_host_[a-z_]+\(' |
+	grep -oE 'quire_host_[a-z_]+' | sort -u | wc -l)
+[ "$must" = 9 ] && grep -q ': nine that must be real anywhere' README.md
+ok "host.h's first tier has the README's nine functions ($must)" $?
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
