@@ -29,7 +29,7 @@ struct sim_trouble {
 struct sim_inode {
 	struct sim_machine *m;
 	struct address_space *as; /* NULL: /dev/zero */
-	char name[64];
+	char name[4096];
 	uint64_t ino;
 	unsigned refs; /* opens; under machine->lock */
 
