@@ -129,6 +129,14 @@ void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)
 	(void)addr;
 	die(report);
 }
+void quire_host_wake_flusher(struct quire *q)
+{
+	(void)q;
+}
+void quire_host_fault_ready(struct quire_task *t)
+{
+	(void)t;
+}
 uint64_t quire_host_time_ns(void)
 {
 	return 0;

@@ -65,6 +65,8 @@ bool quire_host_has_fixup(const struct pt_regs *regs) { return !regs; }
 void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)
 { (void)regs, (void)addr; puts(report); abort(); }
 uint64_t quire_host_time_ns(void) { return (uint64_t)clock() * 1000; }
+void quire_host_wake_flusher(struct quire *system) { (void)system; }
+void quire_host_fault_ready(struct quire_task *t) { (void)t; }
 size_t quire_host_maps_name(struct quire_file *file, char *buf, size_t cap)
 { (void)file; return (size_t)snprintf(buf, cap, "/a/file"); }
 void quire_host_file_id(struct quire_file *file, uint32_t *major,

@@ -70,6 +70,18 @@ void quire_host_oom(struct quire_task *qt)
 	yield();
 }
 
+/* The flusher is a kernel thread (fs/flusher.c) that also runs by time. */
+void quire_host_wake_flusher(struct quire *q)
+{
+	(void)q;
+}
+
+/* No task of this kernel asks not to sleep. */
+void quire_host_fault_ready(struct quire_task *task)
+{
+	(void)task;
+}
+
 size_t quire_host_maps_name(struct quire_file *file, char *buf, size_t cap)
 {
 	struct file *f = file_of(file);

@@ -216,6 +216,21 @@ bool quire_host_signal_pending(struct quire_task *task)
 	return t->nr_queued || __atomic_load_n(&t->killed, __ATOMIC_RELAXED);
 }
 
+/* No thread flushes by itself: tests call quire_flusher_work() when they want.
+ */
+void quire_host_wake_flusher(struct quire *q)
+{
+	(void)q;
+	__atomic_fetch_add(&sim_self->stats.flusher_wakes, 1, __ATOMIC_RELAXED);
+}
+
+void quire_host_fault_ready(struct quire_task *task)
+{
+	struct sim_task *t = (struct sim_task *)(void *)task;
+
+	__atomic_fetch_add(&t->fault_readies, 1u, __ATOMIC_RELEASE);
+}
+
 /* ------------------------------------------------------------- kernel mode */
 
 void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)

@@ -154,8 +154,9 @@ struct sim_task {
 	uint32_t error;		 /* error code of the last of these */
 	bool oom, oopsed, fixed_up;
 	uint64_t total_faults;
-	uint32_t *wait_word;   /* what it sleeps on */
-	struct sim_task *next; /* in the machine's list */
+	uint32_t fault_readies; /* calls of quire_host_fault_ready(); atomic */
+	uint32_t *wait_word;	/* what it sleeps on */
+	struct sim_task *next;	/* in the machine's list */
 };
 
 /*
@@ -368,7 +369,7 @@ void sim_trace(struct sim_machine *m, sim_trace_fn fn, void *cookie);
 struct sim_stats {
 	uint64_t accesses, tlb_hits, walks, page_faults, ipis;
 	uint64_t flush_page, flush_all, table_loads;
-	uint64_t oom_calls, oopses, waits, log_lines;
+	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes;
 };
 void sim_get_stats(struct sim_machine *m, struct sim_stats *out);
 

@@ -46,6 +46,18 @@ struct quire_task {
 	uint32_t id;			  /* shown in logs and traces */
 	bool cap_ipc_lock;		  /* CAP_IPC_LOCK: no RLIMIT_MEMLOCK */
 	bool cap_sys_admin; /* CAP_SYS_ADMIN: 3 % of overcommit reserve */
+	/*
+	 * nowait: a fault of this task must not sleep for I/O.  When it would,
+	 * do_page_fault() returns with fault_waiting set: the task must not
+	 * run until quire_host_fault_ready(), which clears it.
+	 * quire_fault_cancel() ends the wait of a task that is to die.
+	 */
+	bool nowait;
+	bool fault_waiting;
+	struct quire_page_wait {
+		struct page *page;
+		struct quire_page_wait *next;
+	} page_wait; /* Quire's */
 	/* Of the last faults that ended in a signal (sigcontext: cr2, err). */
 	uint64_t fault_address, fault_error, fault_trapno;
 };
@@ -213,6 +225,23 @@ void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report);
 
 /* quire_host_time_ns: time since some fixed point, ns; never goes back. */
 uint64_t quire_host_time_ns(void);
+
+/*
+ * quire_host_wake_flusher: there is work for quire_flusher_work(q); call it
+ * soon, from a task that may sleep.  May do nothing on a host that calls it
+ * often enough or has no flusher.  Any context, spinlocks of Quire's may be
+ * held; must not sleep nor call into Quire.
+ */
+void quire_host_wake_flusher(struct quire *q);
+
+/*
+ * quire_host_fault_ready: what the fault of `task` (with task->nowait) waited
+ * for has come: its access may be repeated.  Called once for each time that
+ * task->fault_waiting was set, from whoever ended the I/O: any task context,
+ * page locks and spinlocks of Quire's may be held; must not sleep nor call into
+ * Quire.  A host that sets nowait for no task does nothing here.
+ */
+void quire_host_fault_ready(struct quire_task *task);
 
 /*
  * quire_host_maps_name: name to show in the maps text for a VMA that Quire

@@ -20,6 +20,7 @@
 
 #include <quire/host.h>
 #include <quire/linux.h>
+#include <quire/policy.h>
 #include <quire/trace.h>
 #include <quire/types.h>
 
@@ -76,6 +77,9 @@ struct quire_config {
 	 */
 	bool tlb_broadcast;
 	unsigned dcache_colours;
+	/* policies (policy.h); NULL: the first of quire_*_policy() */
+	const struct quire_readahead_policy *readahead;
+	const struct quire_fault_around_policy *fault_around;
 };
 
 /*
@@ -116,6 +120,16 @@ enum quire_tunable {
 	QUIRE_TUNABLE_OVERCOMMIT_RATIO, /* per cent of RAM in mode 2 */
 	QUIRE_TUNABLE_MAX_MAP_COUNT,	/* mappings of one mm */
 	QUIRE_TUNABLE_MMAP_MIN_ADDR,	/* bytes */
+	/* write-back, as vm.dirty_*: per cent of free and file memory, or where
+	 * the _BYTES are not 0, these; hundredths of a second */
+	QUIRE_TUNABLE_DIRTY_RATIO,	      /* 20 */
+	QUIRE_TUNABLE_DIRTY_BACKGROUND_RATIO, /* 10 */
+	QUIRE_TUNABLE_DIRTY_BYTES,
+	QUIRE_TUNABLE_DIRTY_BACKGROUND_BYTES,
+	QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS,	 /* 3000 */
+	QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS, /* 500; 0: not by time */
+	QUIRE_TUNABLE_FAULT_AROUND_BYTES, /* 65536; a power of two; 4096: off */
+	QUIRE_TUNABLE_READAHEAD_BYTES,	  /* 131072: the largest window */
 };
 uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which);
 int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v);
@@ -262,6 +276,21 @@ struct quire_file_ops {
 	 */
 	int (*mmap)(struct quire_file *file, struct mm_struct *mm, uaddr_t addr,
 		    uaddr_t len, unsigned prot, unsigned flags);
+	/*
+	 * The four below may be NULL and may sleep; none of Quire's locks is
+	 * held but, for update_time, a mapping's mmap_lock for read.
+	 *
+	 * fsync: what aops->writepages has written of [start, end] (bytes, both
+	 * inclusive) is to survive a power failure; datasync: without the
+	 * file's times.  0 or -errno.  Called by quire_file_fsync().
+	 */
+	int (*fsync)(struct quire_file *file, uint64_t start, uint64_t end,
+		     bool datasync);
+	/* The file was changed through a mapping: mtime and ctime are now. */
+	void (*update_time)(struct quire_file *file);
+	/* MADV_REMOVE: deallocate [start, end), page aligned; the callee calls
+	 * quire_mapping_punch() itself.  NULL: -EOPNOTSUPP. */
+	int (*punch)(struct quire_file *file, uint64_t start, uint64_t end);
 };
 struct quire_file {
 	const struct quire_file_ops *ops;
@@ -271,23 +300,44 @@ struct quire_file {
 	bool is_zero_dev; /* /dev/zero: a private mapping is anonymous, a
 			   * shared one is shared anonymous memory */
 	uint8_t ra_mode;  /* posix_fadvise(2): POSIX_FADV_NORMAL/RANDOM/... */
+	struct quire_ra_state ra; /* Quire's: readahead (policy.h) */
+	uint32_t wb_seen;	  /* Quire's: write errors reported so far */
 };
 
 /*
- * What a file system gives for the pages of one file.  The page is locked on
- * entry to both; the callee (or its completion) ends the I/O by
- * quire_page_end_read() / quire_page_end_write(), which unlock or release it.
+ * What a file system gives for the pages of one file.
+ *
+ * Reading: the page is locked; the callee (or its completion, from any CPU's
+ * task context) ends the I/O by quire_page_end_read(), which unlocks it.
+ *
+ * Writing: the page is under write-back (not locked: it may be read, and
+ * written to again, which makes it dirty anew), with a reference of Quire's;
+ * the callee or its completion ends it by quire_page_end_write().  It stores
+ * what lies below the file's size (quire_mapping_get_size() as it is now), and
+ * ends with an error what it could not store whole: a short transfer is the
+ * callee's to go on with.  A page that ended with an error is not written
+ * again; the error is kept for fsync and msync (quire_file_fsync).
  */
 struct quire_aops {
 	/* Fill the page (zero past the end of file) from page->index. */
 	int (*readpage)(struct address_space *as, struct quire_file *file,
 			struct page *page);
-	/* Start the reads of n pages with consecutive indices; NULL: readpage
-	 * in turn. */
+	/* Start the reads of n pages with consecutive indices, as one request
+	 * where that can be; NULL: readpage in turn. */
 	void (*readahead)(struct address_space *as, struct quire_file *file,
 			  struct page **pages, unsigned n);
+	/* Store one page.  0: started or done; -errno: could not start, Quire
+	 * ends it.  NULL, with writepages NULL too: see quire_mapping_write. */
 	int (*writepage)(struct address_space *as, struct page *page);
-	/* Before a shared page is first written; 0 or -errno.  NULL: allowed */
+	/* The same for n pages with consecutive indices, as one request where
+	 * that can be; NULL: writepage in turn. */
+	void (*writepages)(struct address_space *as, struct page **pages,
+			   unsigned n);
+	/*
+	 * Before a clean page is first written to through a shared mapping
+	 * (reserve its blocks ...); the page is locked.  0 or -errno (which is
+	 * SIGBUS for the writer, OOM for -ENOMEM).  NULL: allowed.
+	 */
 	int (*page_mkwrite)(struct address_space *as, struct page *page);
 };
 
@@ -322,9 +372,11 @@ void quire_mapping_punch(struct address_space *as, uint64_t start,
  * (fewer: stop, a fault).  Returns bytes moved or -errno (-EIO, -ENOMEM,
  * -EFAULT when none).
  *
- * A write to a mapping whose aops have no writepage is for hosts that have
- * stored the data themselves: it only brings the pages that are cached up to
- * date.  With writepage, each page touched is written before the call returns.
+ * A write to a mapping whose aops have neither writepage nor writepages is for
+ * hosts that have stored the data themselves: it only brings the pages that are
+ * cached up to date.  Otherwise the pages become dirty, and are written by the
+ * flusher, fsync, or the writer itself when too much is dirty
+ * (balance_dirty_pages).
  * No page is locked while copy() runs, so it may fault on any address.
  */
 typedef size_t (*quire_copy_fn)(void *cookie, void *kaddr, size_t done,
@@ -340,6 +392,49 @@ uint64_t quire_page_index(struct page *page);
 struct address_space *quire_page_mapping(struct page *page);
 void quire_page_end_read(struct quire *q, struct page *page, int error);
 void quire_page_end_write(struct quire *q, struct page *page, int error);
+
+/*
+ * Write-back.
+ *
+ * quire_mapping_sync: [start, end] in bytes, both inclusive.  QUIRE_SYNC_START:
+ * start writing what is dirty; QUIRE_SYNC_WAIT: wait for all writes under way
+ * there, those just started among them.  Returns 0; errors wait for the next
+ * quire_file_fsync() of each open file.  -EINTR: a fatal signal came.
+ *
+ * quire_mapping_invalidate: for I/O past the cache (O_DIRECT) that has changed
+ * or will change [start, end]: writes what is dirty, unmaps, drops.  0, or
+ * -EBUSY when a page could not be dropped (it is pinned or was dirtied anew).
+ *
+ * quire_file_opened: call at open: from then on this opener is told of write
+ * errors (also of an earlier one that nobody has been told of yet).
+ * quire_file_fsync: fsync(2), fdatasync(2), the part of MS_SYNC: sync, then
+ * ops->fsync, then quire_file_check_error().  quire_file_check_error: -EIO or
+ * -ENOSPC when a write of the file has failed since this opener was last told,
+ * once; else 0.
+ */
+#define QUIRE_SYNC_START 1u
+#define QUIRE_SYNC_WAIT	 2u
+int quire_mapping_sync(struct address_space *as, uint64_t start, uint64_t end,
+		       unsigned how);
+int quire_mapping_invalidate(struct address_space *as, uint64_t start,
+			     uint64_t end);
+uint64_t quire_mapping_dirty(struct address_space *as); /* pages, or soon */
+void quire_file_opened(struct quire_file *file);
+int quire_file_fsync(struct quire_file *file, uint64_t start, uint64_t end,
+		     bool datasync);
+int quire_file_check_error(struct quire_file *file);
+
+/*
+ * quire_flusher_work: one round of the flusher, which the host calls from a
+ * task of its own when quire_host_wake_flusher() asked for it and when the time
+ * that the last call returned (ns) is over: writes what has been dirty longer
+ * than dirty_expire, and while more is dirty than the background limit, the
+ * oldest of the rest.  Sleeps.  A host without flusher loses nothing but
+ * evenness: writers over the limit write themselves.
+ * quire_sync: sync(2): start, then wait for, all writes.
+ */
+uint64_t quire_flusher_work(struct quire *q);
+void quire_sync(struct quire *q);
 
 /* ---------------------------------------------------------------- figures */
 
@@ -387,6 +482,12 @@ int quire_clear_refs(struct mm_struct *mm, int what);
  */
 void do_page_fault(struct pt_regs *regs, unsigned long error_code,
 		   uaddr_t address);
+/*
+ * quire_fault_cancel: a task with fault_waiting set will not repeat its access
+ * (it is to die): after this quire_host_fault_ready() is not called for it any
+ * more.  Does not sleep.
+ */
+void quire_fault_cancel(struct quire_task *task);
 /*
  * ARM: the two aborts.  addr: DFAR or IFAR (or the pc, where a processor has no
  * IFAR); fsr, ifsr: DFSR or IFSR as read (ARM ARM DDI 0406C, B3.13.3).

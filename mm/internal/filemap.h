@@ -64,6 +64,14 @@ struct page *find_lock_page(struct address_space *as, uint64_t index);
 int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
+/*
+ * The page of index, read if need be, locked and up to date, with a reference.
+ * *major: a read was waited for.  NULL and *err: -ENOMEM, -EIO, -EINTR
+ * (killed).  Sleeps.
+ */
+struct page *get_uptodate_locked(struct address_space *as,
+				 struct quire_file *file, uint64_t index,
+				 bool *major, int *err);
 /* A mapping or write made the page newer than its device; any lock state. */
 static inline void set_page_dirty(struct quire *q, struct page *page)
 {

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filemap_rw.c - read() and write() through the page cache.
+ *
+ *   read    page cached and up to date -> copied from, no lock
+ *   write   page found, read or made   -> copied to, dirty
+ *
+ * No page is locked while the host's copy function runs: the buffer may be a
+ * mapping of the same file, whose fault takes page locks itself.
+ */
+#include "fault.h"
+#include "filemap.h"
+
+/*
+ * The page to read from, with a reference, not locked.  A hole of a
+ * memory-only file gives the zero page.  NULL and *err as above.
+ */
+static struct page *page_for_read(struct address_space *as,
+				  struct quire_file *file, uint64_t index,
+				  int *err)
+{
+	struct page *page = find_get_page(as, index);
+	bool major = false;
+
+	if (page && PageUptodate(page))
+		return page;
+	if (as->shmem) {
+		if (page)
+			put_page(as->q, page);
+		get_page(as->q->zero_page);
+		return as->q->zero_page;
+	}
+	if (page)
+		put_page(as->q, page);
+	page = get_uptodate_locked(as, file, index, &major, err);
+	if (page)
+		unlock_page(page);
+	return page;
+}
+
+long quire_mapping_read(struct address_space *as, struct quire_file *file,
+			uint64_t pos, size_t len, quire_copy_fn copy,
+			void *cookie)
+{
+	uint64_t size = quire_mapping_get_size(as);
+	size_t done = 0, off, n, got;
+	struct page *page;
+	int err = 0;
+
+	if (pos >= size)
+		return 0;
+	len = (size_t)MIN((uint64_t)len, size - pos);
+	while (done < len) {
+		off = (size_t)(pos & (PAGE_SIZE - 1));
+		n = MIN(PAGE_SIZE - off, len - done);
+		page = page_for_read(as, file, pos >> PAGE_SHIFT, &err);
+		if (!page)
+			break;
+		if (page != as->q->zero_page)
+			mark_page_accessed(as->q, page);
+		flush_user_dcache_page(as->q, page);
+		got = copy(cookie, (char *)page_address(as->q, page) + off,
+			   done, n);
+		put_page(as->q, page);
+		done += got;
+		pos += got;
+		if (got < n) {
+			err = -EFAULT;
+			break;
+		}
+	}
+	return done || !err ? (long)done : err;
+}
+
+/* A page of zeros for `index`, past the end of the file: there is nothing to
+ * read.  Locked, or NULL: *err is 0 when another has put one in meanwhile. */
+static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
+				      int *err)
+{
+	struct page *page =
+		alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+
+	*err = page ? add_to_page_cache_lru(as, page, index) : -ENOMEM;
+	if (!*err) {
+		SetPageUptodate(page);
+		return page;
+	}
+	if (page)
+		put_page(as->q, page);
+	if (*err == -EEXIST)
+		*err = 0;
+	return NULL;
+}
+
+/*
+ * The page to write to, up to date, with a reference, not locked.  A page
+ * inside the file is read first even when all of it is to be written: the copy
+ * may stop in the middle.  NULL with *err 0: not cached, and need not be.
+ */
+static struct page *page_for_write(struct address_space *as,
+				   struct quire_file *file, uint64_t index,
+				   int *err)
+{
+	struct page *page;
+	bool major = false;
+
+	*err = 0;
+	if (as->shmem) {
+		page = shmem_get_page(as, index, err);
+		if (page)
+			unlock_page(page);
+		return page;
+	}
+	page = find_lock_page(as, index);
+	if (!page && as->aops->writepage &&
+	    index << PAGE_SHIFT >= quire_mapping_get_size(as)) {
+		page = fresh_page_locked(as, index, err);
+		if (*err)
+			return NULL;
+	}
+	if (page) {
+		unlock_page(page);
+		if (!as->aops->writepage || PageUptodate(page))
+			return page;
+		put_page(as->q, page);
+	}
+	if (!as->aops->writepage)
+		return NULL;
+	page = get_uptodate_locked(as, file, index, &major, err);
+	if (page)
+		unlock_page(page);
+	return page;
+}
+
+/* Store a page just written to; 0 or -errno. */
+static int write_through(struct address_space *as, struct page *page)
+{
+	int err = 0;
+
+	if (!as->aops) { /* no device: memory is where it stays */
+		SetPageFlag(page, PG_dirty);
+		return 0;
+	}
+	lock_page(page);
+	if (READ_ONCE(page->mapping) != as) {
+		unlock_page(page); /* truncated meanwhile */
+		return 0;
+	}
+	set_page_dirty(as->q, page);
+	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
+	flush_user_dcache_page(as->q, page);
+	err = as->aops->writepage(as, page);
+	if (err && PageFlag(page, PG_locked))
+		quire_page_end_write(as->q, page, err);
+	return err;
+}
+
+/* The file reaches at least to `end`. */
+static void grow_size(struct address_space *as, uint64_t end)
+{
+	uint64_t size = quire_mapping_get_size(as);
+
+	while (size < end &&
+	       !__atomic_compare_exchange_n(&as->size, &size, end, true,
+					    __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+		;
+}
+
+long quire_mapping_write(struct address_space *as, struct quire_file *file,
+			 uint64_t pos, size_t len, quire_copy_fn copy,
+			 void *cookie)
+{
+	bool cache_only = as->aops && !as->aops->writepage;
+	size_t done = 0, off, n, got;
+	struct page *page;
+	int err = 0;
+
+	while (done < len) {
+		off = (size_t)(pos & (PAGE_SIZE - 1));
+		n = MIN(PAGE_SIZE - off, len - done);
+		page = page_for_write(as, file, pos >> PAGE_SHIFT, &err);
+		if (!page && !(cache_only && !err))
+			break;
+		got = n;
+		if (page) {
+			flush_user_dcache_page(as->q, page);
+			got = copy(cookie,
+				   (char *)page_address(as->q, page) + off,
+				   done, n);
+			flush_dcache_page(as->q, page);
+		}
+		done += got;
+		pos += got;
+		if (got)
+			grow_size(as, pos);
+		if (page && got && !cache_only)
+			err = write_through(as, page);
+		if (page)
+			put_page(as->q, page);
+		/* a short copy is tried once more: the file is longer now,
+		 * and the buffer may be a mapping of it */
+		if (!got && !err)
+			err = -EFAULT;
+		if (err)
+			break;
+	}
+	return done ? (long)done : err;
+}
