@@ -218,6 +218,9 @@ extern struct super *first_super;
 /* dev/chrdev.c: character devices by number; nodes on tmpfs use it too */
 extern const struct file_operations chrdev_fops;
 
+/* blkdev.c: disks by number, likewise */
+extern const struct file_operations blkdev_fops;
+
 /* 9p_inode.c: the export of that tag; an error pointer otherwise */
 struct super *p9_mount(const char *tag, bool writable);
 

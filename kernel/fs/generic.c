@@ -40,7 +40,7 @@ long generic_read(struct file *file, struct iter *to, uint64_t *pos)
 	if (*pos > INT64_MAX)
 		return -EINVAL;
 	do {
-		n = quire_mapping_read(inode->mapping, &file->qf, *pos,
+		n = quire_mapping_read(file->qf.mapping, &file->qf, *pos,
 				       to->count, iter_copy_out, to);
 	} while (n == -ENOMEM && tries++ < 3 && vfs_shrink(1024));
 	if (n > 0)

@@ -13,7 +13,9 @@
  * is missing above it becomes a small tmpfs.
  */
 #include "../dev/dev.h"
+#include "blkdev.h"
 #include "fs.h"
+#include "inject.h"
 #include "protocol.h"
 #include "virtio.h"
 
@@ -167,6 +169,8 @@ static int make_dev(void)
 				S_IFCHR | nodes[i].mode, nodes[i].rdev);
 	for (i = 0; !err && i < ARRAY_SIZE(links); i++)
 		err = vfs_symlink(links[i].to, AT_FDCWD, links[i].name);
+	if (!err)
+		(void)blkdev_init(); /* the log tells */
 	current->fs->umask = umask;
 	if (!err)
 		err = mount_new(tmpfs_new("tmpfs", 01777), "/dev/shm");
@@ -283,6 +287,7 @@ int vfs_init(void)
 	int err;
 
 	(void)virtio_init();
+	inject_init();
 	if (console_init() == -ENOMEM)
 		return -ENOMEM;
 	err = memfd_init();

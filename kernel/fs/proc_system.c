@@ -2,6 +2,7 @@
 /*
  * /proc and /sys: what the files of the whole machine say, as in proc(5).
  */
+#include "blkdev.h"
 #include "krandom.h"
 #include "proc.h"
 
@@ -453,6 +454,8 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ENTRY("version", show_version),
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("cmdline", show_cmdline),
+	FILE_ENTRY("partitions", show_partitions),
+	FILE_ENTRY("diskstats", show_diskstats),
 	VALUE_ENTRY("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\t"
 			     "Priority"),
 	DIR_ENTRY("sys", sysctl_entries),

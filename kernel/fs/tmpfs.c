@@ -150,6 +150,8 @@ static int set_type(struct inode *inode, struct inode *dir)
 		inode->fops = &fifo_fops;
 	else if (inode_is(inode, S_IFCHR))
 		inode->fops = &chrdev_fops;
+	else if (inode_is(inode, S_IFBLK))
+		inode->fops = &blkdev_fops;
 	return 0;
 }
 

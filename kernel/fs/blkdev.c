@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Disks as files: /dev/vda and any other node with a disk's number.
+ *
+ *     open of a node ─┐
+ *     open of a node ─┼─→ the disk's inode ─ one page cache ─ blk.h requests
+ *     mapping ────────┘                         ↑
+ *                 read(), write(), faults ──────┘
+ *
+ * A window of readahead or of write-back is one request as long as the disk
+ * takes so many pieces, and returns before the disk has answered; the pages
+ * are ended in the disk's thread.
+ *
+ * O_DIRECT goes past the cache by way of a buffer of the kernel's: what the
+ * cache has is written out before, and dropped.
+ */
+#include "blk.h"
+#include "blkdev.h"
+
+#define DISK_MAJOR  254u
+#define DISK_MINORS 16u /* a disk has as many; partitions are not looked for   \
+			 */
+
+static struct super *bdev_super; /* of the disks' inodes; nobody sees it */
+
+static struct disk *disk_of_node(const struct inode *inode)
+{
+	uint64_t minor = inode->rdev & 0xff;
+
+	if (inode->rdev >> 8 != DISK_MAJOR || minor % DISK_MINORS)
+		return NULL;
+	return blk_disk((unsigned)(minor / DISK_MINORS));
+}
+
+/* Of a file whose blkdev_open() has been. */
+static struct disk *disk_of(const struct file *f)
+{
+	return f->priv;
+}
+
+static uint64_t disk_bytes(const struct disk *disk)
+{
+	return disk->sectors * BLK_SECTOR;
+}
+
+/* ---------------------------------------------------------- the page cache */
+
+static void end_pages(struct blk_req *r, int error,
+		      void (*end)(struct quire *, struct page *, int))
+{
+	unsigned i;
+	uint32_t off;
+
+	for (i = 1; i <= r->nr; i++)
+		for (off = 0; off < r->seg[i].len; off += QUIRE_PAGE_SIZE)
+			end(the_quire,
+			    quire_phys_page(the_quire, r->seg[i].phys + off),
+			    error);
+}
+
+static void end_read(struct blk_req *r, int error)
+{
+	end_pages(r, error, quire_page_end_read);
+}
+
+/* Bytes of the page that are on the disk: its last one may be short. */
+static uint32_t page_bytes(const struct disk *disk, struct page *page)
+{
+	uint64_t pos = quire_page_index(page) << QUIRE_PAGE_SHIFT;
+	uint64_t left = disk_bytes(disk) - pos;
+
+	return left < QUIRE_PAGE_SIZE ? (uint32_t)left : QUIRE_PAGE_SIZE;
+}
+
+/* Start op on n pages in a row, in as few requests as can be. */
+static void start_pages(struct disk *disk, enum blk_op op, struct page **pages,
+			unsigned n, void (*end)(struct blk_req *r, int error))
+{
+	struct blk_req *r = NULL;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		paddr_t phys = quire_page_phys(the_quire, pages[i]);
+		uint32_t bytes = page_bytes(disk, pages[i]);
+
+		if (r && blk_add(r, phys, bytes))
+			continue;
+		if (r)
+			blk_submit(r);
+		r = blk_start(disk, op);
+		r->end = end;
+		r->sector = quire_page_index(pages[i])
+			    << (QUIRE_PAGE_SHIFT - 9);
+		(void)blk_add(r, phys, bytes);
+	}
+	if (r)
+		blk_submit(r);
+}
+
+static void blk_readahead(struct address_space *as, struct quire_file *qf,
+			  struct page **pages, unsigned n)
+{
+	struct inode *inode = quire_mapping_host(as);
+	struct disk *disk = inode->priv;
+	uint32_t have = page_bytes(disk, pages[n - 1]);
+	char *last = quire_page_address(the_quire, pages[n - 1]);
+
+	(void)qf;
+	shrinker_poke();
+	memset(last + have, 0, QUIRE_PAGE_SIZE - have);
+	start_pages(disk, BLK_READ, pages, n, end_read);
+}
+
+static int blk_readpage(struct address_space *as, struct quire_file *qf,
+			struct page *page)
+{
+	blk_readahead(as, qf, &page, 1);
+	return 0;
+}
+
+static const struct quire_aops blk_aops = {
+	.readpage = blk_readpage,
+	.readahead = blk_readahead,
+};
+
+/* ------------------------------------------------------------------- files */
+
+static int blkdev_open(struct inode *inode, struct file *f)
+{
+	struct disk *disk = disk_of_node(inode);
+	struct inode *bdev = disk ? disk->fs : NULL;
+
+	if (!bdev)
+		return -ENXIO;
+	f->priv = disk;
+	f->qf.mapping = bdev->mapping;
+	return 0;
+}
+
+static int64_t blkdev_llseek(struct file *f, int64_t off, int whence)
+{
+	int64_t size = (int64_t)disk_bytes(disk_of(f));
+	int64_t from = whence == 1 ? (int64_t)f->pos : whence == 2 ? size : 0;
+
+	if (whence < 0 || whence > 2 || off < -from || off > size - from)
+		return -EINVAL;
+	f->pos = (uint64_t)(from + off);
+	return from + off;
+}
+
+const struct file_operations blkdev_fops = {
+	.open = blkdev_open,
+	.read = generic_read,
+	.llseek = blkdev_llseek,
+};
+
+/* ------------------------------------------------------------------- start */
+
+/* The disk's own inode, which holds its cache, for ever. */
+static int make_inode(struct disk *disk, uint64_t rdev)
+{
+	struct inode *inode = inode_new(bdev_super, S_IFBLK | 0660, rdev);
+
+	if (!inode)
+		return -ENOMEM;
+	inode->rdev = rdev;
+	inode->priv = disk;
+	if (inode_add_mapping(inode, &blk_aops, disk_bytes(disk))) {
+		inode_put(inode);
+		return -ENOMEM;
+	}
+	disk->fs = inode_hash(inode);
+	return 0;
+}
+
+int blkdev_init(void)
+{
+	char path[16];
+	struct disk *disk;
+	unsigned i;
+	int err;
+
+	err = virtio_blk_init();
+	if (err || !blk_disk(0))
+		return err;
+	bdev_super = super_new("bdev", "none", NULL, 0x62646576);
+	if (!bdev_super)
+		return -ENOMEM;
+	bdev_super->backed = true;
+	for (i = 0; !err && (disk = blk_disk(i)) != NULL; i++) {
+		uint64_t rdev = RDEV(DISK_MAJOR, i * DISK_MINORS);
+
+		err = make_inode(disk, rdev);
+		snprintf(path, sizeof(path), "/dev/%s", disk->name);
+		if (!err)
+			err = vfs_mknod(AT_FDCWD, path, S_IFBLK | 0660, rdev);
+	}
+	return err;
+}
+
+/* -------------------------------------------------------------------- /proc */
+
+int show_partitions(struct text *out, struct process *p, struct task *t)
+{
+	struct disk *disk;
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	text_printf(out, "major minor  #blocks  name\n\n");
+	for (i = 0; (disk = blk_disk(i)) != NULL; i++)
+		text_printf(out, "%4u  %7u %10llu %s\n", DISK_MAJOR,
+			    i * DISK_MINORS,
+			    (unsigned long long)disk->sectors / 2, disk->name);
+	return 0;
+}
+
+/* One kind's fields of /proc/diskstats: requests, merged, sectors, ms */
+static void show_op(struct text *out, const struct blk_stats *s, enum blk_op op)
+{
+	text_printf(out, " %llu %llu %llu %llu",
+		    (unsigned long long)s->requests[op],
+		    (unsigned long long)s->merged[op],
+		    (unsigned long long)s->sectors[op],
+		    (unsigned long long)s->ns[op] / 1000000);
+}
+
+/* As Linux's Documentation/admin-guide/iostats.rst says, to the 20th field. */
+int show_diskstats(struct text *out, struct process *p, struct task *t)
+{
+	struct disk *disk;
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; (disk = blk_disk(i)) != NULL; i++) {
+		const struct blk_stats *s = &disk->stats;
+		uint64_t ms = (s->ns[BLK_READ] + s->ns[BLK_WRITE]) / 1000000;
+
+		text_printf(out, "%4u %7u %s", DISK_MAJOR, i * DISK_MINORS,
+			    disk->name);
+		show_op(out, s, BLK_READ);
+		show_op(out, s, BLK_WRITE);
+		text_printf(out, " %u %llu %llu", s->in_flight,
+			    (unsigned long long)ms, (unsigned long long)ms);
+		show_op(out, s, BLK_DISCARD);
+		text_printf(out, " %llu %llu\n",
+			    (unsigned long long)s->requests[BLK_FLUSH],
+			    (unsigned long long)s->ns[BLK_FLUSH] / 1000000);
+	}
+	return 0;
+}
