@@ -60,6 +60,11 @@ static inline long call_ftruncate(int fd, uint64_t size)
 {
 	return call(SYS_ftruncate, (uint64_t)fd, size, 0, 0, 0, 0);
 }
+static inline long call_fallocate(int fd, unsigned mode, uint64_t offset,
+				  uint64_t len)
+{
+	return call(SYS_fallocate, (uint64_t)fd, mode, offset, len, 0, 0);
+}
 
 #else
 
@@ -155,6 +160,21 @@ static inline long call_ftruncate(int fd, uint64_t size)
 	const uint32_t words[8] = {SYS_ftruncate64, (uint32_t)fd,
 				   PAIR_PAD(uint32_t) size,
 				   (uint32_t)(size >> 32)};
+
+	return call_words(words);
+}
+
+static inline long call_fallocate(int fd, unsigned mode, uint64_t offset,
+				  uint64_t len)
+{
+	/* two pairs from an even register on: no padding in either ABI */
+	const uint32_t words[8] = {SYS_fallocate,
+				   (uint32_t)fd,
+				   mode,
+				   (uint32_t)offset,
+				   (uint32_t)(offset >> 32),
+				   (uint32_t)len,
+				   (uint32_t)(len >> 32)};
 
 	return call_words(words);
 }

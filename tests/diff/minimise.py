@@ -8,12 +8,13 @@ Takes the first COUNT operations of SEED (the prefix that run.sh printed),
 leaves out what is not needed for the logs of Linux and of the simulated
 machine to differ, and prints the rest, with both logs' first difference.
 The result can be run by `replay --ops FILE`, and kept in tests/diff/ops/ as a
-regression test.
+regression test.  QDIFF_DATA=memory: the data file is one in memory.
 """
 import os
 import subprocess
 import sys
 import tempfile
+import zlib
 
 BUILD = os.environ.get("BUILD", "build")
 LINUX = BUILD + "/diff/replay_linux"
@@ -22,9 +23,17 @@ RO = BUILD + "/diff/linux-sim-sim/qdiff-ro"
 
 
 def log(program, path):
-    run = subprocess.run([program, "--ops", path, "--ro", RO],
-                         capture_output=True, timeout=100)
-    return run.returncode, run.stdout.decode().splitlines()
+    """Status, lines of the log, and what the data file has at the end."""
+    with tempfile.TemporaryDirectory() as where:
+        data = where + "/qdiff-data"
+        args = [program, "--ops", path, "--ro", RO]
+        if os.environ.get("QDIFF_DATA") != "memory":
+            args += ["--data", data]
+        run = subprocess.run(args, capture_output=True, timeout=100)
+        content = b""
+        if os.path.exists(data):
+            content = open(data, "rb").read()
+    return (run.returncode, content), run.stdout.decode().splitlines()
 
 
 def first_difference(ops):
@@ -37,8 +46,9 @@ def first_difference(ops):
     for x, y in zip(a, b):
         if x != y:
             return x, y
-    return "%d lines, status %d" % (len(a), a_status), \
-        "%d lines, status %d" % (len(b), b_status)
+    return tuple("%d lines, status %d, file of %d bytes %08x" %
+                 (len(lines), status, len(data), zlib.crc32(data))
+                 for lines, (status, data) in ((a, a_status), (b, b_status)))
 
 
 def minimise(ops):

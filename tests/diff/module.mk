@@ -5,7 +5,7 @@
 #   make test-diff-kernel   against the kernel in QEMU
 # Formats of 32 bits: against an i386 program on the host's Linux.
 
-DIFF_SRC := tests/diff/ops.c tests/diff/replay.c
+DIFF_SRC := tests/diff/ops.c tests/diff/replay.c tests/diff/shadow.c
 
 define diff_variant
 DIFF_OBJ_$(1) := $$(patsubst tests/diff/%.c,$(B)/$(1)/tests/diff/%.o,\

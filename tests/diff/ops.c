@@ -208,9 +208,10 @@ static unsigned some_prot(struct gen *g)
 static void gen_mmap(struct gen *g, struct op *op)
 {
 	static const struct weighted kinds[] = {
-		{50, FILE_NONE},  {15, FILE_RO},    {22, FILE_SHM},
-		{5, FILE_SHM_RO}, {2, FILE_SHM_WO}, {1, FILE_BAD},
-		{3, FILE_ZERO},
+		{50, FILE_NONE},   {10, FILE_RO},    {20, FILE_SHM},
+		{4, FILE_SHM_RO},  {2, FILE_SHM_WO}, {1, FILE_BAD},
+		{3, FILE_ZERO},	   {24, FILE_DATA},  {5, FILE_DATA_RO},
+		{1, FILE_DATA_WO}, {6, FILE_DATA2},
 	};
 	unsigned r;
 
@@ -226,7 +227,9 @@ static void gen_mmap(struct gen *g, struct op *op)
 	op->flags |= chance(g, r) ? MAP_SHARED : MAP_PRIVATE;
 	/* a sharable mapping of a read-only file has to be read-only */
 	if ((op->flags & MAP_SHARED) &&
-	    (op->file == FILE_RO || op->file == FILE_SHM_RO) && chance(g, 75))
+	    (op->file == FILE_RO || op->file == FILE_SHM_RO ||
+	     op->file == FILE_DATA_RO) &&
+	    chance(g, 75))
 		op->prot &= ~(unsigned)PROT_WRITE;
 	if (op->file != FILE_NONE || chance(g, 5))
 		op->offset = below(g, 12) * PAGE;
@@ -360,13 +363,58 @@ static void gen_access(struct gen *g, struct op *op)
 
 static void gen_file_io(struct gen *g, struct op *op)
 {
+	static const struct weighted readers[] = {
+		{20, FILE_RO},	   {25, FILE_SHM},    {2, FILE_SHM_RO},
+		{40, FILE_DATA},   {8, FILE_DATA_RO}, {4, FILE_DATA2},
+		{1, FILE_DATA_WO},
+	};
+	static const struct weighted writers[] = {
+		{35, FILE_SHM},	 {2, FILE_SHM_WO},  {50, FILE_DATA},
+		{8, FILE_DATA2}, {4, FILE_DATA_WO}, {1, FILE_DATA_RO},
+	};
+
 	gen_access(g, op);
 	/* a 64-bit kernel tells a bad buffer only when it comes to use it */
 	if (op->at.seg == SEG_TOP)
 		op->at = (struct where){SEG_ARENA, 0};
 	op->len = chance(g, 70) ? op->len : below(g, 4 * PAGE);
-	op->file = op->kind == OP_PREAD && chance(g, 40) ? FILE_RO : FILE_SHM;
-	op->offset = below(g, 11 * PAGE);
+	op->file = op->kind == OP_PREAD ? PICK(g, readers) : PICK(g, writers);
+	op->offset = below(g, 13 * PAGE);
+	if (chance(g, 30)) /* whole pages */
+		op->offset &= ~(uint64_t)(PAGE - 1);
+}
+
+/* Calls about a file as a whole, or a range of it. */
+static void gen_file_call(struct gen *g, struct op *op)
+{
+	static const struct weighted files[] = {
+		{40, FILE_SHM},	   {50, FILE_DATA},   {4, FILE_DATA2},
+		{2, FILE_DATA_WO}, {1, FILE_DATA_RO}, {1, FILE_SHM_WO},
+		{1, FILE_SHM_RO},  {1, FILE_BAD},
+	};
+
+	op->file = PICK(g, files);
+	switch (op->kind) {
+	case OP_TRUNCATE:
+		op->len = below(g, 14) * PAGE;
+		if (chance(g, 50))
+			op->len += below(g, PAGE);
+		break;
+	case OP_FALLOC:
+		op->flags = chance(g, 97) ? 3 : 2; /* PUNCH, KEEP_SIZE */
+		op->offset = below(g, 13) * PAGE;
+		op->len = below(g, 5) * PAGE;
+		if (chance(g, 40))
+			op->offset += below(g, PAGE);
+		if (chance(g, 40))
+			op->len += below(g, PAGE);
+		break;
+	case OP_FSYNC:
+		op->flags = chance(g, 30);
+		break;
+	default:
+		break;
+	}
 }
 
 static unsigned some_process(struct gen *g)
@@ -457,9 +505,11 @@ static void gen_args(struct gen *g, struct op *op)
 			op->at.off += below(g, PAGE);
 		break;
 	case OP_TRUNCATE:
-		op->len = below(g, 12) * PAGE;
-		if (chance(g, 50))
-			op->len += below(g, PAGE);
+	case OP_FALLOC:
+	case OP_FSYNC:
+	case OP_STAT:
+	case OP_SUM:
+		gen_file_call(g, op);
 		break;
 	case OP_PREAD:
 	case OP_PWRITE:
@@ -504,14 +554,16 @@ static void no_overflow(struct op *op)
 void gen_next(struct gen *g, struct op *op)
 {
 	static const struct weighted t[] = {
-		{150, OP_MMAP},	    {20, OP_MUNMAP},  {75, OP_MPROTECT},
-		{45, OP_MREMAP},    {70, OP_MADVISE}, {15, OP_MINCORE},
-		{8, OP_MSYNC},	    {14, OP_MLOCK},   {9, OP_MUNLOCK},
-		{2, OP_MUNLOCKALL}, {14, OP_BRK},     {170, OP_LOAD},
-		{260, OP_STORE},    {20, OP_FETCH},   {22, OP_PREAD},
-		{22, OP_PWRITE},    {6, OP_TRUNCATE}, {14, OP_FORK},
-		{13, OP_EXIT},	    {25, OP_PAGEMAP}, {10, OP_SMAPS},
-		{2, OP_MLOCKALL},   {12, OP_POKE},    {3, OP_LIMIT},
+		{150, OP_MMAP},	    {20, OP_MUNMAP},   {75, OP_MPROTECT},
+		{45, OP_MREMAP},    {70, OP_MADVISE},  {15, OP_MINCORE},
+		{20, OP_MSYNC},	    {14, OP_MLOCK},    {9, OP_MUNLOCK},
+		{2, OP_MUNLOCKALL}, {14, OP_BRK},      {170, OP_LOAD},
+		{260, OP_STORE},    {20, OP_FETCH},    {30, OP_PREAD},
+		{36, OP_PWRITE},    {12, OP_TRUNCATE}, {14, OP_FORK},
+		{13, OP_EXIT},	    {25, OP_PAGEMAP},  {10, OP_SMAPS},
+		{2, OP_MLOCKALL},   {12, OP_POKE},     {3, OP_LIMIT},
+		{10, OP_FALLOC},    {8, OP_FSYNC},     {3, OP_STAT},
+		{6, OP_SUM},
 	};
 
 	memset(op, 0, sizeof(*op));
@@ -535,7 +587,7 @@ static const char *const kind_name[OP_KINDS] = {
 	"msync", "mlock",  "munlock",  "munlockall", "brk",	 "load",
 	"store", "fetch",  "pread",    "pwrite",     "truncate", "fork",
 	"exit",	 "maps",   "pagemap",  "smaps",	     "mlockall", "peek",
-	"poke",	 "limit",
+	"poke",	 "limit",  "falloc",   "fsync",	     "stat",	 "sum",
 };
 
 /*

@@ -73,7 +73,7 @@ enum op_kind {
 	OP_FETCH,    /* where: run CODE there, if that is there */
 	OP_PREAD,    /* where bytes file offset */
 	OP_PWRITE,   /* where bytes file offset */
-	OP_TRUNCATE, /* size of the shm file */
+	OP_TRUNCATE, /* file: to len bytes */
 	OP_FORK,     /* new process's number */
 	OP_EXIT,
 	OP_MAPS,
@@ -88,7 +88,11 @@ enum op_kind {
 	 */
 	OP_PEEK,
 	OP_POKE,
-	OP_LIMIT, /* RLIMIT_STACK: len bytes */
+	OP_LIMIT,  /* RLIMIT_STACK: len bytes */
+	OP_FALLOC, /* file mode (flags) offset bytes: fallocate(2) */
+	OP_FSYNC,  /* file; flags 1: fdatasync */
+	OP_STAT,   /* file: st_size */
+	OP_SUM,	   /* file: all that read(2) gives, as a checksum */
 	OP_KINDS
 };
 
@@ -104,10 +108,15 @@ enum file_id {
 	FILE_SHM_WO, /* and write-only */
 	FILE_BAD,    /* a descriptor that is not open */
 	FILE_ZERO,   /* /dev/zero, RDWR */
+	FILE_DATA,   /* a regular file on a disk, DATA_SIZE bytes at first */
+	FILE_DATA_RO,
+	FILE_DATA_WO,
+	FILE_DATA2, /* a second RDWR open of it: mappings do not merge */
 	FILE_IDS
 };
-#define RO_SIZE	 (9 * PAGE + 1234)
-#define SHM_SIZE (10 * PAGE + 100)
+#define RO_SIZE	  (9 * PAGE + 1234)
+#define SHM_SIZE  (10 * PAGE + 100)
+#define DATA_SIZE (11 * PAGE + 700)
 
 struct where {
 	enum seg seg;
@@ -155,7 +164,7 @@ void gen_next(struct gen *g, struct op *op);
 void op_print(const struct op *op, char *buf, size_t cap);
 bool op_parse(const char *line, struct op *op);
 
-/* The byte of the read-only file (and of a fresh shm file) at an offset. */
+/* The byte of a fresh file at an offset. */
 unsigned char file_byte(uint64_t offset);
 /* What OP_STORE puts at the i-th byte from address `at` on. */
 unsigned char store_byte(const struct op *op, uint64_t at, uint64_t i);
@@ -169,8 +178,10 @@ uint64_t hash_bytes(uint64_t h, const void *p, size_t n);
  * found in itself (0: none).
  */
 struct backend_options {
-	uint64_t base;	     /* arena's address, 0: the default */
-	const char *ro_path; /* the read-only file, made by the caller */
+	uint64_t base;	       /* arena's address, 0: the default */
+	const char *ro_path;   /* the read-only file, made by the caller */
+	const char *data_path; /* and FILE_DATA; NULL: the backend makes one in
+				* memory (tmpfs, shmem) */
 };
 void backend_init(const struct backend_options *opt);
 void backend_run(const struct op *op, struct result *res);

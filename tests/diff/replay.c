@@ -3,20 +3,25 @@
  * Carries a stream of operations out on the backend that this is linked with,
  * and writes the log.
  *
- *   replay --seed S --count N [--base HEX] [--ro FILE] [--stats]
+ *   replay --seed S --count N [--base HEX] [--ro FILE] [--data FILE] [--stats]
  *   replay --ops FILE ...         operations in text, one a line
  *   replay --seed S --count N --print      the operations only
  *   replay --make-ro FILE                  the file that --ro names
  *
+ * --data: where the data file is made; afterwards it has what the stream left
+ * in it.  Without: it is one in memory, as the shm file is.
+ * QDIFF_NO_PUNCH=1: nothing is punched out of the data file (9P knows no such
+ * request).
+ *
  * One line an operation: number, operation, "=", result.  Counts of minor
  * faults ("flt") are shown where only private anonymous memory is concerned:
  * for file pages they depend on fault-around and on what else the machine has
- * in its cache.  To know which those are, a picture of each page's kind is
- * kept here, from the results of the calls; it only decides what is shown.
+ * in its cache.  shadow.c knows which those are.
  */
 #define _GNU_SOURCE
 #include "ops.h"
 #include "replay.h"
+#include "shadow.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -25,180 +30,16 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum page_kind { K_NONE, K_ANON, K_SHM, K_FILE };
-
-static struct shadow {
-	unsigned char arena[ARENA_SPAN];
-	unsigned char brk[BRK_PAGES + 64];
-	int64_t brk_end;
-	bool alive;
-	unsigned parent;
-	bool lock_count_off; /* see keep_lock_count() */
-} shadow[MAX_PROCS];
+static struct options {
+	struct backend_options backend;
+	uint64_t seed;
+	unsigned long count;
+	const char *ops_file;
+	bool stats, print;
+} opt = {.seed = 1, .count = 1000};
 
 static struct result res; /* of the operation now carried out */
 static unsigned done_ok[OP_KINDS], done_bad[OP_KINDS];
-
-/* ----------------------------------------------------- the picture of pages */
-
-static unsigned char *shadow_page(unsigned proc, struct where w, int64_t page)
-{
-	int64_t i = w.off / PAGE + page;
-
-	if (w.seg == SEG_ARENA && w.off >= 0 && i < ARENA_SPAN)
-		return &shadow[proc].arena[i];
-	if (w.seg == SEG_BRK && w.off >= 0 && i < BRK_PAGES + 64)
-		return &shadow[proc].brk[i];
-	return NULL;
-}
-
-static int64_t pages_of(struct where w, uint64_t len)
-{
-	uint64_t bytes = ((uint64_t)w.off & (PAGE - 1)) + len + PAGE - 1;
-
-	/* rounds up to nothing */
-	if (len + PAGE - 1 < len || (NARROW && len > 0xfffff000u))
-		return 0;
-	if (len > (uint64_t)(2 * ARENA_SPAN * PAGE))
-		return 2 * ARENA_SPAN;
-	return (int64_t)(bytes / PAGE);
-}
-
-static void shadow_set(unsigned proc, struct where w, uint64_t len,
-		       enum page_kind kind)
-{
-	int64_t n = pages_of(w, len);
-
-	for (int64_t i = 0; i < n; i++) {
-		unsigned char *p = shadow_page(proc, w, i);
-
-		if (p)
-			*p = (unsigned char)kind;
-	}
-}
-
-/* Are there only private anonymous pages, or none? */
-static bool shadow_anon(unsigned proc, struct where w, uint64_t len)
-{
-	int64_t n = pages_of(w, len);
-
-	for (int64_t i = 0; i < n; i++) {
-		unsigned char *p = shadow_page(proc, w, i);
-
-		if (p && *p >= K_SHM)
-			return false;
-	}
-	return true;
-}
-
-static void shadow_mremap(const struct op *op)
-{
-	unsigned char old[2 * ARENA_SPAN] = {0}, *p;
-	int64_t n = pages_of(op->at, op->len),
-		m = pages_of(op->at, op->new_len);
-
-	for (int64_t i = 0; i < n; i++)
-		if ((p = shadow_page(op->proc, op->at, i)))
-			old[i] = *p;
-	if (!n && (p = shadow_page(op->proc, op->at, 0)))
-		old[0] = *p;
-	for (int64_t i = n > 0 ? n : 1; i < m; i++)
-		old[i] = old[(n > 0 ? n : 1) - 1];
-	if (!(op->flags & MREMAP_DONTUNMAP))
-		shadow_set(op->proc, op->at, op->len, K_NONE);
-	if (res.elsewhere)
-		return;
-	/* a hole in a range that was moved leaves what the target had */
-	for (int64_t i = 0; i < m; i++)
-		if (old[i] && (p = shadow_page(op->proc, res.place, i)))
-			*p = old[i];
-}
-
-static void shadow_brk(const struct op *op)
-{
-	struct shadow *s = &shadow[op->proc];
-	int64_t was = (s->brk_end + PAGE - 1) & -PAGE;
-	int64_t now = (res.place.off + PAGE - 1) & -PAGE;
-	struct where w = {SEG_BRK, was};
-
-	s->brk_end = res.place.off;
-	if (now > was)
-		shadow_set(op->proc, w, (uint64_t)(now - was), K_ANON);
-	w.off = now;
-	if (now < was)
-		shadow_set(op->proc, w, (uint64_t)(was - now), K_NONE);
-}
-
-static enum page_kind kind_of_mmap(const struct op *op)
-{
-	bool anon = op->flags & MAP_ANONYMOUS || op->file == FILE_NONE ||
-		    op->file == FILE_ZERO;
-
-	if (anon && (op->flags & MAP_TYPE) == MAP_PRIVATE)
-		return K_ANON;
-	return op->file == FILE_RO && !anon ? K_FILE : K_SHM;
-}
-
-static void shadow_update(const struct op *op)
-{
-	switch (op->kind) {
-	case OP_MMAP:
-		if (res.is_place && !res.elsewhere)
-			shadow_set(op->proc, res.place, op->len,
-				   kind_of_mmap(op));
-		break;
-	case OP_MUNMAP:
-		if (!res.ret)
-			shadow_set(op->proc, op->at, op->len, K_NONE);
-		break;
-	case OP_MREMAP:
-		if (res.is_place) {
-			shadow_mremap(op);
-		} else if (res.ret == -EFAULT && op->flags & MREMAP_FIXED) {
-			/* some pieces may have moved: nothing is known */
-			shadow_set(op->proc, op->at, op->len, K_FILE);
-			shadow_set(op->proc, op->to, op->new_len, K_FILE);
-		}
-		break;
-	case OP_BRK:
-		shadow_brk(op);
-		break;
-	case OP_FORK:
-		if (res.ret < 0)
-			break;
-		shadow[op->value] = shadow[op->proc];
-		shadow[op->value].lock_count_off = false;
-		shadow[op->value].parent = op->proc;
-		break;
-	case OP_EXIT:
-		shadow[op->proc].alive = false;
-		break;
-	default:
-		break;
-	}
-}
-
-static bool counts_faults(const struct op *op)
-{
-	switch (op->kind) {
-	case OP_MMAP:
-		return kind_of_mmap(op) == K_ANON;
-	case OP_MPROTECT:
-	case OP_MADVISE:
-	case OP_MLOCK:
-	case OP_LOAD:
-	case OP_STORE:
-	case OP_FETCH:
-	case OP_PREAD:
-	case OP_PWRITE:
-		return shadow_anon(op->proc, op->at, op->len);
-	case OP_MREMAP:
-		return shadow_anon(op->proc, op->at, op->len) &&
-		       shadow_anon(op->proc, op->at, op->new_len);
-	default:
-		return false;
-	}
-}
 
 /* ------------------------------------------------------------------ the log */
 
@@ -238,9 +79,10 @@ static void print_vec(const struct op *op)
 
 	/* What of a regular file is in the cache is not ours alone to say. */
 	for (i = 0; op->kind == OP_MINCORE && i < res.nvec; i++) {
-		unsigned char *p = shadow_page(op->proc, op->at, i);
+		char known = shadow_in_cache(op->proc, op->at, i);
 
-		if (p && *p == K_FILE)
+		/* (what must be so is not left out when it is not) */
+		if (known == '?')
 			res.vec[i] = '?';
 	}
 	printf(" vec ");
@@ -261,11 +103,9 @@ static const char *short_name(const char *path)
 	static const struct {
 		const char *part, *name;
 	} t[] = {
-		{"qdiff-ro", "ro"},
-		{"qdiff-shm", "shm"},
-		{"/dev/zero (deleted)", "shared"},
-		{"/dev/zero", "zero"},
-		{"[heap]", "heap"},
+		{"qdiff-ro", "ro"},	{"qdiff-shm", "shm"},
+		{"qdiff-data", "data"}, {"/dev/zero (deleted)", "shared"},
+		{"/dev/zero", "zero"},	{"[heap]", "heap"},
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
@@ -372,7 +212,7 @@ static void print_smaps(unsigned proc)
 
 static void print_maps(unsigned proc)
 {
-	if (shadow[proc].lock_count_off)
+	if (!shadow_locks_known(proc))
 		printf("\n");
 	else
 		printf(" locked %u\n", res.locked);
@@ -398,7 +238,8 @@ static void print_result(const struct op *op)
 		printf(" %" PRId64, res.ret);
 	if (op->kind == OP_LOAD || op->kind == OP_STORE || op->kind == OP_FETCH)
 		printf(" done %" PRIu64, res.done);
-	if (op->kind == OP_LOAD || op->kind == OP_FETCH || op->kind == OP_PEEK)
+	if (op->kind == OP_LOAD || op->kind == OP_FETCH ||
+	    op->kind == OP_PEEK || op->kind == OP_SUM)
 		printf(" hash %08x", (unsigned)(res.hash ^ res.hash >> 32));
 	if (res.sig) {
 		printf(" sig %d code %d at ", res.sig, res.code);
@@ -410,13 +251,10 @@ static void print_result(const struct op *op)
 static bool out_of_place(const struct op *op)
 {
 	if (op->kind == OP_FORK)
-		return shadow[op->value % MAX_PROCS].alive;
+		return shadow_alive(op->value % MAX_PROCS);
 	if (op->kind != OP_EXIT)
 		return false;
-	for (unsigned i = 1; i < MAX_PROCS; i++)
-		if (shadow[i].alive && shadow[i].parent == op->proc)
-			return true;
-	return op->proc == 0;
+	return op->proc == 0 || shadow_has_children(op->proc);
 }
 
 /*
@@ -429,13 +267,28 @@ static void keep_lock_count(const struct op *op)
 
 	/* the program's own pages would count */
 	if (op->kind == OP_MLOCKALL)
-		shadow[op->proc].lock_count_off = true;
+		shadow_forget_locks(op->proc);
 	if (op->kind != OP_MREMAP || !(op->flags & MREMAP_DONTUNMAP))
 		return;
 	memset(&res, 0, sizeof(res));
 	backend_run(&look, &res);
 	if (res.locked)
-		shadow[op->proc].lock_count_off = true;
+		shadow_forget_locks(op->proc);
+}
+
+/* What this run leaves out, on every system. */
+static bool left_out(const struct op *op)
+{
+	static int no_punch = -1;
+
+	if (no_punch < 0)
+		no_punch = getenv("QDIFF_NO_PUNCH") && opt.backend.data_path;
+	if (!no_punch)
+		return false;
+	if (op->kind == OP_FALLOC)
+		return op->file >= FILE_DATA;
+	return op->kind == OP_MADVISE && op->value == MADV_REMOVE &&
+	       shadow_file(op->proc, op->at, op->len);
 }
 
 static void run_op(unsigned long nr, const struct op *op)
@@ -444,11 +297,15 @@ static void run_op(unsigned long nr, const struct op *op)
 	bool flt;
 
 	op_print(op, text, sizeof(text));
-	if (!shadow[op->proc].alive || !shadow[op->other].alive) {
+	if (!shadow_alive(op->proc) || !shadow_alive(op->other)) {
 		printf("%lu %s = no such process\n", nr, text);
 		return;
 	}
-	flt = counts_faults(op);
+	if (left_out(op)) {
+		printf("%lu %s = left out\n", nr, text);
+		return;
+	}
+	flt = shadow_counts_faults(op);
 	keep_lock_count(op);
 	memset(&res, 0, sizeof(res));
 	backend_run(op, &res);
@@ -468,18 +325,24 @@ static void run_op(unsigned long nr, const struct op *op)
 		done_bad[op->kind]++;
 	else
 		done_ok[op->kind]++;
-	shadow_update(op);
+	shadow_update(op, &res);
 }
 
 /* ------------------------------------------------------------------ running */
 
-static struct options {
-	struct backend_options backend;
-	uint64_t seed;
-	unsigned long count;
-	const char *ops_file;
-	bool stats, print;
-} opt = {.seed = 1, .count = 1000};
+/* What the files hold, and that it is on the disk. */
+static void final_files(unsigned long nr)
+{
+	static const enum op_kind calls[] = {OP_FSYNC, OP_STAT, OP_SUM};
+	static const enum file_id files[] = {FILE_SHM, FILE_DATA};
+	struct op op = {0};
+
+	for (unsigned i = 0; i < 6; i++) {
+		op.kind = calls[i % 3];
+		op.file = files[i / 3];
+		run_op(nr, &op);
+	}
+}
 
 /* What every page holds at the end, in every process. */
 static void final_state(unsigned long nr)
@@ -487,7 +350,7 @@ static void final_state(unsigned long nr)
 	struct op op = {.len = 8};
 
 	for (op.proc = 0; op.proc < MAX_PROCS; op.proc++) {
-		if (!shadow[op.proc].alive)
+		if (!shadow_alive(op.proc))
 			continue;
 		op.kind = OP_PAGEMAP;
 		run_op(nr, &op);
@@ -495,7 +358,8 @@ static void final_state(unsigned long nr)
 		op.at.seg = SEG_ARENA;
 		for (op.at.off = 0; op.at.off < ARENA_SPAN * PAGE;
 		     op.at.off += PAGE)
-			if (shadow[op.proc].arena[op.at.off / PAGE])
+			if (shadow_mapped(op.proc,
+					  (unsigned)(op.at.off / PAGE)))
 				run_op(nr, &op);
 		op.at.seg = SEG_BRK;
 		for (op.at.off = 0; op.at.off < BRK_PAGES * PAGE;
@@ -552,18 +416,17 @@ static unsigned long run_file(void)
 	return nr;
 }
 
-/* The read-only file's contents are a matter of file_byte() too. */
-static void make_ro(const char *path)
+/* The files' contents are a matter of file_byte() too. */
+static void make_file(const char *path, uint64_t size)
 {
 	FILE *f = fopen(path, "w");
 
-	for (uint64_t i = 0; f && i < RO_SIZE; i++)
+	for (uint64_t i = 0; f && i < size; i++)
 		putc(file_byte(i), f);
 	if (!f || fclose(f)) {
 		perror(path);
 		exit(2);
 	}
-	exit(0);
 }
 
 static void parse_options(int argc, char **argv)
@@ -587,9 +450,12 @@ static void parse_options(int argc, char **argv)
 			opt.backend.base = strtoull(v, NULL, 16);
 		else if (!strcmp(a, "--ro"))
 			opt.backend.ro_path = v;
-		else if (!strcmp(a, "--make-ro"))
-			make_ro(v);
-		else {
+		else if (!strcmp(a, "--data"))
+			opt.backend.data_path = v;
+		else if (!strcmp(a, "--make-ro")) {
+			make_file(v, RO_SIZE);
+			exit(0);
+		} else {
 			fprintf(stderr, "unknown option %s\n", a);
 			exit(2);
 		}
@@ -617,14 +483,17 @@ int main(int argc, char **argv)
 	unsigned bad = 0;
 
 	parse_options(argc, argv);
+	if (opt.backend.data_path)
+		make_file(opt.backend.data_path, DATA_SIZE);
 	if (!opt.print)
 		backend_init(&opt.backend);
-	shadow[0].alive = true;
+	shadow_init();
 	if (opt.ops_file && opt.count == 1000)
 		opt.count = (unsigned long)-1;
 	nr = opt.ops_file ? run_file() : run_generated();
 	if (!opt.print) {
 		final_state(nr + 1);
+		final_files(nr + 1);
 		bad = backend_finish();
 		printf("end\n");
 	}

@@ -87,6 +87,7 @@ static uint64_t address(struct where w)
 static struct answer answer; /* the worker's */
 static sigjmp_buf fault_jump;
 static char signal_stack[65536];
+static unsigned char io_buffer[4 * PAGE];
 
 static void on_fault(int sig, siginfo_t *si, void *uc)
 {
@@ -254,19 +255,47 @@ static void do_brk(const struct op *op)
 	answer.res.place = backend_where((uintptr_t)now);
 }
 
+static long file_size(int fd)
+{
+	static struct stat st;
+
+	return fstat(fd, &st) ? -errno : (long)st.st_size;
+}
+
 /*
- * Writes begin within the file: on Linux's tmpfs one from beyond its end whose
- * buffer has to be faulted in makes the file longer before it has written.
+ * A write that begins beyond the end has a buffer of this program's: on Linux
+ * one whose buffer has to be faulted in makes the file longer before it has
+ * written.
  */
 static long write_file(const struct op *op)
 {
-	uint64_t offset = op->offset;
 	int fd = fds[op->file];
-	static struct stat st;
+	uint64_t from = address(op->at);
+	long size = file_size(fd);
 
-	if (!fstat(fd, &st) && offset > (uint64_t)st.st_size)
-		offset = (uint64_t)st.st_size;
-	return call_pwrite(fd, address(op->at), op->len, offset);
+	if (size >= 0 && op->offset > (uint64_t)size) {
+		for (uint64_t i = 0; i < op->len; i++)
+			io_buffer[i] = store_byte(op, op->offset, i);
+		from = (uintptr_t)io_buffer;
+	}
+	return call_pwrite(fd, from, op->len, op->offset);
+}
+
+static long sum_file(const struct op *op)
+{
+	uint64_t at = 0, h = HASH_START;
+	ssize_t n;
+
+	do {
+		n = pread(fds[op->file], io_buffer, sizeof(io_buffer),
+			  (off_t)at);
+		if (n < 0)
+			return -errno;
+		h = hash_bytes(h, io_buffer, (size_t)n);
+		at += (uint64_t)n;
+	} while (n);
+	answer.res.hash = h;
+	return (long)at;
 }
 
 static long simple_call(const struct op *op)
@@ -299,7 +328,17 @@ static long simple_call(const struct op *op)
 	case OP_PWRITE:
 		return write_file(op);
 	case OP_TRUNCATE:
-		return call_ftruncate(fds[FILE_SHM], len);
+		return call_ftruncate(fds[op->file], len);
+	case OP_FALLOC:
+		return call_fallocate(fds[op->file], op->flags, op->offset,
+				      len);
+	case OP_FSYNC:
+		return call(op->flags ? SYS_fdatasync : SYS_fsync,
+			    (uint64_t)fds[op->file], 0, 0, 0, 0, 0);
+	case OP_STAT:
+		return file_size(fds[op->file]);
+	case OP_SUM:
+		return sum_file(op);
 	default:
 		return -ENOSYS;
 	}
@@ -528,7 +567,24 @@ void backend_run(const struct op *op, struct result *res)
 		pid_of[op->value] = last_child;
 }
 
-static void open_shm(void)
+/* One file's descriptors: read-write, read-only, write-only, read-write. */
+static void open_modes(enum file_id first, const char *path, bool twice)
+{
+	static const int modes[] = {O_RDWR, O_RDONLY, O_WRONLY, O_RDWR};
+
+	for (unsigned i = 0; i < (twice ? 4 : 3); i++) {
+		fds[first + i] = open(path, modes[i]);
+		if (fds[first + i] < 0)
+			die(path);
+	}
+}
+
+/*
+ * A file of `size` bytes in memory, opened in the ways of three or four
+ * successive ids, without a name any more.
+ */
+static void open_in_memory(enum file_id first, const char *name, int64_t size,
+			   bool twice)
 {
 	static const char *const dirs[] = {"/dev/shm", "/tmp"};
 	static unsigned char page[PAGE];
@@ -536,37 +592,40 @@ static void open_shm(void)
 	int fd = -1;
 
 	for (unsigned i = 0; i < 2 && fd < 0; i++) {
-		snprintf(path, sizeof(path), "%s/qdiff-shm-%d", dirs[i],
+		snprintf(path, sizeof(path), "%s/%s-%d", dirs[i], name,
 			 (int)getpid());
 		fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	}
 	if (fd < 0)
-		die("shm file");
-	for (int64_t off = 0; off < SHM_SIZE; off += PAGE) {
-		size_t n = SHM_SIZE - off < PAGE ? (size_t)(SHM_SIZE - off)
-						 : (size_t)PAGE;
+		die(name);
+	for (int64_t off = 0; off < size; off += PAGE) {
+		size_t n =
+			size - off < PAGE ? (size_t)(size - off) : (size_t)PAGE;
 
 		for (size_t i = 0; i < n; i++)
 			page[i] = file_byte((uint64_t)off + i);
 		if (write(fd, page, n) != (ssize_t)n)
-			die("shm write");
+			die(path);
 	}
-	fds[FILE_SHM] = fd;
-	fds[FILE_SHM_RO] = open(path, O_RDONLY);
-	fds[FILE_SHM_WO] = open(path, O_WRONLY);
-	if (fds[FILE_SHM_RO] < 0 || fds[FILE_SHM_WO] < 0)
-		die("shm reopen");
+	close(fd);
+	open_modes(first, path, twice);
 	unlink(path);
 }
 
-static void open_files(const char *ro_path)
+static void open_files(const struct backend_options *o)
 {
-	open_shm();
+	const char *ro_path = o->ro_path ? o->ro_path : "qdiff-ro";
+
+	open_in_memory(FILE_SHM, "qdiff-shm", SHM_SIZE, false);
+	if (o->data_path)
+		open_modes(FILE_DATA, o->data_path, true);
+	else
+		open_in_memory(FILE_DATA, "qdiff-data", DATA_SIZE, true);
 	fds[FILE_NONE] = -1;
 	fds[FILE_BAD] = 987;
-	fds[FILE_RO] = open(ro_path ? ro_path : "qdiff-ro", O_RDONLY);
+	fds[FILE_RO] = open(ro_path, O_RDONLY);
 	if (fds[FILE_RO] < 0)
-		die(ro_path ? ro_path : "qdiff-ro");
+		die(ro_path);
 	fds[FILE_ZERO] = open("/dev/zero", O_RDWR);
 	if (fds[FILE_ZERO] < 0)
 		die("/dev/zero");
@@ -596,7 +655,7 @@ void backend_init(const struct backend_options *o)
 	setrlimit(RLIMIT_CORE, &core);
 	no_exec = getenv("QDIFF_NO_EXEC") != NULL;
 	base = o->base ? o->base : ARENA_BASE;
-	open_files(o->ro_path);
+	open_files(o);
 	for (unsigned i = 0; i < MAX_PROCS; i++)
 		if (pipe(pipes[i].ask) || pipe(pipes[i].answer))
 			die("pipe");

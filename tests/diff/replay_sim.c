@@ -150,22 +150,100 @@ static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 	return sim_copy_from_user(u->t, u->addr + (uaddr_t)done, kaddr, n);
 }
 
+/* The open file of a call on a descriptor, or NULL. */
+static struct quire_file *open_file(const struct op *op)
+{
+	return files[op->file] ? sim_file_quire(files[op->file]) : NULL;
+}
+
+static size_t copy_own(void *cookie, void *kaddr, size_t done, size_t n)
+{
+	memcpy(kaddr, (unsigned char *)cookie + done, n);
+	return n;
+}
+
 static int64_t do_file_io(struct sim_task *t, const struct op *op)
 {
+	static unsigned char own[4 * PAGE];
 	struct user_buffer u = {t, address(op->at), op->kind == OP_PREAD};
-	struct address_space *as = sim_file_mapping(files[op->file]);
-	struct quire_file *f = sim_file_quire(files[op->file]);
-	uint64_t offset = op->offset;
+	struct quire_file *f = open_file(op);
 
+	if (!f || !(u.to_user ? f->readable : f->writable))
+		return -EBADF;
+	sim_run(t);
+	if (!u.to_user && op->offset > quire_mapping_get_size(f->mapping)) {
+		for (uint64_t i = 0; i < op->len; i++) /* see replay_linux.c */
+			own[i] = store_byte(op, op->offset, i);
+		return quire_mapping_write(f->mapping, f, op->offset, op->len,
+					   copy_own, own);
+	}
 	if (!user_range(u.addr, op->len))
 		return -EFAULT;
-	sim_run(t);
 	if (u.to_user)
-		return quire_mapping_read(as, f, offset, op->len, copy_piece,
-					  &u);
-	if (offset > quire_mapping_get_size(as))
-		offset = quire_mapping_get_size(as); /* see replay_linux.c */
-	return quire_mapping_write(as, f, offset, op->len, copy_piece, &u);
+		return quire_mapping_read(f->mapping, f, op->offset, op->len,
+					  copy_piece, &u);
+	return quire_mapping_write(f->mapping, f, op->offset, op->len,
+				   copy_piece, &u);
+}
+
+static int64_t do_sum(const struct op *op, struct result *r)
+{
+	static unsigned char buf[4 * PAGE];
+	struct quire_file *f = open_file(op);
+	uint64_t at = 0, h = HASH_START;
+	long n;
+
+	if (!f || !f->readable)
+		return -EBADF;
+	do {
+		n = sim_file_read(files[op->file], at, buf, sizeof(buf));
+		if (n < 0)
+			return n;
+		h = hash_bytes(h, buf, (size_t)n);
+		at += (uint64_t)n;
+	} while (n);
+	r->hash = h;
+	return (int64_t)at;
+}
+
+#define KEEP_SIZE  0x01u
+#define PUNCH_HOLE 0x02u
+
+/* As a kernel's fallocate(2) for files that can only be punched. */
+static int64_t do_fallocate(const struct op *op)
+{
+	struct quire_file *f = open_file(op);
+
+	if (!f)
+		return -EBADF;
+	if (!op->len)
+		return -EINVAL;
+	if (op->flags != (PUNCH_HOLE | KEEP_SIZE))
+		return -EOPNOTSUPP;
+	if (!f->writable)
+		return -EBADF;
+	quire_mapping_punch(f->mapping, op->offset, op->offset + op->len);
+	return 0;
+}
+
+/* fsync, truncate, stat */
+static int64_t do_file_call(const struct op *op)
+{
+	struct quire_file *f = open_file(op);
+
+	if (!f)
+		return -EBADF;
+	switch (op->kind) {
+	case OP_TRUNCATE:
+		if (!f->writable)
+			return -EINVAL;
+		sim_file_truncate(files[op->file], op->len);
+		return 0;
+	case OP_STAT:
+		return (int64_t)quire_mapping_get_size(f->mapping);
+	default: /* OP_FSYNC */
+		return 0;
+	}
 }
 
 static void do_mincore(struct sim_task *t, const struct op *op,
@@ -257,9 +335,12 @@ static int64_t simple_call(struct sim_task *t, const struct op *op)
 		return 0;
 	case OP_MUNLOCKALL:
 		return quire_munlockall(mm);
+	case OP_FALLOC:
+		return do_fallocate(op);
 	case OP_TRUNCATE:
-		sim_file_truncate(files[FILE_SHM], len);
-		return 0;
+	case OP_FSYNC:
+	case OP_STAT:
+		return do_file_call(op);
 	default:
 		return -ENOSYS;
 	}
@@ -286,6 +367,10 @@ static void do_op(struct sim_task *t, const struct op *op, struct result *r)
 	case OP_PREAD:
 	case OP_PWRITE:
 		r->ret = do_file_io(t, op);
+		break;
+	case OP_SUM:
+		sim_run(t);
+		r->ret = do_sum(op, r);
 		break;
 	case OP_MINCORE:
 		do_mincore(t, op, r);
@@ -357,23 +442,46 @@ void backend_run(const struct op *op, struct result *res)
 
 /* ----------------------------------------------------------- start and end */
 
-static void open_files(const char *ro_path)
+/* A file in memory, with the contents of file_byte(). */
+static struct sim_file *in_memory(const char *name, size_t size)
 {
-	static unsigned char content[SHM_SIZE];
+	static unsigned char content[16 * PAGE];
+	struct sim_file *f = sim_file_shmem(machine, name, 0);
 
-	for (uint64_t i = 0; i < sizeof(content); i++)
+	for (uint64_t i = 0; i < size; i++)
 		content[i] = file_byte(i);
-	files[FILE_SHM] = sim_file_shmem(machine, "qdiff-shm (deleted)", 0);
-	files[FILE_RO] = sim_file_open_host(
-		machine, ro_path ? ro_path : "qdiff-ro", false);
-	files[FILE_ZERO] = sim_file_zero_dev(machine);
-	if (!files[FILE_SHM] || !files[FILE_RO] || !files[FILE_ZERO])
+	if (f && sim_file_write(f, 0, content, size) != (long)size)
+		die("write");
+	return f;
+}
+
+/* One file, open in the ways of replay_linux.c's open_modes(). */
+static void open_modes(enum file_id first, struct sim_file *f, bool twice)
+{
+	files[first] = f;
+	if (!f)
 		die("files");
-	if (sim_file_write(files[FILE_SHM], 0, content, sizeof(content)) !=
-	    (long)sizeof(content))
-		die("shm write");
-	files[FILE_SHM_RO] = sim_file_reopen(files[FILE_SHM], true, false);
-	files[FILE_SHM_WO] = sim_file_reopen(files[FILE_SHM], false, true);
+	files[first + 1] = sim_file_reopen(f, true, false);
+	files[first + 2] = sim_file_reopen(f, false, true);
+	if (twice)
+		files[first + 3] = sim_file_reopen(f, true, true);
+}
+
+static void open_files(const struct backend_options *o)
+{
+	const char *ro = o->ro_path ? o->ro_path : "qdiff-ro";
+	struct sim_file *data;
+
+	open_modes(FILE_SHM, in_memory("qdiff-shm (deleted)", SHM_SIZE), false);
+	if (o->data_path)
+		data = sim_file_open_host(machine, o->data_path, true);
+	else
+		data = in_memory("qdiff-data (deleted)", DATA_SIZE);
+	open_modes(FILE_DATA, data, true);
+	files[FILE_RO] = sim_file_open_host(machine, ro, false);
+	files[FILE_ZERO] = sim_file_zero_dev(machine);
+	if (!files[FILE_RO] || !files[FILE_ZERO])
+		die("files");
 }
 
 void backend_init(const struct backend_options *o)
@@ -401,7 +509,7 @@ void backend_init(const struct backend_options *o)
 	if (!machine)
 		die("no machine");
 	sim_trace(machine, on_event, NULL);
-	open_files(o->ro_path);
+	open_files(o);
 	tasks[0] = sim_task_create(machine);
 	if (!tasks[0])
 		die("no task");
