@@ -28,6 +28,7 @@ static const struct board boards[NR_ARCHES] = {
 			.levels = 4,
 			.ram = 1024 * MIB,
 			.max_ram = 65536 * MIB,
+			.devices = 8,
 		},
 	[ARCH_ARMV7] =
 		{
@@ -43,6 +44,7 @@ static const struct board boards[NR_ARCHES] = {
 			.levels = 2,
 			.ram = 512 * MIB,
 			.max_ram = 760 * MIB,
+			.devices = 32,
 		},
 	[ARCH_ARMV6] =
 		{
@@ -58,6 +60,7 @@ static const struct board boards[NR_ARCHES] = {
 			.levels = 2,
 			.ram = 512 * MIB,
 			.max_ram = 760 * MIB,
+			.devices = 4,
 		},
 };
 

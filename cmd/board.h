@@ -27,6 +27,7 @@ struct board {
 	unsigned levels; /* page-table levels unless --levels */
 	uint64_t ram;	 /* bytes unless --ram */
 	uint64_t max_ram;
+	unsigned devices; /* virtio devices that it has room for */
 };
 
 /* board_of: never NULL for an arch but ARCH_FROM_PROGRAM. */

@@ -9,6 +9,7 @@
  *	errors    QEMU's own messages              ---- socket ----+
  *	init      a memfd: no file has to be cleaned up
  *	root      virtio-9p, read-only; a second one for --share
+ *	disks     virtio-blk, one for each --disk
  *
  *	            x86-64        ARM
  *	report      port 0xea     semihosting console
@@ -32,7 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_ARGS 64
+#define MAX_ARGS 128
 
 /* QEMU's command line as it grows; all strings malloc'ed. */
 struct args {
@@ -96,6 +97,29 @@ static bool have_program(const char *name)
 	return false;
 }
 
+/* QEMU would take other files and say so in its own words, or round them. */
+static int check_disk(const struct run_disk *d)
+{
+	char *file = xasprintf("%.*s", d->len, d->file);
+	int fd = open(file, (d->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	int status = 0;
+	struct stat st;
+	off_t size;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		status = complain("--disk %s: %s", file, strerror(errno));
+	else if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		status = complain("--disk %s: not a file of bytes", file);
+	else if ((size = lseek(fd, 0, SEEK_END)) <= 0 || size % 512 != 0)
+		status = complain("--disk %s: its size is not a multiple of "
+				  "512 bytes",
+				  file);
+	if (fd >= 0)
+		close(fd);
+	free(file);
+	return status;
+}
+
 static int check_needs(const struct run_options *o)
 {
 	const struct board *b = board_of(o->arch);
@@ -111,6 +135,9 @@ static int check_needs(const struct run_options *o)
 		return complain("--root %s: not a directory", o->root);
 	if (o->share && (stat(o->share, &st) != 0 || !S_ISDIR(st.st_mode)))
 		return complain("--share %s: not a directory", o->share);
+	for (unsigned i = 0; i < o->nr_disks; i++)
+		if (check_disk(&o->disk[i]) != 0)
+			return EXIT_QUIRE;
 	return 0;
 }
 
@@ -125,6 +152,23 @@ static void add_share(struct args *a, const char *tag, const char *dir,
 	add(a, "-device");
 	add(a, "virtio-9p-device,fsdev=%s,mount_tag=%s", tag, tag);
 	free(path);
+}
+
+/* A disk's errors are the program's to see: they do not stop the machine. */
+static void add_disk(struct args *a, const struct run_disk *d, unsigned n)
+{
+	char *file = xasprintf("%.*s", d->len, d->file);
+	char *path = double_commas(file);
+
+	add(a, "-drive");
+	add(a,
+	    "if=none,id=disk%u,format=raw,discard=unmap,werror=report,"
+	    "rerror=report,readonly=%s,file=%s",
+	    n, d->readonly ? "on" : "off", path);
+	add(a, "-device");
+	add(a, "virtio-blk-device,drive=disk%u", n);
+	free(path);
+	free(file);
 }
 
 static void add_channel(struct args *a, const char *id, int fd)
@@ -210,6 +254,7 @@ static void build_args(struct args *a, const struct run_options *o,
 		       const char *kernel, const struct far_ends *far)
 {
 	const char *more = getenv("QUIRE_KERNEL_ARGS");
+	char *io = io_words(o);
 	bool x86 = o->arch == ARCH_X86_64;
 	const char *levels = !x86	      ? ""
 			     : o->levels == 5 ? "quire.levels=5"
@@ -219,9 +264,10 @@ static void build_args(struct args *a, const struct run_options *o,
 	add(a, "-kernel");
 	add(a, "%s", kernel);
 	add(a, "-append");
-	add(a, "%s quire.log=%d%s%s%s", levels, o->verbose ? 7 : 6,
-	    o->trace ? " quire.trace=1" : "", more ? " " : "",
+	add(a, "%s quire.log=%d%s%s%s%s", levels, o->verbose ? 7 : 6,
+	    o->trace ? " quire.trace=1" : "", io, more ? " " : "",
 	    more ? more : "");
+	free(io);
 	add_channel(a, "log", far->log);
 	add_channel(a, "rep", far->report);
 	add_channel(a, "con", far->console);
@@ -236,6 +282,8 @@ static void build_args(struct args *a, const struct run_options *o,
 	add_share(a, "root", o->root, true);
 	if (o->share)
 		add_share(a, "share", o->share, false);
+	for (unsigned i = 0; i < o->nr_disks; i++)
+		add_disk(a, &o->disk[i], i);
 	add_more(a);
 }
 

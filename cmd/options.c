@@ -31,6 +31,13 @@ const char run_help[] =
 	"                   report are the same in every run; one processor\n"
 	"  --root DIR       the program's root directory, read-only (/)\n"
 	"  --share DIR      a directory it may write, at /mnt/share\n"
+	"  --disk FILE[,ro] a disk with FILE's bytes: /dev/vda, the next one "
+	"vdb\n"
+	"  --fault-around SIZE, --readahead SIZE, --fault-around-policy NAME,\n"
+	"  --readahead-policy NAME\n"
+	"                   how files are mapped and read: quire-run(1)\n"
+	"  --inject-io SEED,SHORT,WRITE,READ\n"
+	"                   transfers that fail, for tests: quire-run(1)\n"
 	"  --json FILE      write the report as JSON\n"
 	"  --trace FILE     write every fault and every change of a map\n"
 	"  --kernel FILE    boot this kernel instead of the installed one\n"
@@ -80,6 +87,12 @@ enum option_id {
 	OPT_ICOUNT,
 	OPT_ROOT,
 	OPT_SHARE,
+	OPT_DISK,
+	OPT_FAULT_AROUND,
+	OPT_FAULT_AROUND_POLICY,
+	OPT_READAHEAD,
+	OPT_READAHEAD_POLICY,
+	OPT_INJECT_IO,
 	OPT_JSON,
 	OPT_TRACE,
 	OPT_KERNEL,
@@ -102,6 +115,12 @@ static const struct option_row {
 	{"icount", 0, false, OPT_ICOUNT},
 	{"root", 0, true, OPT_ROOT},
 	{"share", 0, true, OPT_SHARE},
+	{"disk", 0, true, OPT_DISK},
+	{"fault-around", 0, true, OPT_FAULT_AROUND},
+	{"fault-around-policy", 0, true, OPT_FAULT_AROUND_POLICY},
+	{"readahead", 0, true, OPT_READAHEAD},
+	{"readahead-policy", 0, true, OPT_READAHEAD_POLICY},
+	{"inject-io", 0, true, OPT_INJECT_IO},
 	{"json", 0, true, OPT_JSON},
 	{"trace", 0, true, OPT_TRACE},
 	{"kernel", 0, true, OPT_KERNEL},
@@ -181,11 +200,34 @@ static enum parse_result set_choice(const char *name, const char *v,
 	return PARSE_OK;
 }
 
+/* Options whose value is a word to keep; NULL: not one of them. */
+static const char **word_of(struct run_options *o, enum option_id id)
+{
+	switch (id) {
+	case OPT_ROOT:
+		return &o->root;
+	case OPT_SHARE:
+		return &o->share;
+	case OPT_JSON:
+		return &o->json;
+	case OPT_TRACE:
+		return &o->trace;
+	case OPT_KERNEL:
+		return &o->kernel;
+	default:
+		return NULL;
+	}
+}
+
 static enum parse_result set_option(struct run_options *o, enum option_id id,
 				    const char *v)
 {
-	const char *levels;
+	const char **word = word_of(o, id), *levels;
 
+	if (word) {
+		*word = v;
+		return PARSE_OK;
+	}
 	switch (id) {
 	case OPT_ARCH:
 		return set_arch(o, v);
@@ -203,21 +245,19 @@ static enum parse_result set_option(struct run_options *o, enum option_id id,
 	case OPT_ICOUNT:
 		o->icount = true;
 		return PARSE_OK;
-	case OPT_ROOT:
-		o->root = v;
-		return PARSE_OK;
-	case OPT_SHARE:
-		o->share = v;
-		return PARSE_OK;
-	case OPT_JSON:
-		o->json = v;
-		return PARSE_OK;
-	case OPT_TRACE:
-		o->trace = v;
-		return PARSE_OK;
-	case OPT_KERNEL:
-		o->kernel = v;
-		return PARSE_OK;
+	case OPT_DISK:
+		return set_disk(o, v);
+	case OPT_FAULT_AROUND:
+		return set_fault_around(o, v);
+	case OPT_READAHEAD:
+		return set_readahead(o, v);
+	case OPT_FAULT_AROUND_POLICY:
+		return set_policy("fault-around-policy", v,
+				  &o->fault_around_policy);
+	case OPT_READAHEAD_POLICY:
+		return set_policy("readahead-policy", v, &o->readahead_policy);
+	case OPT_INJECT_IO:
+		return set_inject_io(o, v);
 	case OPT_QUIET:
 		o->quiet = true;
 		return PARSE_OK;
@@ -226,6 +266,8 @@ static enum parse_result set_option(struct run_options *o, enum option_id id,
 		return PARSE_OK;
 	case OPT_HELP:
 		return PARSE_HELP;
+	default:
+		break;
 	}
 	return PARSE_BAD;
 }
@@ -264,6 +306,8 @@ int settle_arch(struct run_options *o, enum arch arch)
 	if (strcmp(o->accel, "kvm") == 0 && arch != ARCH_X86_64)
 		return complain("--accel kvm: there is only tcg for %s",
 				b->name);
+	if (check_disks(o) != 0)
+		return EXIT_QUIRE;
 	if (!o->ram)
 		o->ram = b->ram;
 	if (!o->levels)
@@ -301,6 +345,8 @@ enum parse_result parse_run(int argc, char **argv, struct run_options *o)
 		.cpus = 1,
 		.accel = "tcg",
 		.root = "/",
+		.fault_around = RUN_DEFAULT,
+		.readahead = RUN_DEFAULT,
 	};
 	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
 		const char *word = argv[i++], *value;

@@ -7,6 +7,16 @@
 #define RUN_MAX_CPUS 8			  /* of any machine */
 #define RUN_MIN_RAM  (UINT64_C(24) << 20) /* the kernel boots; a shell runs */
 
+#define RUN_MAX_DISKS 8
+#define RUN_DEFAULT   UINT64_MAX
+
+/* --disk FILE[,ro] */
+struct run_disk {
+	const char *file; /* not ended by a NUL: */
+	int len;
+	bool readonly;
+};
+
 /* The options of `quire run`. */
 struct run_options {
 	enum arch arch;	   /* the machine's */
@@ -17,6 +27,12 @@ struct run_options {
 	bool icount;	   /* count instructions as time; one CPU */
 	const char *root;  /* the program's /, read-only */
 	const char *share; /* a directory it may write, or NULL */
+	struct run_disk disk[RUN_MAX_DISKS];
+	unsigned nr_disks;
+	/* bytes, or RUN_DEFAULT */
+	uint64_t fault_around, readahead;
+	/* or NULL; inject_io: four numbers, as the kernel takes them */
+	const char *fault_around_policy, *readahead_policy, *inject_io;
 	const char *json;  /* where the report goes as JSON; or NULL */
 	const char *trace; /* where the events go; or NULL */
 	const char
@@ -53,6 +69,21 @@ int settle_arch(struct run_options *o, enum arch arch);
  * does not fit 64 bits.
  */
 bool parse_size(const char *text, uint64_t *bytes);
+
+/*
+ * io_options.c: those about disks, files and transfers.  Each takes the
+ * option's value in and returns what parse_run() does.
+ */
+enum parse_result set_disk(struct run_options *o, const char *v);
+enum parse_result set_fault_around(struct run_options *o, const char *v);
+enum parse_result set_readahead(struct run_options *o, const char *v);
+enum parse_result set_policy(const char *option, const char *v,
+			     const char **to);
+enum parse_result set_inject_io(struct run_options *o, const char *v);
+/* The machine has room for the disks: 0, or EXIT_QUIRE after a line. */
+int check_disks(const struct run_options *o);
+/* Words for the kernel's command line, each after a blank; malloc'ed. */
+char *io_words(const struct run_options *o);
 
 extern const char run_help[];
 

@@ -53,6 +53,9 @@ static void take_end(struct report *r, const struct json_line *l)
 	} else if (json_has(l, "panic")) {
 		r->end = END_PANIC;
 		text = json_text(l, "panic");
+	} else if (json_has(l, "refused")) {
+		r->end = END_REFUSED;
+		text = json_text(l, "refused");
 	} else {
 		r->bad_lines++;
 	}
@@ -76,6 +79,11 @@ void report_take(struct report *r, char *line)
 	} else if (json_has(&l, "check")) {
 		r->checked = true;
 		r->check = number(&l, "check");
+	} else if (json_has(&l, "readahead_windows")) {
+		r->ra_windows = number(&l, "readahead_windows");
+		r->ra_pages = number(&l, "readahead_pages");
+		r->dirtied = number(&l, "dirtied_pages");
+		r->written = number(&l, "written_pages");
 	} else if (json_has(&l, "peak_rss_bytes")) {
 		r->peak_rss = number(&l, "peak_rss_bytes");
 		r->peak_tables = number(&l, "peak_table_bytes");
@@ -145,6 +153,12 @@ void report_print(const struct report *r, FILE *f)
 	print_size(f, "\n  peak: resident", r->peak_rss);
 	print_size(f, ", page tables", r->peak_tables);
 	fprintf(f, ", VMAs %" PRIu64, r->peak_vmas);
+	if (r->ra_pages || r->dirtied)
+		fprintf(f,
+			"\n  file pages: %" PRIu64 " read ahead in %" PRIu64
+			" windows, %" PRIu64 " made dirty, %" PRIu64
+			" written back",
+			r->ra_pages, r->ra_windows, r->dirtied, r->written);
 	fprintf(f, "\n  %" PRIu64 " processes, %" PRIu64 " switches, %.2f s\n",
 		r->processes, r->switches, (double)r->uptime_ns / 1e9);
 	if (r->syscalls_unknown)
@@ -174,13 +188,14 @@ static void json_end(const struct report *r, FILE *f)
 	static const char *const how[] = {
 		[END_NONE] = "crash",	 [END_EXIT] = "exit",
 		[END_SIGNAL] = "signal", [END_ERROR] = "error",
-		[END_PANIC] = "panic",
+		[END_PANIC] = "panic",	 [END_REFUSED] = "error",
 	};
 
 	fprintf(f, "  \"end\": {\"how\": \"%s\"", how[r->end]);
 	if (r->end == END_EXIT || r->end == END_SIGNAL)
 		fprintf(f, ", \"number\": %" PRId64, r->number);
-	if (r->end == END_ERROR || r->end == END_PANIC) {
+	if (r->end == END_ERROR || r->end == END_PANIC ||
+	    r->end == END_REFUSED) {
 		fprintf(f, ", \"text\": ");
 		json_put_string(f, r->text);
 	}
@@ -217,6 +232,11 @@ void report_json(const struct report *r, const struct run_options *o, FILE *f)
 		",\n  \"peak\": {\"rss_bytes\": %" PRIu64
 		", \"table_bytes\": %" PRIu64 ", \"vmas\": %" PRIu64 "},\n",
 		r->peak_rss, r->peak_tables, r->peak_vmas);
+	fprintf(f,
+		"  \"file_pages\": {\"readahead\": %" PRIu64
+		", \"readahead_windows\": %" PRIu64 ", \"dirtied\": %" PRIu64
+		", \"written\": %" PRIu64 "},\n",
+		r->ra_pages, r->ra_windows, r->dirtied, r->written);
 	if (r->checked)
 		fprintf(f, "  \"check_violations\": %" PRIu64 ",\n", r->check);
 	fprintf(f,

@@ -14,11 +14,12 @@ struct report_kind {
 };
 
 enum report_end {
-	END_NONE,   /* the machine stopped without a word */
-	END_EXIT,   /* number: the status */
-	END_SIGNAL, /* number: the signal */
-	END_ERROR,  /* text: why the program could not be started */
-	END_PANIC,  /* text: what the kernel found */
+	END_NONE,    /* the machine stopped without a word */
+	END_EXIT,    /* number: the status */
+	END_SIGNAL,  /* number: the signal */
+	END_ERROR,   /* text: why the program could not be started */
+	END_PANIC,   /* text: what the kernel found */
+	END_REFUSED, /* text: which option makes no sense to the kernel */
 };
 
 /* All that the kernel said on its report channel. */
@@ -29,6 +30,8 @@ struct report {
 	struct report_kind kind[REPORT_KINDS];
 	uint64_t peak_rss, peak_tables, peak_vmas; /* bytes, bytes, count */
 	uint64_t processes, switches, syscalls_unknown, uptime_ns;
+	/* files: pages, and windows that they were read in */
+	uint64_t ra_windows, ra_pages, dirtied, written;
 	uint64_t trace_lost; /* events that the kernel had no room for */
 	bool checked;
 	uint64_t check; /* broken invariants, when checked */

@@ -99,6 +99,8 @@ static int judge_end(const struct run_options *o, const struct found_program *p,
 	case END_ERROR:
 		complain("%s: %s", o->program[0], r->report.text);
 		return EXIT_CANNOT_RUN;
+	case END_REFUSED:
+		return complain("%s", r->report.text);
 	case END_PANIC:
 		complain("the kernel failed: %s", r->report.text);
 		if (!o->verbose)

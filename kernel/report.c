@@ -168,6 +168,18 @@ static void report_kind(unsigned kind)
 			    ULL(mul_div(sum.max, NSEC_PER_SEC, cycles_hz())));
 }
 
+/* A figure by its name in /proc/vmstat; 0: there is none of that name. */
+static uint64_t figure(const char *name)
+{
+	const char *n;
+	unsigned i;
+
+	for (i = 0; (n = quire_vmstat_name(i)) != NULL; i++)
+		if (!strcmp(n, name))
+			return quire_vmstat(the_quire, i);
+	return 0;
+}
+
 static unsigned unknown_calls;
 void report_dump(void);
 void report_dump(void)
@@ -177,6 +189,11 @@ void report_dump(void)
 	trace_flush();
 	for (k = 0; k < QF_COUNT; k++)
 		report_kind(k);
+	report_line("{\"readahead_windows\":%llu,\"readahead_pages\":%llu,"
+		    "\"dirtied_pages\":%llu,\"written_pages\":%llu}",
+		    ULL(figure("quire_readahead")),
+		    ULL(figure("quire_readahead_pages")),
+		    ULL(figure("nr_dirtied")), ULL(figure("nr_written")));
 	report_line("{\"peak_rss_bytes\":%llu,\"peak_table_bytes\":%llu,"
 		    "\"peak_vmas\":%llu,\"processes\":%llu,\"switches\":%llu,"
 		    "\"syscalls_unknown\":%u,\"trace_lost\":%llu,"

@@ -54,25 +54,28 @@ enum { /* register offsets, in words of 4 bytes */
 #define NO_DESC	      0xffffu
 #define MAX_DEVICES   32u
 
-static struct virtio_dev devices[MAX_DEVICES];
+static struct virtio_dev devices[MAX_DEVICES]; /* by address */
 static unsigned nr_devices;
 
 static void probe(const struct virtio_place *place)
 {
-	struct virtio_dev *dev = &devices[nr_devices];
+	struct virtio_dev dev = {.base = place->base};
+	unsigned i;
 
 	if (nr_devices == MAX_DEVICES || place->bytes < 0x100)
 		return;
-	dev->regs = mmio_map(place->base, place->bytes);
-	if (!dev->regs || dev->regs[R_MAGIC] != MAGIC)
+	dev.regs = mmio_map(place->base, place->bytes);
+	if (!dev.regs || dev.regs[R_MAGIC] != MAGIC)
 		return;
-	dev->version = dev->regs[R_VERSION];
-	dev->id = dev->regs[R_DEVICE_ID];
-	dev->irq = place->irq;
-	dev->irq_level = place->level;
-	if (dev->id == 0 || dev->version < 1 || dev->version > 2)
+	dev.version = dev.regs[R_VERSION];
+	dev.id = dev.regs[R_DEVICE_ID];
+	dev.irq = place->irq;
+	dev.irq_level = place->level;
+	if (dev.id == 0 || dev.version < 1 || dev.version > 2)
 		return;
-	nr_devices++;
+	for (i = nr_devices++; i && devices[i - 1].base > dev.base; i--)
+		devices[i] = devices[i - 1];
+	devices[i] = dev;
 }
 
 int virtio_init(void)

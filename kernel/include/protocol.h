@@ -15,6 +15,8 @@
  *   -fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap
  *   -device virtio-9p-device,fsdev=root,mount_tag=root
  *   [a second fsdev without readonly, mount_tag=share, for --share]
+ *   [-drive if=none,id=diskN,format=raw,file=FILE ... and
+ *    -device virtio-blk-device,drive=diskN for each --disk]
  *
  *   x86-64: qemu-system-x86_64, IMAGE build/kernel/quire.elf, and
  *   -M microvm,acpi=off,pic=on,pit=on,rtc=on,isa-serial=off -cpu max
@@ -42,6 +44,11 @@
  *      quire.log=N        drop log lines of a level above N (default 7)
  *      quire.check=1      run quire_check() at the end; violations go to the
  *                         log and to the report line {"check":N}
+ *      quire.fault_around=BYTES, quire.readahead=BYTES,
+ *      quire.fault_around_policy=NAME, quire.readahead_policy=NAME
+ *                         as the options of these names; an unknown name ends
+ *                         the machine with a line {"refused":"TEXT"}
+ *      quire.inject_io=SEED,SHORT,WRITE,READ   see inject.h
  *      virtio_mmio.device=512@ADDRESS:IRQ  (QEMU adds these itself)
  *
  * 3. INIT: records, each one letter and its text, ended by a NUL byte:
@@ -82,16 +89,19 @@
  *       "total_ns":N,"max_ns":N}                        per kind seen
  *      {"peak_rss_bytes":N,"peak_table_bytes":N,"peak_vmas":N,
  *       "processes":N,"switches":N,"syscalls_unknown":N,"uptime_ns":N}
+ *      {"readahead_windows":N,"readahead_pages":N,"dirtied_pages":N,
+ *       "written_pages":N}
  *      {"check":N}                                      with quire.check=1
  *      {"exit":CODE}            the program called exit: the last line
  *      {"signal":N}             or a signal ended it
  *      {"error":"TEXT"}         or it could not be started (no such file,
  *                               not an ELF program, too little memory ...)
+ *      {"refused":"TEXT"}       or the machine's options make no sense
  *      {"panic":"TEXT"}         or the kernel failed
- *    Then the kernel writes to port 0xf4: 0 after "exit", "signal" and
- *    "error" lines (QEMU's status is 1), 0x10 after a panic (33); on ARM it
- *    ends the machine by semihosting.  QEMU's end without any of the four last
- *    lines is a crash of the machine.
+ *    Then the kernel writes to port 0xf4: 0 after "exit", "signal",
+ *    "error" and "refused" lines (QEMU's status is 1), 0x10 after a panic (33);
+ *    on ARM it ends the machine by semihosting.  QEMU's end without any of the
+ *    five last lines is a crash of the machine.
  */
 #ifndef KERNEL_PROTOCOL_H
 #define KERNEL_PROTOCOL_H

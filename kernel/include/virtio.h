@@ -47,6 +47,7 @@ struct virtqueue {
 
 struct virtio_dev {
 	volatile uint32_t *regs;
+	paddr_t base;
 	unsigned irq, id, version;
 	bool irq_level;
 	uint64_t features; /* those agreed on */

@@ -81,6 +81,8 @@ class Machine:
                   total_ns=4000, max_ns=2500)
         self.line(fault="file_read", count=2, minor=0, major=2, kernel=0,
                   total_ns=90000, max_ns=50000)
+        self.line(readahead_windows=3, readahead_pages=96, dirtied_pages=7,
+                  written_pages=5)
         self.line(peak_rss_bytes=1 << 20, peak_table_bytes=40960,
                   peak_vmas=17, processes=2, switches=5, syscalls_unknown=0,
                   uptime_ns=1500000000)
@@ -105,6 +107,8 @@ def play(m, part):
         m.line(signal=11)
     elif part == "error":
         m.line(error="it wants more memory than there is")
+    elif part == "refused":
+        m.line(refused="--readahead-policy x: ondemand or none is expected")
     elif part == "panic":
         m.say("line before the end")
         m.line(panic='mm/x.c:1: a "bad" thing')

@@ -117,10 +117,12 @@ def test_run_help_names_every_option():
     assert r.returncode == 0
     for option in ("--arch", "--cpus", "--ram", "--levels", "--accel", "--share",
                    "--json", "--trace", "--root", "--icount", "--kernel",
-                   "--quiet", "--verbose"):
+                   "--quiet", "--verbose", "--disk", "--fault-around",
+                   "--fault-around-policy", "--readahead",
+                   "--readahead-policy", "--inject-io"):
         assert option.encode() in r.stdout, option
         page = open(os.path.join(TOP, "man/quire-run.1")).read()
-        assert option.replace("--", "\\-\\-") in page, option
+        assert "\\-\\-" + option[2:].replace("-", "\\-") in page, option
 
 
 def test_version():
@@ -178,6 +180,30 @@ def test_bad_words():
          "--ram 65G is too much: 64G is the most on x86_64"),
         (["run", "--icount", "--cpus", "2", "ls"], "one processor"),
         (["run", "--icount", "--accel", "kvm", "ls"], "needs --accel tcg"),
+        (["run", "--fault-around", "3K", "ls"],
+         "--fault-around 3K: a power of two from 4K"),
+        (["run", "--fault-around", "96K", "ls"], "a power of two"),
+        (["run", "--fault-around", "4M", "ls"], "to 2M is expected"),
+        (["run", "--fault-around", "x", "ls"], "a power of two"),
+        (["run", "--readahead", "6K", "ls"],
+         "--readahead 6K: a multiple of 4K up to 64M"),
+        (["run", "--readahead", "128M", "ls"], "up to 64M"),
+        (["run", "--readahead-policy", "", "ls"], "the name of a policy"),
+        (["run", "--readahead-policy", "a b", "ls"],
+         "--readahead-policy a b: the name of a policy"),
+        (["run", "--fault-around-policy", "x" * 32, "ls"],
+         "--fault-around-policy x+: the name of a policy"),
+        (["run", "--inject-io", "1,2,3", "ls"], "SEED,SHORT,WRITE,READ"),
+        (["run", "--inject-io", "1,2,3,4,5", "ls"], "four numbers"),
+        (["run", "--inject-io", "1,2,3,", "ls"], "four numbers"),
+        (["run", "--inject-io", "1,2,3,1234567890", "ls"], "four numbers"),
+        (["run", "--disk", "", "ls"], "--disk : a file is expected"),
+        (["run", "--disk", ",ro", "ls"], "--disk ,ro: a file is expected"),
+        (["run"] + ["--disk", "x"] * 9 + ["ls"], "8 disks are the most"),
+        (["run", "--arch", "x86_64"] + ["--disk", "x"] * 7 + ["ls"],
+         "the x86_64 machine has room for 6"),
+        (["run", "--arch", "armv6", "--share", "/"] + ["--disk", "x"] * 2 +
+         ["ls"], "the armv6 machine has room for 1 beside --share"),
         (["run", "--json"], "--json needs a value"),
         (["run", "--help=1", "ls"], "no option --help=1"),
     ):
@@ -380,6 +406,49 @@ def test_share():
              "not a directory")
 
 
+def test_disks():
+    disk, other = put("disk", b"x" * 1024, 0o644), put("b,ro", b"y" * 512)
+    r = quire("run", "-q", "--disk", disk, "--disk=" + other + ",ro", "ls",
+              fake="records")
+    assert r.returncode == 0, r
+    drives = [l for l in r.stdout.decode().split("\n") if "if=none" in l]
+    assert len(drives) == 2, drives
+    assert drives[0].endswith(f"readonly=off,file={disk}"), drives
+    assert drives[1].endswith(f"readonly=on,file={scratch}/b,,ro"), drives
+    for d in drives:
+        # An error of the host's disk is the program's, not the machine's end.
+        assert "werror=report,rerror=report" in d, d
+    assert b"\nvirtio-blk-device,drive=disk0\n" in r.stdout
+    for file, pattern in (
+        (path("nowhere"), "nowhere: No such file"),
+        (scratch, "directory"),
+        ("/dev/null", "/dev/null: not a file of bytes"),
+        (put("odd", b"z" * 513), "not a multiple of 512"),
+        (put("empty", b""), "not a multiple of 512"),
+    ):
+        one_line(quire("run", "--disk", file, "ls", fake="exit"), 125, pattern)
+
+
+def test_io_options():
+    def words(*options):
+        r = quire("run", "-q", *options, "ls", fake="records")
+        assert r.returncode == 0, r
+        line = [l for l in r.stdout.decode().split("\n") if "quire.log" in l]
+        return [w for w in line[0].split(" ")
+                if not w.startswith(("quire.log=", "quire.levels="))]
+
+    assert words() == []
+    assert words("--fault-around", "64K", "--fault-around=2M") == [
+        "quire.fault_around=2097152"]
+    assert words("--fault-around", "0") == ["quire.fault_around=4096"]
+    assert words("--readahead", "0") == ["quire.readahead=0"]
+    assert words("--readahead", "1", "--readahead-policy", "fixed",
+                 "--fault-around-policy", "none") == [
+        "quire.readahead=1048576", "quire.fault_around_policy=none",
+        "quire.readahead_policy=fixed"]
+    assert words("--inject-io", "7,20,100,0") == ["quire.inject_io=7,20,100,0"]
+
+
 def test_commas_in_a_path():
     os.makedirs(path("a,b"), exist_ok=True)
     r = quire("run", "-q", "--share", path("a,b"), "ls", fake="records")
@@ -437,6 +506,8 @@ def test_ends_that_are_errors():
     one_line(quire("run", "ls", fake="error"), 126,
              "ls: it wants more memory than there is")
     one_line(quire("run", "ls", fake="silent"), 125, "ended without a word")
+    one_line(quire("run", "ls", fake="refused"), 125,
+             "--readahead-policy x: ondemand or none is expected")
     r = quire("run", "ls", fake="panic")
     assert r.returncode == 125
     assert b'the kernel failed: mm/x.c:1: a "bad" thing' in r.stderr
@@ -574,6 +645,8 @@ def test_report_text():
     assert row, text
     assert re.search(r"all +6 +4 +2 +1 +15\.67 +50\.00\n", text), text
     assert "resident 1024 KiB, page tables 40 KiB, VMAs 17" in text
+    assert ("file pages: 96 read ahead in 3 windows, 7 made dirty, "
+            "5 written back\n") in text, text
 
 
 def test_report_json():
@@ -591,6 +664,8 @@ def test_report_json():
     assert report["all_faults"]["count"] == 6
     assert report["peak"] == {"rss_bytes": 1 << 20, "table_bytes": 40960,
                               "vmas": 17}
+    assert report["file_pages"] == {"readahead": 96, "readahead_windows": 3,
+                                    "dirtied": 7, "written": 5}
     doc = open(os.path.join(TOP, "docs/report-format.md")).read()
 
     def names(value):
@@ -608,7 +683,8 @@ def test_report_json():
 
 def test_report_json_of_errors():
     for part, end in (("panic", "panic"), ("silent", "crash"),
-                      ("signal", "signal"), ("error", "error")):
+                      ("signal", "signal"), ("error", "error"),
+                      ("refused", "error")):
         quire("run", "-q", "--json", path("e.json"), "ls", fake=part)
         assert json.load(open(path("e.json")))["end"]["how"] == end
     one_line(quire("run", "--json", "/no/dir/x", "ls", fake="exit"), 125,
