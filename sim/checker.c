@@ -26,7 +26,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <sim/internal.h>
+#include <sim/disk.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
@@ -72,6 +72,9 @@ unsigned sim_check(struct sim_machine *m)
 
 	if (sim_self)
 		check_balance(sim_self, "sim_check");
+	/* the I/O thread is to be outside too */
+	if (sim_self)
+		disk_drain(m, NULL, 1u << SIM_DISK_AUTO | 1u << SIM_DISK_NOW);
 	n = quire_check(m->q);
 	if (n)
 		__atomic_fetch_add(&m->violations, n, __ATOMIC_RELAXED);

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files of the simulated machine: a "disk" of memory or a host file under
- * Quire's page cache, with errors, latency and short reads on request.
+ * Files of the simulated machine: a simulated disk (disk.c) or a host file
+ * under Quire's page cache.
  *
  *   sim_file (an open: struct quire_file, counted)
- *      -> sim_inode (address_space, device contents, injected trouble)
+ *      -> sim_inode (address_space, sim_disk)
  *
- * With config.io_thread a read is queued and a thread of its own, bound to an
- * extra CPU, completes it, as a disk's interrupt does; otherwise readpage
- * completes before it returns.
- *
- * Locks: inode->lock guards the device's contents and the injection counters;
- * machine->lock the list of files.  Neither is held when Quire is called.
+ * Locks: inode->change is what a file system's inode lock is: one write(),
+ * truncation or punch at a time; it is held while Quire is called, so who
+ * waits for it stops answering IPIs by himself (parks).  machine->lock guards
+ * the list of files.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -19,12 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sim/internal.h>
-
-struct sim_trouble {
-	unsigned skip, count;
-	int error;
-};
+#include <sim/disk.h>
 
 struct sim_inode {
 	struct sim_machine *m;
@@ -33,14 +26,9 @@ struct sim_inode {
 	uint64_t ino;
 	unsigned refs; /* opens; under machine->lock */
 
-	pthread_mutex_t lock;
-	int fd;	       /* host file, or -1 */
-	char *data;    /* contents; NULL while they are what seed gives */
-	uint64_t size; /* of the device */
-	uint64_t seed;
-	struct sim_trouble read_trouble, write_trouble;
-	unsigned latency_us, short_bytes;
-	struct sim_file_stats stats;
+	struct sim_disk disk;
+	pthread_mutex_t change;
+	uint64_t gets, puts, time_updates; /* atomic */
 };
 
 struct sim_file {
@@ -51,261 +39,83 @@ struct sim_file {
 	struct sim_file *next;
 };
 
-struct sim_io {
-	struct sim_inode *inode;
-	struct page *page;
-	struct sim_io *next;
-};
-
-/* -------------------------------------------------------------- the device */
-
-uint8_t sim_file_byte(uint64_t seed, uint64_t off)
+static void change_lock(struct sim_inode *i)
 {
-	uint64_t x;
-
-	if (!seed)
-		return 0;
-	x = (off / 8 + 1) * 0x9e3779b97f4a7c15ull ^
-	    seed * 0xbf58476d1ce4e5b9ull;
-	x ^= x >> 29;
-	return (uint8_t)(x >> (8 * (off % 8)));
+	cpu_park(sim_self);
+	pthread_mutex_lock(&i->change);
+	cpu_unpark(sim_self);
 }
 
-static int trouble(struct sim_trouble *t)
+static void change_unlock(struct sim_inode *i)
 {
-	if (t->skip) {
-		t->skip--;
-		return 0;
-	}
-	if (!t->count)
-		return 0;
-	t->count--;
-	return t->error;
-}
-
-/* Bytes [pos, pos + n) of the device as it is: what could be had, or -errno. */
-static ssize_t raw_read(struct sim_inode *i, uint64_t pos, char *buf, size_t n)
-{
-	ssize_t r;
-	size_t k;
-
-	if (i->fd >= 0) {
-		do {
-			r = pread(i->fd, buf, n, (off_t)pos);
-		} while (r < 0 && errno == EINTR);
-		return r < 0 ? -errno : r;
-	}
-	if (i->data)
-		memcpy(buf, i->data + pos, n);
-	else
-		for (k = 0; k < n; k++)
-			buf[k] = (char)sim_file_byte(i->seed, pos + k);
-	return (ssize_t)n;
-}
-
-/* A whole read, in pieces of at most short_bytes; past the end: zeroes.
- * lock held. */
-static int dev_read(struct sim_inode *i, uint64_t pos, char *buf, size_t n)
-{
-	size_t have = 0;
-
-	memset(buf, 0, n);
-	if (pos < i->size)
-		have = i->size - pos < n ? (size_t)(i->size - pos) : n;
-	while (have) {
-		size_t piece = have;
-		ssize_t r;
-
-		if (i->short_bytes && piece > i->short_bytes)
-			piece = i->short_bytes;
-		r = raw_read(i, pos, buf, piece);
-		if (r < 0)
-			return (int)r;
-		if (!r)
-			return 0; /* a host file that shrank: zeroes */
-		buf += r;
-		pos += (uint64_t)r;
-		have -= (size_t)r;
-	}
-	return 0;
-}
-
-/* Contents in memory, at least so large. lock held. */
-static int materialise(struct sim_inode *i, uint64_t size)
-{
-	uint64_t k, want = size > i->size ? size : i->size;
-	char *p = calloc(1, want ? want : 1);
-
-	if (!p)
-		return -ENOMEM;
-	if (i->data)
-		memcpy(p, i->data, i->size);
-	else
-		for (k = 0; k < i->size; k++)
-			p[k] = (char)sim_file_byte(i->seed, k);
-	free(i->data);
-	i->data = p;
-	i->size = want;
-	return 0;
-}
-
-static int dev_write(struct sim_inode *i, uint64_t pos, const char *buf,
-		     size_t n)
-{
-	if (i->fd >= 0) {
-		if (pwrite(i->fd, buf, n, (off_t)pos) != (ssize_t)n)
-			return -EIO;
-		if (pos + n > i->size)
-			i->size = pos + n;
-		return 0;
-	}
-	if ((!i->data || pos + n > i->size) && materialise(i, pos + n))
-		return -ENOSPC;
-	memcpy(i->data + pos, buf, n);
-	return 0;
+	pthread_mutex_unlock(&i->change);
 }
 
 /* ------------------------------------------------------- address_space ops */
-
-static void complete_read(struct sim_inode *i, struct page *page)
-{
-	struct quire *q = i->m->q;
-	int error;
-
-	if (i->latency_us)
-		usleep(i->latency_us);
-	pthread_mutex_lock(&i->lock);
-	i->stats.reads++;
-	error = trouble(&i->read_trouble);
-	if (!error)
-		error = dev_read(i, quire_page_index(page) * 4096,
-				 quire_page_address(q, page), 4096);
-	pthread_mutex_unlock(&i->lock);
-	quire_page_end_read(q, page, error);
-}
 
 static int file_readpage(struct address_space *as, struct quire_file *file,
 			 struct page *page)
 {
 	struct sim_inode *i = quire_mapping_host(as);
-	struct sim_machine *m = i->m;
-	struct sim_io *io;
 
 	(void)file;
-	if (!m->io_running) {
-		complete_read(i, page);
-		return 0;
-	}
-	io = malloc(sizeof(*io));
-	if (!io) {
-		quire_page_end_read(m->q, page, -ENOMEM);
-		return 0;
-	}
-	*io = (struct sim_io){i, page, NULL};
-	check_handover(sim_self, page);
-	pthread_mutex_lock(&m->io_lock);
-	*m->io_last = io;
-	m->io_last = &io->next;
-	pthread_cond_signal(&m->io_cond);
-	pthread_mutex_unlock(&m->io_lock);
+	disk_submit(&i->disk, false, &page, 1);
 	return 0;
+}
+
+static void file_readahead(struct address_space *as, struct quire_file *file,
+			   struct page **pages, unsigned n)
+{
+	struct sim_inode *i = quire_mapping_host(as);
+
+	(void)file;
+	disk_submit(&i->disk, false, pages, n);
 }
 
 static int file_writepage(struct address_space *as, struct page *page)
 {
 	struct sim_inode *i = quire_mapping_host(as);
-	uint64_t pos = quire_page_index(page) * 4096;
-	uint64_t size = quire_mapping_get_size(as);
-	size_t n = 0;
-	int error;
 
-	if (pos < size)
-		n = size - pos < 4096 ? (size_t)(size - pos) : 4096;
-	pthread_mutex_lock(&i->lock);
-	i->stats.writes++;
-	error = trouble(&i->write_trouble);
-	if (!error && n)
-		error = dev_write(i, pos, quire_page_address(i->m->q, page), n);
-	pthread_mutex_unlock(&i->lock);
-	quire_page_end_write(i->m->q, page, error);
+	disk_submit(&i->disk, true, &page, 1);
 	return 0;
+}
+
+static void file_writepages(struct address_space *as, struct page **pages,
+			    unsigned n)
+{
+	struct sim_inode *i = quire_mapping_host(as);
+
+	disk_submit(&i->disk, true, pages, n);
+}
+
+static int file_mkwrite(struct address_space *as, struct page *page)
+{
+	struct sim_inode *i = quire_mapping_host(as);
+
+	(void)page;
+	return disk_mkwrite(&i->disk);
 }
 
 static const struct quire_aops sim_aops = {
 	.readpage = file_readpage,
+	.readahead = file_readahead,
 	.writepage = file_writepage,
+	.writepages = file_writepages,
+	.page_mkwrite = file_mkwrite,
 };
-
-/* ----------------------------------------------------------- the I/O thread */
-
-static struct sim_io *next_io(struct sim_machine *m)
-{
-	struct sim_io *io;
-
-	cpu_park(sim_self);
-	pthread_mutex_lock(&m->io_lock);
-	while (!m->io_first && !m->io_stop)
-		pthread_cond_wait(&m->io_cond, &m->io_lock);
-	io = m->io_first;
-	if (io) {
-		m->io_first = io->next;
-		if (!m->io_first)
-			m->io_last = &m->io_first;
-	}
-	pthread_mutex_unlock(&m->io_lock);
-	cpu_unpark(sim_self);
-	return io;
-}
-
-static void *io_main(void *arg)
-{
-	struct sim_machine *m = arg;
-	struct sim_io *io;
-
-	sim_bind(m, m->nr_cpus);
-	while ((io = next_io(m))) {
-		complete_read(io->inode, io->page);
-		check_balance(sim_self, "quire_page_end_read");
-		free(io);
-	}
-	sim_unbind();
-	return NULL;
-}
-
-int sim_io_start(struct sim_machine *m)
-{
-	m->io_last = &m->io_first;
-	m->io_stop = false;
-	if (pthread_create(&m->io_thread, NULL, io_main, m))
-		return -ENOMEM;
-	m->io_running = true;
-	return 0;
-}
-
-void sim_io_stop(struct sim_machine *m)
-{
-	if (!m->io_running)
-		return;
-	pthread_mutex_lock(&m->io_lock);
-	m->io_stop = true;
-	pthread_cond_signal(&m->io_cond);
-	pthread_mutex_unlock(&m->io_lock);
-	pthread_join(m->io_thread, NULL);
-	m->io_running = false;
-}
 
 /* ------------------------------------------------------------ life of files */
 
 static void inode_free(struct sim_inode *i)
 {
 	if (i->as) {
+		/* what only the test would complete, it will not any more */
+		disk_drain(i->m, &i->disk, DISK_ALL_MODES);
 		quire_mapping_destroy(i->as);
 		free(i->as);
 	}
-	if (i->fd >= 0)
-		close(i->fd);
-	pthread_mutex_destroy(&i->lock);
-	free(i->data);
+	disk_destroy(&i->disk);
+	pthread_mutex_destroy(&i->change);
 	free(i);
 }
 
@@ -334,7 +144,7 @@ static void file_get(struct quire_file *qf)
 		sim_violation("file %s: reference taken after the last was "
 			      "dropped",
 			      f->inode->name);
-	__atomic_fetch_add(&f->inode->stats.gets, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&f->inode->gets, 1, __ATOMIC_RELAXED);
 }
 
 static void file_put(struct quire_file *qf)
@@ -344,7 +154,7 @@ static void file_put(struct quire_file *qf)
 #ifdef QUIRE_DEBUG
 	quire_host_debug_might_sleep("quire_file_ops.put");
 #endif
-	__atomic_fetch_add(&f->inode->stats.puts, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&f->inode->puts, 1, __ATOMIC_RELAXED);
 	if (!__atomic_sub_fetch(&f->refs, 1u, __ATOMIC_ACQ_REL)) {
 		if (!f->closed)
 			sim_violation("file %s: more references dropped than "
@@ -354,9 +164,38 @@ static void file_put(struct quire_file *qf)
 	}
 }
 
+static int file_fsync(struct quire_file *qf, uint64_t start, uint64_t end,
+		      bool datasync)
+{
+	struct sim_file *f = (struct sim_file *)(void *)qf;
+
+	(void)start;
+	(void)end;
+	(void)datasync;
+	return disk_flush(&f->inode->disk);
+}
+
+static void file_update_time(struct quire_file *qf)
+{
+	struct sim_file *f = (struct sim_file *)(void *)qf;
+
+	__atomic_fetch_add(&f->inode->time_updates, 1, __ATOMIC_RELAXED);
+}
+
+static int file_punch(struct quire_file *qf, uint64_t start, uint64_t end)
+{
+	struct sim_file *f = (struct sim_file *)(void *)qf;
+
+	sim_file_punch(f, start, end);
+	return 0;
+}
+
 static const struct quire_file_ops sim_file_ops = {
 	.get = file_get,
 	.put = file_put,
+	.fsync = file_fsync,
+	.update_time = file_update_time,
+	.punch = file_punch,
 };
 
 static struct sim_inode *inode_create(struct sim_machine *m, const char *name)
@@ -366,9 +205,9 @@ static struct sim_inode *inode_create(struct sim_machine *m, const char *name)
 	if (!i)
 		return NULL;
 	i->m = m;
-	i->fd = -1;
 	snprintf(i->name, sizeof(i->name), "%s", name);
-	pthread_mutex_init(&i->lock, NULL);
+	disk_init(&i->disk, m, i->name);
+	pthread_mutex_init(&i->change, NULL);
 	return i;
 }
 
@@ -408,9 +247,10 @@ static struct sim_file *file_new(struct sim_inode *i, bool shmem)
 		return NULL;
 	}
 	if (shmem)
-		quire_mapping_init_shmem(i->m->q, i->as, i, i->size);
+		quire_mapping_init_shmem(i->m->q, i->as, i, i->disk.size);
 	else
-		quire_mapping_init(i->m->q, i->as, &sim_aops, i, i->size);
+		quire_mapping_init(i->m->q, i->as, &sim_aops, i, i->disk.size);
+	i->disk.as = i->as;
 	f = file_open(i);
 	if (!f)
 		inode_free(i);
@@ -423,8 +263,8 @@ struct sim_file *sim_file_create(struct sim_machine *m, const char *name,
 	struct sim_inode *i = inode_create(m, name);
 
 	if (i) {
-		i->size = size;
-		i->seed = seed;
+		i->disk.size = size;
+		i->disk.seed = seed;
 	}
 	return file_new(i, false);
 }
@@ -435,7 +275,7 @@ struct sim_file *sim_file_shmem(struct sim_machine *m, const char *name,
 	struct sim_inode *i = inode_create(m, name);
 
 	if (i)
-		i->size = size;
+		i->disk.size = size;
 	return file_new(i, true);
 }
 
@@ -454,8 +294,8 @@ struct sim_file *sim_file_open_host(struct sim_machine *m, const char *path,
 		close(fd);
 		return NULL;
 	}
-	i->fd = fd;
-	i->size = (uint64_t)st.st_size;
+	i->disk.fd = fd;
+	i->disk.size = (uint64_t)st.st_size;
 	i->ino = (uint64_t)st.st_ino;
 	f = file_new(i, false);
 	if (f)
@@ -552,35 +392,53 @@ long sim_file_read(struct sim_file *f, uint64_t pos, void *buf, size_t n)
 
 long sim_file_write(struct sim_file *f, uint64_t pos, const void *buf, size_t n)
 {
-	long r = quire_mapping_write(f->inode->as, &f->qf, pos, n,
-				     copy_from_buf, (void *)(uintptr_t)buf);
+	long r;
 
+	change_lock(f->inode);
+	r = quire_mapping_write(f->inode->as, &f->qf, pos, n, copy_from_buf,
+				(void *)(uintptr_t)buf);
+	change_unlock(f->inode);
 	check_balance(sim_self, "quire_mapping_write");
 	return r;
 }
 
+/*
+ * Shorter: the cache first, so that no write-back that is still under way makes
+ * the device longer again.  Longer: the device first, so that what is read of
+ * the new part is there.
+ */
 void sim_file_truncate(struct sim_file *f, uint64_t size)
 {
 	struct sim_inode *i = f->inode;
 
-	pthread_mutex_lock(&i->lock);
-	if (i->fd >= 0)
-		(void)!ftruncate(i->fd, (off_t)size);
-	else if (size > i->size || !i->data)
-		(void)materialise(i, size);
-	if (i->data && size < i->size)
-		memset(i->data + size, 0, i->size - size);
-	i->size = size;
-	pthread_mutex_unlock(&i->lock);
-	quire_mapping_set_size(i->as, size);
+	change_lock(i);
+	if (size > quire_mapping_get_size(i->as)) {
+		disk_resize(&i->disk, size);
+		quire_mapping_set_size(i->as, size);
+	} else {
+		quire_mapping_set_size(i->as, size);
+		disk_resize(&i->disk, size);
+	}
+	change_unlock(i);
 	check_balance(sim_self, "quire_mapping_set_size");
+}
+
+void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	struct sim_inode *i = f->inode;
+
+	change_lock(i);
+	quire_mapping_punch(i->as, start, end);
+	disk_zero(&i->disk, start, end);
+	/* what was read back from the device between the two */
+	quire_mapping_punch(i->as, start, end);
+	change_unlock(i);
+	check_balance(sim_self, "quire_mapping_punch");
 }
 
 void sim_file_peek(struct sim_file *f, uint64_t pos, void *buf, size_t n)
 {
-	pthread_mutex_lock(&f->inode->lock);
-	(void)dev_read(f->inode, pos, buf, n);
-	pthread_mutex_unlock(&f->inode->lock);
+	(void)disk_peek(&f->inode->disk, pos, buf, n);
 }
 
 void sim_file_set_perm(struct sim_file *f, bool readable, bool writable,
@@ -593,38 +451,111 @@ void sim_file_set_perm(struct sim_file *f, bool readable, bool writable,
 
 void sim_file_get_stats(struct sim_file *f, struct sim_file_stats *out)
 {
-	pthread_mutex_lock(&f->inode->lock);
-	out->reads = f->inode->stats.reads;
-	out->writes = f->inode->stats.writes;
-	out->gets = __atomic_load_n(&f->inode->stats.gets, __ATOMIC_RELAXED);
-	out->puts = __atomic_load_n(&f->inode->stats.puts, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&f->inode->lock);
+	struct sim_inode *i = f->inode;
+
+	pthread_mutex_lock(&i->disk.lock);
+	*out = i->disk.stats;
+	pthread_mutex_unlock(&i->disk.lock);
+	out->gets = __atomic_load_n(&i->gets, __ATOMIC_RELAXED);
+	out->puts = __atomic_load_n(&i->puts, __ATOMIC_RELAXED);
+	out->time_updates = __atomic_load_n(&i->time_updates, __ATOMIC_RELAXED);
+}
+
+/* ----------------------------------------------------------------- trouble */
+
+static void set_trouble(struct sim_file *f, struct disk_trouble *t,
+			unsigned skip, unsigned count, int error)
+{
+	pthread_mutex_lock(&f->inode->disk.lock);
+	*t = (struct disk_trouble){skip, count, error};
+	pthread_mutex_unlock(&f->inode->disk.lock);
 }
 
 void sim_file_fail_reads(struct sim_file *f, unsigned skip, unsigned count,
 			 int error)
 {
-	pthread_mutex_lock(&f->inode->lock);
-	f->inode->read_trouble = (struct sim_trouble){skip, count, error};
-	pthread_mutex_unlock(&f->inode->lock);
+	set_trouble(f, &f->inode->disk.reads, skip, count, error);
 }
 
 void sim_file_fail_writes(struct sim_file *f, unsigned skip, unsigned count,
 			  int error)
 {
-	pthread_mutex_lock(&f->inode->lock);
-	f->inode->write_trouble = (struct sim_trouble){skip, count, error};
-	pthread_mutex_unlock(&f->inode->lock);
+	set_trouble(f, &f->inode->disk.writes, skip, count, error);
+}
+
+void sim_file_fail_flushes(struct sim_file *f, unsigned skip, unsigned count,
+			   int error)
+{
+	set_trouble(f, &f->inode->disk.flushes, skip, count, error);
+}
+
+void sim_file_fail_mkwrites(struct sim_file *f, unsigned skip, unsigned count,
+			    int error)
+{
+	set_trouble(f, &f->inode->disk.mkwrites, skip, count, error);
+}
+
+int sim_disk_fail_range(struct sim_file *f, uint64_t start, uint64_t end,
+			bool reads, bool writes, int error)
+{
+	struct sim_disk *d = &f->inode->disk;
+	unsigned k;
+
+	pthread_mutex_lock(&d->lock);
+	if (start == end)
+		memset(d->bad, 0, sizeof(d->bad));
+	for (k = 0; start < end && k < DISK_RANGES; k++) {
+		if (d->bad[k].end)
+			continue;
+		d->bad[k] =
+			(struct disk_range){start, end, reads, writes, error};
+		start = end;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return start < end ? -ENOSPC : 0;
+}
+
+int sim_disk_configure(struct sim_file *f, const struct sim_disk_config *config)
+{
+	return disk_configure(&f->inode->disk, config);
 }
 
 void sim_file_latency(struct sim_file *f, unsigned microseconds)
 {
-	f->inode->latency_us = microseconds;
+	struct sim_disk_config c;
+
+	disk_get_config(&f->inode->disk, &c);
+	c.latency_us = microseconds;
+	c.seed = 0;
+	(void)disk_configure(&f->inode->disk, &c);
 }
 
 void sim_file_short_reads(struct sim_file *f, unsigned bytes)
 {
-	f->inode->short_bytes = bytes;
+	struct sim_disk_config c;
+
+	disk_get_config(&f->inode->disk, &c);
+	c.short_bytes = bytes;
+	c.seed = 0;
+	(void)disk_configure(&f->inode->disk, &c);
+}
+
+struct sim_file *sim_disk_crash(struct sim_file *f, unsigned how)
+{
+	struct sim_inode *i;
+	uint64_t size = 0;
+	char *image = NULL;
+
+	if (disk_crash(&f->inode->disk, how, &image, &size))
+		return NULL;
+	i = inode_create(f->inode->m, f->inode->name);
+	if (!i) {
+		free(image);
+		return NULL;
+	}
+	i->disk.data = image;
+	i->disk.size = i->disk.room = size;
+	return file_new(i, false);
 }
 
 /* ------------------------------------------------------- host.h: the names */

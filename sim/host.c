@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <sim/internal.h>
+#include <sim/disk.h>
 
 struct quire_task *quire_host_current(void)
 {
@@ -105,6 +105,14 @@ static bool sleep_on(struct sim_machine *m, struct sim_bucket *b,
 	return true;
 }
 
+static int killed_in_wait(const struct sim_task *t, unsigned flags)
+{
+	if ((flags & QUIRE_WAIT_KILLABLE) &&
+	    __atomic_load_n(&t->killed, __ATOMIC_RELAXED))
+		return -EINTR;
+	return 0;
+}
+
 int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 {
 	struct sim_cpu *cpu = sim_self;
@@ -117,8 +125,14 @@ int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 #ifdef QUIRE_DEBUG
 	quire_host_debug_might_sleep("quire_host_wait");
 #endif
-	pthread_cond_init(&s.cond, NULL);
 	cpu->stats.waits++;
+	/* A disk that is served by those who would sleep: not asleep then. */
+	__atomic_fetch_add(&cpu->m->nr_sleeping, 1u, __ATOMIC_SEQ_CST);
+	if (disk_serve_sleeper(cpu->m)) {
+		__atomic_fetch_sub(&cpu->m->nr_sleeping, 1u, __ATOMIC_SEQ_CST);
+		return killed_in_wait(cpu->task, flags);
+	}
+	pthread_cond_init(&s.cond, NULL);
 	cpu_park(cpu);
 	pthread_mutex_lock(&b->lock);
 	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected) {
@@ -131,6 +145,7 @@ int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 	}
 	pthread_mutex_unlock(&b->lock);
 	cpu_unpark(cpu);
+	__atomic_fetch_sub(&cpu->m->nr_sleeping, 1u, __ATOMIC_SEQ_CST);
 	pthread_cond_destroy(&s.cond);
 	if (!ok) {
 		sim_violation("task %u slept on word %p (%#x, now %#x) for "
@@ -139,9 +154,7 @@ int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 			      __atomic_load_n(word, __ATOMIC_RELAXED));
 		quire_host_panic(__FILE__, __LINE__, "a sleep without end");
 	}
-	if (s.killable && __atomic_load_n(&s.task->killed, __ATOMIC_RELAXED))
-		return -EINTR;
-	return 0;
+	return killed_in_wait(s.task, flags);
 }
 
 void quire_host_wake(uint32_t *word, uint32_t n)

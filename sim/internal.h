@@ -234,12 +234,16 @@ struct sim_machine {
 	sigjmp_buf *panic_jmp; /* sim_catch_panic */
 	pthread_t panic_thread;
 
-	/* the I/O thread and its queue */
+	/* disk.c: the queue of all disks, and the I/O thread */
 	pthread_t io_thread;
 	pthread_mutex_t io_lock;
 	pthread_cond_t io_cond;
 	bool io_running, io_stop;
-	struct sim_io *io_first, **io_last;
+	struct disk_request *io_first, **io_last;
+	unsigned io_ending; /* requests off the queue whose pages are not ended
+			     * yet */
+	uint64_t io_rng;
+	uint32_t nr_sleeping; /* threads in quire_host_wait(); atomic */
 };
 
 static inline uint64_t sim_random(uint64_t *state)
@@ -315,9 +319,12 @@ static inline void check_frame(struct sim_cpu *cpu, paddr_t phys, uaddr_t addr,
 void checker_init(struct sim_machine *m);
 void checker_fini(struct sim_machine *m);
 
-/* file.c */
+/* disk.c: the I/O thread; forget: free what is queued, for a machine whose
+ * Quire cannot be called any more. */
 int sim_io_start(struct sim_machine *m);
 void sim_io_stop(struct sim_machine *m);
+void sim_io_forget(struct sim_machine *m);
+/* file.c */
 /* Close what is left; returns how many had references of Quire's. */
 unsigned sim_files_close_all(struct sim_machine *m);
 

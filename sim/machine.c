@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include <sim/internal.h>
+#include <sim/disk.h>
 
 #define LOW_BYTES  (1ull << 20)
 #define HAND_BUILT 0x10000ull
@@ -313,6 +313,8 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	for (i = 0; i < SIM_BUCKETS; i++)
 		pthread_mutex_init(&m->bucket[i].lock, NULL);
 	m->inject.rng = 1;
+	m->io_rng = m->config.seed * 0x9e3779b97f4a7c15ull | 1;
+	m->io_last = &m->io_first;
 	return m;
 }
 
@@ -372,6 +374,7 @@ uint64_t sim_machine_destroy(struct sim_machine *m)
 			sim_exit(m->tasks);
 	}
 	sim_io_stop(m);
+	disk_drain(m, NULL, DISK_ALL_MODES);
 	leaks += sim_files_close_all(m);
 	check_balance(sim_self, "sim_machine_destroy");
 	pages = quire_destroy(m->q);
@@ -391,6 +394,7 @@ void sim_machine_abandon(struct sim_machine *m)
 	if (sim_self && sim_self->m == m)
 		sim_self = NULL;
 	sim_io_stop(m);
+	sim_io_forget(m);
 	machine_free(m);
 }
 

@@ -104,8 +104,8 @@ paddr_t sim_reserved(struct sim_machine *m, uint64_t *bytes);
 
 /*
  * sim_check: quire_check() and the checker's state (locks held by this thread,
- * counters).  All other threads must be outside.  Returns the violations found
- * now; 0 is clean.
+ * counters).  All other threads must be outside; I/O that does not wait for the
+ * test is seen to its end first.  Returns the violations found now; 0 is clean.
  */
 unsigned sim_check(struct sim_machine *m);
 /* Violations of the host contract since creation / the last clear. */
@@ -281,7 +281,10 @@ uint64_t sim_vmstat(struct sim_machine *m, const char *name);
 
 struct sim_file_stats {
 	uint64_t reads, writes; /* pages */
-	uint64_t gets, puts;	/* references by Quire */
+	uint64_t read_requests, write_requests;
+	uint64_t read_errors, write_errors; /* pages that ended with one */
+	uint64_t flushes, mkwrites, time_updates;
+	uint64_t gets, puts; /* references by Quire */
 };
 
 /*
@@ -311,22 +314,77 @@ long sim_file_read(struct sim_file *f, uint64_t pos, void *buf, size_t n);
 long sim_file_write(struct sim_file *f, uint64_t pos, const void *buf,
 		    size_t n);
 void sim_file_truncate(struct sim_file *f, uint64_t size);
+/* Zero [start, end) in cache and device (hole punch). */
+void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
 /* What the device has (not the cache). */
 void sim_file_peek(struct sim_file *f, uint64_t pos, void *buf, size_t n);
 void sim_file_set_perm(struct sim_file *f, bool readable, bool writable,
 		       bool noexec);
 void sim_file_get_stats(struct sim_file *f, struct sim_file_stats *out);
 /*
- * Injected I/O: the next `count` reads (writes) after `skip` of them fail with
- * `error` (-EIO); latency in microseconds of each read (io_thread or not);
- * short_reads: each device read moves at most so many bytes at a time (0: all).
+ * Injected I/O: the next `count` pages read (written) after `skip` of them fail
+ * with `error` (-EIO), flushes and asks for a first write (page_mkwrite) the
+ * same; latency in microseconds of each request (io_thread or not);
+ * short_reads: each transfer moves at most so many bytes (0: all).
  */
 void sim_file_fail_reads(struct sim_file *f, unsigned skip, unsigned count,
 			 int error);
 void sim_file_fail_writes(struct sim_file *f, unsigned skip, unsigned count,
 			  int error);
+void sim_file_fail_flushes(struct sim_file *f, unsigned skip, unsigned count,
+			   int error);
+void sim_file_fail_mkwrites(struct sim_file *f, unsigned skip, unsigned count,
+			    int error);
 void sim_file_latency(struct sim_file *f, unsigned microseconds);
 void sim_file_short_reads(struct sim_file *f, unsigned bytes);
+
+/*
+ * The disk under a file (sim/disk.c): a request is what one call of aops asks
+ * for.  Who completes it:
+ */
+enum sim_disk_mode {
+	SIM_DISK_AUTO, /* the machine's I/O thread; NOW where it has none */
+	SIM_DISK_NOW,  /* the thread that asks, before it goes on */
+	SIM_DISK_LAZY, /* a thread that must sleep, or sim_disk_step() */
+	SIM_DISK_HELD, /* sim_disk_step() only */
+};
+struct sim_disk_config {
+	enum sim_disk_mode mode;
+	unsigned latency_us, latency_random_us; /* of AUTO and NOW */
+	bool reorder; /* requests end in any order, not as they came */
+	/* One transfer moves at most so many bytes (random: 1 to that many),
+	 * and the rest waits its turn again; 0: all. */
+	unsigned short_bytes;
+	bool short_random;
+	/* One page in n ends with -EIO, writes also with -ENOSPC; one flush in
+	 * n with -EIO; 0: none. */
+	unsigned read_error_one_in, write_error_one_in, flush_error_one_in;
+	bool write_cache; /* completed is not safe: only what was flushed is */
+	uint64_t seed;	  /* 0: as it is */
+};
+/* 0 or -ENOMEM.  LAZY and HELD depend on nothing but the seed, where one thread
+ * does all. */
+int sim_disk_configure(struct sim_file *f,
+		       const struct sim_disk_config *config);
+/* Each page that has bytes in [start, end) fails; at most four ranges (else
+ * -ENOSPC), and start == end forgets them all. */
+int sim_disk_fail_range(struct sim_file *f, uint64_t start, uint64_t end,
+			bool reads, bool writes, int error);
+/* Serve at most n requests (one that is moved only in part counts) of LAZY and
+ * HELD disks; how many there were.  And how many requests are under way. */
+unsigned sim_disk_step(struct sim_machine *m, unsigned n);
+unsigned sim_disk_pending(struct sim_machine *m);
+/*
+ * Power failure: nothing moves any more, all I/O of the file ends with -EIO.
+ * Returns a new file, the caller's, with what is on the device afterwards:
+ * all completed writes; LOSE: of those not flushed since any 512-byte blocks
+ * (needs write_cache); TEAR: of those under way too.  Changes of the size by
+ * sim_file_truncate() and punches are safe at once.  NULL: out of memory, or
+ * the file is a host file.
+ */
+#define SIM_CRASH_LOSE 0x1u
+#define SIM_CRASH_TEAR 0x2u
+struct sim_file *sim_disk_crash(struct sim_file *f, unsigned how);
 
 /* --------------------------------------------------------------- injection */
 

@@ -3,6 +3,7 @@
  * The page cache by its own calls: read and write at every alignment against a
  * plain buffer, short copies, sizes, holes, errors, and several CPUs at once.
  */
+#include <fcntl.h>
 #include <mm/internal/filemap.h>
 #include <tests/unit/common.h>
 
@@ -250,6 +251,7 @@ TEST(filemap_read_errors)
 	unsigned char buf[64];
 	static unsigned char all[8 * PG];
 
+	sim_file_quire(f)->ra_mode = POSIX_FADV_RANDOM; /* page by page */
 	sim_file_fail_reads(f, 2, 1, -EIO);
 	/* two pages come, then the error: short first, then told */
 	CHECK_EQ(sim_file_read(f, 0, all, sizeof(all)), (long)(2 * PG));
@@ -273,6 +275,7 @@ TEST(filemap_counts_io)
 	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 8);
 	static unsigned char buf[4 * PG];
 
+	sim_file_quire(f)->ra_mode = POSIX_FADV_RANDOM; /* page by page */
 	CHECK_EQ(sim_file_read(f, 0, buf, sizeof(buf)), (long)sizeof(buf));
 	CHECK_EQ(sim_vmstat(m, "pgpgin"), 16); /* KiB */
 	CHECK_EQ(sim_vmstat(m, "pgpgout"), 0);

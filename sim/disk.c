@@ -1,0 +1,875 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulated disk: the device under a file, with a queue of requests that
+ * take time, overtake each other, move less than they were asked to, fail, and
+ * are cut off by a power failure; all as the test wants, from a seed.
+ *
+ *   submit ----> queue (of the machine) ----> transfer ----> end of each page
+ *                  ^                            |
+ *                  '------ short: the rest -----'
+ *
+ * A request is one window of readahead or one run of pages under write-back.
+ * Who serves the queue (config.mode): the submitter at once, the I/O thread on
+ * a CPU of its own when the request is due, a thread that would otherwise
+ * sleep (so that one thread alone sees every order of events), or only
+ * sim_disk_step().
+ *
+ *   memory  ->  completed  ->  flushed       what a power failure leaves:
+ *               (data,         (safe)        safe, any blocks of unsafe when
+ *                unsafe)                     SIM_CRASH_LOSE, and of requests
+ *                                            under way when SIM_CRASH_TEAR
+ *
+ * The contract of Quire's side is checked: no page has two requests at a time.
+ *
+ * Locks: m->io_lock guards the queue and what decides about it (config.mode,
+ * latency, order), disk->lock the contents and the trouble; io_lock is
+ * outside.  Neither is held when Quire is called.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sim/disk.h>
+
+struct disk_request {
+	struct sim_disk *d;
+	struct disk_request *next;
+	bool write, busy;
+	bool own;	/* its submitter serves it, nobody else */
+	unsigned n, at; /* at: the page under transfer */
+	size_t done;	/* bytes of it that were moved */
+	uint64_t first; /* index of the first page */
+	uint64_t due;	/* ns; for the I/O thread */
+	struct disk_part {
+		struct page *page;
+		int error;
+	} part[];
+};
+
+/* ---------------------------------------------------------------- contents */
+
+uint8_t sim_file_byte(uint64_t seed, uint64_t off)
+{
+	uint64_t x;
+
+	if (!seed)
+		return 0;
+	x = (off / 8 + 1) * 0x9e3779b97f4a7c15ull ^
+	    seed * 0xbf58476d1ce4e5b9ull;
+	x ^= x >> 29;
+	return (uint8_t)(x >> (8 * (off % 8)));
+}
+
+/* Bytes [pos, pos + n), all inside: how many could be had, or -errno. */
+static ssize_t raw_read(struct sim_disk *d, uint64_t pos, char *buf, size_t n)
+{
+	ssize_t r;
+	size_t k;
+
+	if (d->fd >= 0) {
+		do {
+			r = pread(d->fd, buf, n, (off_t)pos);
+		} while (r < 0 && errno == EINTR);
+		return r < 0 ? -errno : r;
+	}
+	if (d->data)
+		memcpy(buf, d->data + pos, n);
+	else
+		for (k = 0; k < n; k++)
+			buf[k] = (char)sim_file_byte(d->seed, pos + k);
+	return (ssize_t)n;
+}
+
+/* All of it; past the end: zeroes. lock held. */
+static int disk_read(struct sim_disk *d, uint64_t pos, char *buf, size_t n)
+{
+	size_t have = 0;
+
+	memset(buf, 0, n);
+	if (pos < d->size)
+		have = d->size - pos < n ? (size_t)(d->size - pos) : n;
+	while (have) {
+		ssize_t r = raw_read(d, pos, buf, have);
+
+		if (r < 0)
+			return (int)r;
+		if (!r)
+			return 0; /* a host file that shrank: zeroes */
+		buf += r;
+		pos += (uint64_t)r;
+		have -= (size_t)r;
+	}
+	return 0;
+}
+
+/* Contents in memory, with zeroed space for `size` bytes. lock held. */
+static int materialise(struct sim_disk *d, uint64_t size)
+{
+	uint64_t k, room = d->room ? d->room : d->size;
+	char *p;
+
+	if (d->data && size <= d->room)
+		return 0;
+	while (room < size)
+		room = room ? 2 * room : DISK_PAGE;
+	p = calloc(1, room ? room : 1);
+	if (!p)
+		return -ENOMEM;
+	if (d->data)
+		memcpy(p, d->data, d->size);
+	else
+		for (k = 0; k < d->size; k++)
+			p[k] = (char)sim_file_byte(d->seed, k);
+	free(d->data);
+	d->data = p;
+	d->room = room;
+	return 0;
+}
+
+static int host_write(struct sim_disk *d, uint64_t pos, const char *buf,
+		      size_t n)
+{
+	while (n) {
+		ssize_t r = pwrite(d->fd, buf, n, (off_t)pos);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return r ? -errno : -ENOSPC;
+		buf += r;
+		pos += (uint64_t)r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
+
+/* Remember what a power failure may undo. lock held. */
+static int remember(struct sim_disk *d, uint64_t pos, const char *buf, size_t n)
+{
+	struct disk_unsafe *u = malloc(sizeof(*u) + n);
+
+	if (!u)
+		return -ENOSPC;
+	u->next = NULL;
+	u->pos = pos;
+	u->len = n;
+	memcpy(u->data, buf, n);
+	*d->unsafe_last = u;
+	d->unsafe_last = &u->next;
+	return 0;
+}
+
+static int disk_write(struct sim_disk *d, uint64_t pos, const char *buf,
+		      size_t n)
+{
+	int err;
+
+	if (d->fd >= 0) {
+		err = host_write(d, pos, buf, n);
+	} else {
+		err = materialise(d, pos + n) ? -ENOSPC : 0;
+		if (!err && d->config.write_cache)
+			err = remember(d, pos, buf, n);
+		if (!err)
+			memcpy(d->data + pos, buf, n);
+	}
+	if (!err && pos + n > d->size)
+		d->size = pos + n;
+	return err;
+}
+
+/* --------------------------------------------------------- power and safety */
+
+static void forget_unsafe(struct sim_disk *d)
+{
+	struct disk_unsafe *u;
+
+	while ((u = d->unsafe)) {
+		d->unsafe = u->next;
+		free(u);
+	}
+	d->unsafe_last = &d->unsafe;
+}
+
+/* All that is completed is safe. lock held. */
+static int make_safe(struct sim_disk *d)
+{
+	char *p;
+
+	if (!d->config.write_cache)
+		return 0;
+	p = realloc(d->safe, d->size ? d->size : 1);
+	if (!p || materialise(d, d->size))
+		return -ENOMEM;
+	d->safe = p;
+	memcpy(p, d->data, d->size);
+	d->safe_size = d->size;
+	forget_unsafe(d);
+	return 0;
+}
+
+/* Any of the blocks of a write reach the image. */
+static void write_blocks(struct sim_disk *d, char *image, uint64_t *size,
+			 uint64_t pos, const char *buf, size_t n)
+{
+	while (n) {
+		size_t k = DISK_BLOCK - (size_t)(pos % DISK_BLOCK);
+
+		if (k > n)
+			k = n;
+		if (sim_random(&d->rng) & 0x100) {
+			memcpy(image + pos, buf, k);
+			if (pos + k > *size)
+				*size = pos + k;
+		}
+		pos += k;
+		buf += k;
+		n -= k;
+	}
+}
+
+static size_t part_bytes(struct sim_disk *d, const struct disk_request *r,
+			 unsigned i)
+{
+	uint64_t pos = (r->first + i) * DISK_PAGE, size;
+
+	if (!r->write)
+		return DISK_PAGE;
+	/* what the file has there now is what there is to store */
+	size = quire_mapping_get_size(d->as);
+	if (pos >= size)
+		return 0;
+	return size - pos < DISK_PAGE ? (size_t)(size - pos) : DISK_PAGE;
+}
+
+/* Writes under way leave some of their blocks. Both locks held. */
+static void tear(struct sim_disk *d, char *image, uint64_t *size)
+{
+	struct disk_request *r;
+	unsigned i;
+
+	for (r = d->m->io_first; r; r = r->next) {
+		if (r->d != d || !r->write)
+			continue;
+		for (i = r->at; i < r->n; i++)
+			write_blocks(
+				d, image, size, (r->first + i) * DISK_PAGE,
+				quire_page_address(d->m->q, r->part[i].page),
+				part_bytes(d, r, i));
+	}
+}
+
+/* Bytes that the largest image can have. Both locks held. */
+static uint64_t image_room(struct sim_disk *d)
+{
+	uint64_t room = d->size > d->safe_size ? d->size : d->safe_size;
+	struct disk_request *r;
+
+	for (r = d->m->io_first; r; r = r->next)
+		if (r->d == d && (r->first + r->n) * DISK_PAGE > room)
+			room = (r->first + r->n) * DISK_PAGE;
+	return room;
+}
+
+static int crash_locked(struct sim_disk *d, unsigned how, char **image,
+			uint64_t *size)
+{
+	bool lose = (how & SIM_CRASH_LOSE) && d->config.write_cache;
+	const struct disk_unsafe *u;
+	char *p;
+
+	if (d->fd >= 0 || materialise(d, d->size))
+		return -ENOMEM;
+	p = calloc(1, image_room(d) + 1);
+	if (!p)
+		return -ENOMEM;
+	*size = lose ? d->safe_size : d->size;
+	memcpy(p, lose ? d->safe : d->data, *size);
+	for (u = lose ? d->unsafe : NULL; u; u = u->next)
+		write_blocks(d, p, size, u->pos, u->data, u->len);
+	if (how & SIM_CRASH_TEAR)
+		tear(d, p, size);
+	d->dead = true;
+	*image = p;
+	return 0;
+}
+
+int disk_crash(struct sim_disk *d, unsigned how, char **image, uint64_t *size)
+{
+	int err;
+
+	pthread_mutex_lock(&d->m->io_lock);
+	pthread_mutex_lock(&d->lock);
+	err = crash_locked(d, how, image, size);
+	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->m->io_lock);
+	return err;
+}
+
+/* ----------------------------------------------------------------- trouble */
+
+static int next_trouble(struct disk_trouble *t)
+{
+	if (t->skip) {
+		t->skip--;
+		return 0;
+	}
+	if (!t->count)
+		return 0;
+	t->count--;
+	return t->error;
+}
+
+/* What befalls one page of a request. lock held. */
+static int page_trouble(struct sim_disk *d, bool write, uint64_t index)
+{
+	unsigned i, one_in = write ? d->config.write_error_one_in
+				   : d->config.read_error_one_in;
+	uint64_t pos = index * DISK_PAGE;
+	int err;
+
+	if (d->dead)
+		return -EIO;
+	err = next_trouble(write ? &d->writes : &d->reads);
+	for (i = 0; !err && i < DISK_RANGES; i++) {
+		const struct disk_range *b = &d->bad[i];
+
+		if ((write ? b->writes : b->reads) && pos < b->end &&
+		    pos + DISK_PAGE > b->start)
+			err = b->error;
+	}
+	if (!err && one_in && (sim_random(&d->rng) >> 20) % one_in == 0)
+		err = sim_random(&d->rng) & 0x10000 || !write ? -EIO : -ENOSPC;
+	return err;
+}
+
+int disk_mkwrite(struct sim_disk *d)
+{
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	err = next_trouble(&d->mkwrites);
+	d->stats.mkwrites++;
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+int disk_flush(struct sim_disk *d)
+{
+	unsigned one_in;
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	one_in = d->config.flush_error_one_in;
+	d->stats.flushes++;
+	err = d->dead ? -EIO : next_trouble(&d->flushes);
+	if (!err && one_in && (sim_random(&d->rng) >> 20) % one_in == 0)
+		err = -EIO;
+	if (!err)
+		err = make_safe(d);
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+/* ---------------------------------------------------------------- requests */
+
+/* Most bytes that the device moves this time. */
+static size_t transfer_limit(struct sim_disk *d)
+{
+	size_t n = d->config.short_bytes;
+
+	if (!n)
+		return SIZE_MAX;
+	return d->config.short_random ? 1 + (size_t)(sim_random(&d->rng) % n)
+				      : n;
+}
+
+static int move(struct sim_disk *d, struct disk_request *r, size_t n)
+{
+	struct page *page = r->part[r->at].page;
+	char *kaddr = (char *)quire_page_address(d->m->q, page) + r->done;
+	uint64_t pos = (r->first + r->at) * DISK_PAGE + r->done;
+
+	return r->write ? disk_write(d, pos, kaddr, n)
+			: disk_read(d, pos, kaddr, n);
+}
+
+/* Move what the device moves at one time; true: the request is at its end. */
+static bool transfer(struct sim_disk *d, struct disk_request *r)
+{
+	size_t left, n, bytes;
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	for (left = transfer_limit(d); r->at < r->n && left;) {
+		bytes = part_bytes(d, r, r->at);
+		n = r->done < bytes ? bytes - r->done : 0;
+		if (n > left)
+			n = left;
+		err = r->done ? 0 : page_trouble(d, r->write, r->first + r->at);
+		if (!err && n)
+			err = move(d, r, n);
+		r->done += n;
+		left -= n;
+		if (!err && r->done < bytes)
+			break;
+		r->part[r->at].error = err;
+		if (r->write)
+			d->stats.writes++, d->stats.write_errors += err != 0;
+		else
+			d->stats.reads++, d->stats.read_errors += err != 0;
+		r->at++;
+		r->done = 0;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return r->at == r->n;
+}
+
+static void unqueue(struct disk_request *r)
+{
+	struct sim_machine *m = r->d->m;
+	struct disk_request **p;
+
+	for (p = &m->io_first; *p != r; p = &(*p)->next)
+		;
+	*p = r->next;
+	if (!*p)
+		m->io_last = p;
+}
+
+/* Tell Quire; the disk may be gone after the last page's end. */
+static void end_request(struct sim_machine *m, struct disk_request *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->write)
+			quire_page_end_write(m->q, r->part[i].page,
+					     r->part[i].error);
+		else
+			quire_page_end_read(m->q, r->part[i].page,
+					    r->part[i].error);
+	}
+	free(r);
+}
+
+/* Serve a request that is marked busy; false: there is a rest of it. */
+static bool serve(struct sim_machine *m, struct disk_request *r)
+{
+	bool whole = transfer(r->d, r);
+
+	pthread_mutex_lock(&m->io_lock);
+	if (whole) {
+		unqueue(r);
+		m->io_ending++;
+	} else {
+		r->busy = r->own;
+		pthread_cond_signal(&m->io_cond);
+	}
+	pthread_mutex_unlock(&m->io_lock);
+	if (!whole)
+		return false;
+	end_request(m, r);
+	pthread_mutex_lock(&m->io_lock);
+	m->io_ending--;
+	pthread_mutex_unlock(&m->io_lock);
+	return true;
+}
+
+/* Who is to serve r? io_lock held. */
+static enum sim_disk_mode mode_of(const struct disk_request *r)
+{
+	if (r->d->config.mode == SIM_DISK_AUTO)
+		return r->d->m->io_running ? SIM_DISK_AUTO : SIM_DISK_NOW;
+	return r->d->config.mode;
+}
+
+struct choice {
+	unsigned modes; /* bits of enum sim_disk_mode */
+	const struct sim_disk *d;
+	uint64_t now;  /* only what is due; UINT64_MAX: all */
+	uint64_t next; /* out: when the next is due */
+};
+
+static bool eligible(const struct disk_request *r, struct choice *c)
+{
+	if (r->busy || !(c->modes & 1u << mode_of(r)) || (c->d && r->d != c->d))
+		return false;
+	if (r->due <= c->now)
+		return true;
+	if (r->due < c->next)
+		c->next = r->due;
+	return false;
+}
+
+/* Take a request, marked busy, or NULL.  In the order of submission, but for
+ * disks that reorder. io_lock held. */
+static struct disk_request *take(struct sim_machine *m, struct choice *c)
+{
+	struct disk_request *r, *found = NULL;
+	uint64_t seen = 0;
+
+	c->next = UINT64_MAX;
+	for (r = m->io_first; r; r = r->next) {
+		if (!eligible(r, c))
+			continue;
+		if (!found) {
+			found = r;
+			seen = 1;
+		} else if (r->d->config.reorder && found->d->config.reorder &&
+			   (sim_random(&m->io_rng) >> 20) % ++seen == 0) {
+			found = r;
+		}
+	}
+	if (found)
+		found->busy = true;
+	return found;
+}
+
+static struct disk_request *take_locked(struct sim_machine *m, unsigned modes,
+					const struct sim_disk *d)
+{
+	struct choice c = {.modes = modes, .d = d, .now = UINT64_MAX};
+	struct disk_request *r;
+
+	pthread_mutex_lock(&m->io_lock);
+	r = take(m, &c);
+	pthread_mutex_unlock(&m->io_lock);
+	return r;
+}
+
+static struct disk_request *make_request(struct sim_disk *d, bool write,
+					 struct page **pages, unsigned n)
+{
+	struct disk_request *r =
+		calloc(1, sizeof(*r) + n * sizeof(struct disk_part));
+	unsigned i;
+
+	if (!r)
+		return NULL;
+	r->d = d;
+	r->write = write;
+	r->n = n;
+	r->first = quire_page_index(pages[0]);
+	for (i = 0; i < n; i++) {
+		r->part[i].page = pages[i];
+		if (quire_page_index(pages[i]) != r->first + i)
+			sim_violation("file %s: a request of pages that are "
+				      "not consecutive",
+				      d->name);
+	}
+	return r;
+}
+
+static void check_overlap(const struct disk_request *r)
+{
+	const struct disk_request *o;
+
+	for (o = r->d->m->io_first; o; o = o->next)
+		if (o->d == r->d && o->first < r->first + r->n &&
+		    r->first < o->first + o->n)
+			sim_violation("file %s: page %llu has a %s under way "
+				      "and gets a %s",
+				      r->d->name,
+				      (unsigned long long)(o->first > r->first
+								   ? o->first
+								   : r->first),
+				      o->write ? "write" : "read",
+				      r->write ? "write" : "read");
+}
+
+/* Into the queue; how it is to be served. */
+static enum sim_disk_mode enqueue(struct disk_request *r)
+{
+	struct sim_disk *d = r->d;
+	struct sim_machine *m = d->m;
+	const struct sim_disk_config *c = &d->config;
+	enum sim_disk_mode mode;
+	unsigned us;
+
+	pthread_mutex_lock(&m->io_lock);
+	mode = mode_of(r);
+	us = c->latency_us;
+	if (c->latency_random_us)
+		us += (unsigned)(sim_random(&m->io_rng) % c->latency_random_us);
+	if (mode <= SIM_DISK_NOW)
+		r->due = quire_host_time_ns() + us * 1000ull;
+	r->busy = r->own = mode == SIM_DISK_NOW;
+	check_overlap(r);
+	r->next = NULL;
+	*m->io_last = r;
+	m->io_last = &r->next;
+	pthread_cond_signal(&m->io_cond);
+	pthread_mutex_unlock(&m->io_lock);
+	if (mode == SIM_DISK_NOW && us) {
+		cpu_park(sim_self);
+		usleep(us);
+		cpu_unpark(sim_self);
+	}
+	return mode;
+}
+
+void disk_submit(struct sim_disk *d, bool write, struct page **pages,
+		 unsigned n)
+{
+	struct disk_request *r = make_request(d, write, pages, n);
+	struct sim_machine *m = d->m;
+	enum sim_disk_mode mode;
+	unsigned i;
+
+	if (!r) {
+		for (i = 0; i < n; i++)
+			write ? quire_page_end_write(m->q, pages[i], -ENOMEM)
+			      : quire_page_end_read(m->q, pages[i], -ENOMEM);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		check_handover(sim_self, pages[i]);
+	pthread_mutex_lock(&d->lock);
+	if (write)
+		d->stats.write_requests++;
+	else
+		d->stats.read_requests++;
+	pthread_mutex_unlock(&d->lock);
+	mode = enqueue(r);
+	if (mode == SIM_DISK_NOW) {
+		while (!serve(m, r))
+			;
+	} else if (mode == SIM_DISK_LAZY &&
+		   __atomic_load_n(&m->nr_sleeping, __ATOMIC_SEQ_CST)) {
+		/* someone sleeps already, perhaps for this */
+		while (disk_serve_sleeper(m))
+			;
+	}
+}
+
+bool disk_serve_sleeper(struct sim_machine *m)
+{
+	struct disk_request *r;
+
+	r = take_locked(m, 1u << SIM_DISK_LAZY, NULL);
+	if (!r)
+		return false;
+	(void)serve(m, r);
+	return true;
+}
+
+void disk_drain(struct sim_machine *m, struct sim_disk *d, unsigned modes)
+{
+	struct disk_request *r;
+	bool left;
+
+	do {
+		while ((r = take_locked(m, modes, d)))
+			(void)serve(m, r);
+		/* what others serve just now */
+		pthread_mutex_lock(&m->io_lock);
+		left = m->io_ending != 0;
+		for (r = m->io_first; r; r = r->next)
+			if ((!d || r->d == d) && (modes & 1u << mode_of(r)))
+				left = true;
+		pthread_mutex_unlock(&m->io_lock);
+		sim_poll();
+	} while (left);
+}
+
+unsigned sim_disk_step(struct sim_machine *m, unsigned n)
+{
+	struct disk_request *r;
+	unsigned done = 0;
+
+	while (done < n &&
+	       (r = take_locked(m, 1u << SIM_DISK_LAZY | 1u << SIM_DISK_HELD,
+				NULL))) {
+		(void)serve(m, r);
+		done++;
+	}
+	check_balance(sim_self, "sim_disk_step");
+	return done;
+}
+
+unsigned sim_disk_pending(struct sim_machine *m)
+{
+	struct disk_request *r;
+	unsigned n = 0;
+
+	pthread_mutex_lock(&m->io_lock);
+	for (r = m->io_first; r; r = r->next)
+		n++;
+	pthread_mutex_unlock(&m->io_lock);
+	return n;
+}
+
+/* ----------------------------------------------------------- the I/O thread */
+
+/* Wait until the time `ns` of quire_host_time_ns(), or a signal. */
+static void io_wait(struct sim_machine *m, uint64_t ns)
+{
+	uint64_t now = quire_host_time_ns(), t;
+	struct timespec end;
+
+	if (ns == UINT64_MAX) {
+		pthread_cond_wait(&m->io_cond, &m->io_lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &end);
+	t = (uint64_t)end.tv_nsec + (ns > now ? ns - now : 0);
+	end.tv_sec += (time_t)(t / 1000000000);
+	end.tv_nsec = (long)(t % 1000000000);
+	pthread_cond_timedwait(&m->io_cond, &m->io_lock, &end);
+}
+
+static struct disk_request *next_request(struct sim_machine *m)
+{
+	struct choice c = {.modes = 1u << SIM_DISK_AUTO};
+	struct disk_request *r;
+
+	cpu_park(sim_self);
+	pthread_mutex_lock(&m->io_lock);
+	for (;;) {
+		c.now = m->io_stop ? UINT64_MAX : quire_host_time_ns();
+		r = take(m, &c);
+		if (r || m->io_stop)
+			break;
+		io_wait(m, c.next);
+	}
+	pthread_mutex_unlock(&m->io_lock);
+	cpu_unpark(sim_self);
+	return r;
+}
+
+static void *io_main(void *arg)
+{
+	struct sim_machine *m = arg;
+	struct disk_request *r;
+
+	sim_bind(m, m->nr_cpus);
+	while ((r = next_request(m))) {
+		(void)serve(m, r);
+		check_balance(sim_self, "the end of a request");
+	}
+	sim_unbind();
+	return NULL;
+}
+
+int sim_io_start(struct sim_machine *m)
+{
+	m->io_stop = false;
+	if (pthread_create(&m->io_thread, NULL, io_main, m))
+		return -ENOMEM;
+	pthread_mutex_lock(&m->io_lock);
+	m->io_running = true;
+	pthread_mutex_unlock(&m->io_lock);
+	return 0;
+}
+
+void sim_io_stop(struct sim_machine *m)
+{
+	if (!m->io_running)
+		return;
+	pthread_mutex_lock(&m->io_lock);
+	m->io_stop = true;
+	pthread_cond_signal(&m->io_cond);
+	pthread_mutex_unlock(&m->io_lock);
+	pthread_join(m->io_thread, NULL);
+	m->io_running = false;
+}
+
+void sim_io_forget(struct sim_machine *m)
+{
+	struct disk_request *r;
+
+	while ((r = m->io_first)) {
+		m->io_first = r->next;
+		free(r);
+	}
+	m->io_last = &m->io_first;
+}
+
+/* -------------------------------------------------------------------- life */
+
+void disk_init(struct sim_disk *d, struct sim_machine *m, const char *name)
+{
+	memset(d, 0, sizeof(*d));
+	d->m = m;
+	d->name = name;
+	d->fd = -1;
+	d->rng = 1;
+	d->unsafe_last = &d->unsafe;
+	pthread_mutex_init(&d->lock, NULL);
+}
+
+void disk_destroy(struct sim_disk *d)
+{
+	forget_unsafe(d);
+	if (d->fd >= 0)
+		close(d->fd);
+	pthread_mutex_destroy(&d->lock);
+	free(d->data);
+	free(d->safe);
+}
+
+int disk_configure(struct sim_disk *d, const struct sim_disk_config *config)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&d->m->io_lock);
+	pthread_mutex_lock(&d->lock);
+	d->config = *config;
+	if (config->seed) {
+		d->rng = config->seed * 2 + 1;
+		d->m->io_rng = config->seed * 0x9e3779b97f4a7c15ull | 1;
+	}
+	if (config->write_cache && !d->safe)
+		err = make_safe(d);
+	pthread_cond_signal(&d->m->io_cond);
+	pthread_mutex_unlock(&d->lock);
+	pthread_mutex_unlock(&d->m->io_lock);
+	return err;
+}
+
+void disk_get_config(struct sim_disk *d, struct sim_disk_config *config)
+{
+	pthread_mutex_lock(&d->lock);
+	*config = d->config;
+	pthread_mutex_unlock(&d->lock);
+}
+
+void disk_resize(struct sim_disk *d, uint64_t size)
+{
+	pthread_mutex_lock(&d->lock);
+	if (d->fd >= 0)
+		(void)!ftruncate(d->fd, (off_t)size);
+	else if (!materialise(d, size) && size < d->size)
+		memset(d->data + size, 0, d->size - size);
+	d->size = size;
+	(void)make_safe(d);
+	pthread_mutex_unlock(&d->lock);
+}
+
+void disk_zero(struct sim_disk *d, uint64_t start, uint64_t end)
+{
+	static const char zeroes[DISK_PAGE];
+	size_t n;
+
+	pthread_mutex_lock(&d->lock);
+	if (end > d->size)
+		end = d->size;
+	for (; start < end; start += n) {
+		n = end - start < DISK_PAGE ? (size_t)(end - start) : DISK_PAGE;
+		if (disk_write(d, start, zeroes, n))
+			break;
+	}
+	(void)make_safe(d);
+	pthread_mutex_unlock(&d->lock);
+}
+
+int disk_peek(struct sim_disk *d, uint64_t pos, void *buf, size_t n)
+{
+	int err;
+
+	pthread_mutex_lock(&d->lock);
+	err = disk_read(d, pos, buf, n);
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
