@@ -77,7 +77,9 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 		return;
 	}
 	w->rss[PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES]++;
-	if (page->mapping != vma->vm_mapping)
+	/* a device's page of memory has no file and no place in one */
+	if (page->mapping != vma->vm_mapping &&
+	    (page->mapping || !(vma->vm_flags & VM_MIXEDMAP)))
 		check_fail(c, "mm %u %llx: page of another file", w->mm->id, a);
 	if (pte_write(pte) && !(vma->vm_flags & VM_SHARED))
 		check_fail(c, "mm %u %llx: private file page is writable",

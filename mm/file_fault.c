@@ -58,8 +58,7 @@ void alloc_set_pte(struct vm_fault *vmf, struct page *page)
 	update_mmu_cache(vma, vmf->address, vmf->pte);
 }
 
-/* The table of vmf->pmd, made or taken from prealloc_pte. */
-static int fault_need_table(struct vm_fault *vmf)
+int fault_need_table(struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 

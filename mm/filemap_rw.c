@@ -8,6 +8,7 @@
  * No page is locked while the host's copy function runs: the buffer may be a
  * mapping of the same file, whose fault takes page locks itself.
  */
+#include "device.h"
 #include "fault.h"
 #include "filemap.h"
 
@@ -49,6 +50,8 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 
 	if (pos >= size)
 		return 0;
+	if (mapping_is_dax(as))
+		return dax_read(as, pos, len, copy, cookie);
 	len = (size_t)MIN((uint64_t)len, size - pos);
 	while (done < len) {
 		off = (size_t)(pos & (PAGE_SIZE - 1));
@@ -175,6 +178,8 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 	struct page *page;
 	int err = 0;
 
+	if (mapping_is_dax(as))
+		return dax_write(as, pos, len, copy, cookie);
 	while (done < len) {
 		off = (size_t)(pos & (PAGE_SIZE - 1));
 		n = MIN(PAGE_SIZE - off, len - done);

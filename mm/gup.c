@@ -16,7 +16,7 @@
 #include "fault.h"
 #include "gather.h"
 
-enum { GUP_WRITE = 1, GUP_FORCE = 2, GUP_NO_RETRY = 4 };
+enum { GUP_WRITE = 1, GUP_FORCE = 2, GUP_NO_RETRY = 4, GUP_POPULATE = 8 };
 
 /* May this access be made through the mapping at all? */
 static bool gup_allowed(const struct vm_area_struct *vma, unsigned gup)
@@ -47,9 +47,12 @@ static bool gup_can_write(pte_t pte, struct page *page, unsigned gup,
 	       page_mapcount(page) == 1 && pte_dirty(pte);
 }
 
-/* The page behind addr with a reference, or NULL: a fault is needed. */
+/*
+ * The page behind addr with a reference, or NULL: a fault is needed, unless
+ * *frame says that a device's frame is there, as good as can be.
+ */
 static struct page *follow_page(struct vm_area_struct *vma, uaddr_t addr,
-				unsigned gup, bool faulted)
+				unsigned gup, bool faulted, bool *frame)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct page *page = NULL;
@@ -67,8 +70,10 @@ static struct page *follow_page(struct vm_area_struct *vma, uaddr_t addr,
 	if ((gup & GUP_WRITE) &&
 	    !gup_can_write(pte, vm_normal_page(vma, pte), gup, faulted))
 		goto out;
-	if (!pfn_valid(mm->q, pte_pfn(pte)))
+	if (unlikely(pte_special(pte)) && !is_zero_pfn(mm->q, pte_pfn(pte))) {
+		*frame = true;
 		goto out;
+	}
 	page = pte_page(mm->q, pte);
 	get_page(page);
 out:
@@ -86,8 +91,9 @@ static int fault_errno(vm_fault_t ret)
 }
 
 /*
- * One page of vma at addr.  0 and *page, or -errno; -EAGAIN: mmap_lock was
- * dropped (look the VMA up again).
+ * One page of vma at addr.  0 and *page (to populate also NULL: a device's
+ * frame is there), or -errno; -EAGAIN: mmap_lock was dropped (look the VMA up
+ * again).
  */
 static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 		   struct page **page)
@@ -97,15 +103,19 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 					     : FAULT_FLAG_ALLOW_RETRY |
 						       FAULT_FLAG_KILLABLE);
 	struct quire_task *task = quire_host_current();
-	bool faulted = false;
+	bool faulted = false, frame = false;
 	vm_fault_t ret;
 
 	if (!task || task->mm != vma->vm_mm)
 		flags |= FAULT_FLAG_REMOTE;
 	for (;;) {
-		*page = follow_page(vma, addr & PAGE_MASK, gup, faulted);
+		*page = follow_page(vma, addr & PAGE_MASK, gup, faulted,
+				    &frame);
 		if (*page)
 			return 0;
+		/* it has no struct page: there is nothing to pin */
+		if (unlikely(frame))
+			return gup & GUP_POPULATE ? 0 : -EFAULT;
 		if (task && quire_host_fatal_signal_pending(task))
 			return -EINTR;
 		ret = handle_mm_fault(vma, addr, flags, NULL);
@@ -246,7 +256,8 @@ static int populate_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		}
 		if (err)
 			return err;
-		put_page(mm->q, page);
+		if (page) /* not a device's frame */
+			put_page(mm->q, page);
 	}
 	return 0;
 }
@@ -254,7 +265,7 @@ static int populate_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 int populate_vma_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 		       bool write, bool *locked)
 {
-	unsigned gup = write ? GUP_WRITE : 0;
+	unsigned gup = GUP_POPULATE | (write ? GUP_WRITE : 0);
 
 	if (!locked)
 		return populate_range(mm, start, end, gup | GUP_NO_RETRY);
@@ -282,6 +293,7 @@ int __mm_populate(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 		    (only && !(vma->vm_flags & only)))
 			continue;
 		gup = vma->vm_flags & VM_ACCESS_FLAGS ? GUP_FORCE : 0;
+		gup |= GUP_POPULATE;
 		/* private writable memory is made writable at once */
 		if ((vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE)
 			gup |= GUP_WRITE;

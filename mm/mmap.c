@@ -16,6 +16,7 @@
  * Locks: mmap_lock for write, taken by quire_mmap.
  */
 #include "vma.h"
+#include "device.h"
 #include "fault.h"
 #include "filemap.h"
 
@@ -45,6 +46,7 @@ struct mmap_request {
 	struct quire_file *file;
 	uint64_t pgoff;
 	vm_flags_t vm_flags;
+	struct quire_device_map device; /* when file->device */
 };
 
 /* ----------------------------------------------------- where it goes */
@@ -168,8 +170,25 @@ static int mmap_shared_anon(const struct mmap_request *m, struct vma_range *r)
 	return 0;
 }
 
+/* The device says how it is mapped: r's flags. 0 or -errno. */
+static int mmap_device(struct mmap_request *m, struct vma_range *r)
+{
+	struct quire_device_map *d = &m->device;
+	int err;
+
+	*d = (struct quire_device_map){.addr = m->addr,
+				       .len = m->len,
+				       .off = m->pgoff << PAGE_SHIFT,
+				       .prot = m->prot,
+				       .flags = m->flags};
+	err = m->file->device->mmap(m->file, d);
+	if (err)
+		return err;
+	return device_vm_flags(m->mm->q, d, &r->flags);
+}
+
 /* What the request maps: r's file and mapping. 0 or -errno. */
-static int mmap_object(const struct mmap_request *m, struct vma_range *r)
+static int mmap_object(struct mmap_request *m, struct vma_range *r)
 {
 	struct quire_file *file = m->file;
 	bool shared = (m->vm_flags & VM_MAYSHARE) != 0;
@@ -184,7 +203,7 @@ static int mmap_object(const struct mmap_request *m, struct vma_range *r)
 	}
 	if (file && !file->is_zero_dev) {
 		r->mapping = file->mapping;
-		return 0;
+		return file->device ? mmap_device(m, r) : 0;
 	}
 	if (!shared)
 		return 0; /* anonymous; /dev/zero keeps its name */
@@ -204,7 +223,11 @@ static struct vm_area_struct *vma_for_range(struct mm_struct *mm,
 	vma->vm_pgoff = r->pgoff;
 	vma->vm_file = r->file;
 	vma->vm_mapping = r->mapping;
-	if (r->mapping)
+	if (r->file && r->file->device)
+		vma->vm_ops = device_vm_ops(r->file);
+	else if (r->mapping && mapping_is_dax(r->mapping))
+		vma->vm_ops = &dax_vm_ops;
+	else if (r->mapping)
 		vma->vm_ops =
 			r->mapping->shmem ? &shmem_vm_ops : &filemap_vm_ops;
 	if (r->file)
@@ -263,6 +286,10 @@ static int mmap_region(struct mmap_request *m)
 	err = mmap_object(m, &r);
 	if (err)
 		goto unaccount;
+	if (r.mapping && mapping_is_dax(r.mapping))
+		r.flags |= VM_MIXEDMAP;
+	if (r.flags & VM_SPECIAL) /* it stays anyway */
+		r.flags &= ~(VM_LOCKED | VM_LOCKONFAULT);
 	err = mmap_link(mm, &u, &r);
 	if (err) {
 		if (r.mapping && !r.file)
@@ -272,7 +299,12 @@ static int mmap_region(struct mmap_request *m)
 	vm_stat_account(mm, r.flags, (long)pages);
 	if (r.flags & VM_LOCKED)
 		mm->locked_vm += pages;
-	return 0;
+	if (!(r.flags & VM_PFNMAP) || m->device.kind != QUIRE_DEVICE_FRAMES)
+		return 0;
+	err = remap_frames(find_vma(mm, r.start), m->device.phys);
+	if (err) /* it is one whole mapping: nothing needs memory */
+		(void)do_munmap_locked(mm, r.start, m->len);
+	return err;
 unaccount:
 	vm_unacct_memory(mm->q, charged);
 	return err;
@@ -285,7 +317,8 @@ static int mmap_check_file(struct mmap_request *m)
 {
 	struct quire_file *file = m->file;
 	/* a device may be mapped up to the last byte that has a number */
-	uint64_t most = file->is_zero_dev ? UINT64_MAX : MAX_FILE_BYTES;
+	uint64_t most = file->is_zero_dev || file->device ? UINT64_MAX
+							  : MAX_FILE_BYTES;
 	unsigned type = m->flags & MAP_TYPE;
 
 	if (m->len > most || m->pgoff > (most - m->len) >> PAGE_SHIFT)
@@ -310,7 +343,7 @@ static int mmap_check_file(struct mmap_request *m)
 			return -EPERM;
 		m->vm_flags &= ~VM_MAYEXEC;
 	}
-	if (!file->mapping && !file->is_zero_dev)
+	if (!file->mapping && !file->is_zero_dev && !file->device)
 		return -ENODEV;
 	return m->flags & MAP_GROWSDOWN ? -EINVAL : 0;
 }

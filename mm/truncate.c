@@ -10,6 +10,7 @@
  * Locks: none on entry.  i_mmap_lock and page locks are taken one after the
  * other, never page lock outside i_mmap_lock.
  */
+#include "device.h"
 #include "fault.h"
 #include "filemap.h"
 #include "gather.h"
@@ -32,6 +33,7 @@ void quire_mapping_init(struct quire *q, struct address_space *as,
 	as->size = size;
 	as->shmem = aops == NULL;
 	spin_lock_init(&as->tree_lock, CACHE);
+	rwsem_init(&as->frames_lock, QUIRE_LOCK_MAPPING);
 	rwsem_init(&as->i_mmap_lock, QUIRE_LOCK_I_MMAP);
 	itree_init(&as->i_mmap);
 	spin_lock(&q->mm_lock);
@@ -125,11 +127,16 @@ static void zero_partial(struct address_space *as, uint64_t index, size_t from,
 
 void quire_mapping_set_size(struct address_space *as, uint64_t size)
 {
-	uint64_t old = __atomic_exchange_n(&as->size, size, __ATOMIC_ACQ_REL);
 	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
 	size_t part = (size_t)(size & (PAGE_SIZE - 1));
+	uint64_t old;
 
 	might_sleep();
+	if (mapping_is_dax(as)) {
+		dax_set_size(as, size);
+		return;
+	}
+	old = __atomic_exchange_n(&as->size, size, __ATOMIC_ACQ_REL);
 	/* the same size: a write that failed may have left a page beyond */
 	if (size > old)
 		return;
@@ -151,6 +158,10 @@ void quire_mapping_punch(struct address_space *as, uint64_t start, uint64_t end)
 	might_sleep();
 	if (start >= end)
 		return;
+	if (mapping_is_dax(as)) {
+		dax_punch(as, start, end);
+		return;
+	}
 	if (start >> PAGE_SHIFT == end >> PAGE_SHIFT) {
 		zero_partial(as, start >> PAGE_SHIFT, head, tail);
 		return;

@@ -93,6 +93,8 @@ static bool vma_wants_writenotify(const struct vm_area_struct *vma)
 		return false;
 	if (!(vma->vm_flags & VM_SOFTDIRTY))
 		return true;
+	if (vma->vm_file && vma->vm_file->device)
+		return vma->vm_file->device->mkwrite != NULL;
 	return vma->vm_mapping && vma->vm_mapping->aops;
 }
 

@@ -27,6 +27,7 @@
  *
  * Locks: do_wp_page is entered with the entry's lock held, and releases it.
  */
+#include "device.h"
 #include "fault.h"
 #include "filemap.h"
 #include "rmap.h"
@@ -107,8 +108,8 @@ static __always_inline void wp_install_copy(struct vm_fault *vmf,
 }
 
 /* A page with the contents of what orig_pte maps; NULL: *ret says why not. */
-static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
-						 vm_fault_t *ret)
+static __always_inline struct page *
+wp_make_copy(struct vm_fault *vmf, const struct page *old, vm_fault_t *ret)
 {
 	struct quire *q = vmf->vma->vm_mm->q;
 	uint64_t pfn = pte_pfn(vmf->orig_pte);
@@ -117,15 +118,19 @@ static __always_inline struct page *wp_make_copy(struct vm_fault *vmf,
 	*ret = VM_FAULT_OOM;
 	if (unlikely(anon_vma_prepare(vmf->vma)))
 		return NULL;
-	if (unlikely(!pfn_valid(q, pfn))) { /* a device's frame: no contents */
-		*ret = VM_FAULT_SIGBUS;
-		return NULL;
-	}
 	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!page))
 		return NULL;
 	if (is_zero_pfn(q, pfn)) {
 		clear_page(page_address(q, page));
+	} else if (unlikely(!old)) {
+		quire_step("a device's frame: read at the device's address");
+		fault_kind(vmf, QF_COW_COPY);
+		if (copy_frame(vmf->vma, pfn, page)) {
+			put_page(q, page);
+			*ret = VM_FAULT_SIGBUS;
+			return NULL;
+		}
 	} else {
 		flush_user_dcache_page(q, pfn_to_page(q, pfn));
 		copy_page(page_address(q, page),
@@ -149,7 +154,7 @@ static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
 	vm_fault_t ret;
 
 	fault_kind(vmf, old ? QF_COW_COPY : QF_COW_ZERO);
-	page = wp_make_copy(vmf, &ret);
+	page = wp_make_copy(vmf, old, &ret);
 	if (unlikely(!page))
 		goto put_old;
 	spin_lock(vmf->ptl);
@@ -170,11 +175,32 @@ put_old:
 	return ret;
 }
 
-/* A frame of a device, shared: nobody keeps books of it. */
+/*
+ * A frame of a device, shared: nobody keeps books of it, but its owner may want
+ * to know.
+ */
 static vm_fault_t wp_pfn_shared(struct vm_fault *vmf)
 {
+	struct vm_area_struct *vma = vmf->vma;
+	vm_fault_t ret;
+
 	fault_kind(vmf, QF_MKWRITE);
-	wp_page_reuse(vmf);
+	if (!vma->vm_ops || !vma->vm_ops->pfn_mkwrite) {
+		wp_page_reuse(vmf);
+		return 0;
+	}
+	quire_step("a device's frame: its owner is asked, then it is writable");
+	vmf->pgoff = linear_page_index(vma, vmf->address);
+	vmf->prealloc_pte = NULL; /* the table is there */
+	spin_unlock(vmf->ptl);
+	ret = vma->vm_ops->pfn_mkwrite(vmf);
+	if (ret)
+		return ret & ~(vm_fault_t)VM_FAULT_NOPAGE;
+	spin_lock(vmf->ptl);
+	if (pte_same(ptep_get(vmf->pte), vmf->orig_pte))
+		wp_page_reuse(vmf);
+	else
+		spin_unlock(vmf->ptl);
 	return 0;
 }
 

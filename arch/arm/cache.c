@@ -55,8 +55,8 @@ void arch_sync_exec(struct quire *q, pte_t pte)
 	uint64_t pfn = pte_pfn(pte);
 	struct page *page;
 
-	if (!pfn_valid(q, pfn))
-		return; /* a device's: not cached */
+	if (!pfn_valid(q, pfn) || (pte_special(pte) && !is_zero_pfn(q, pfn)))
+		return; /* a device's: see arch_frame_written */
 	page = pfn_to_page(q, pfn);
 	smp_mb(); /* after the mapping was counted: see above */
 	if (PageFlag(page, PG_dcache_clean))
@@ -77,7 +77,8 @@ void arch_flush_kernel_alias(struct quire *q, uaddr_t addr, pte_t pte)
 {
 	uint64_t pfn = pte_pfn(pte);
 
-	if (!pte_present(pte) || !aliases(q, pfn, addr) || !pfn_valid(q, pfn))
+	if (!pte_present(pte) || !aliases(q, pfn, addr) || !pfn_valid(q, pfn) ||
+	    (pte_special(pte) && !is_zero_pfn(q, pfn)))
 		return;
 	quire_host_flush_dcache(phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT),
 				PAGE_SIZE);

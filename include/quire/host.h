@@ -333,6 +333,7 @@ void quire_host_flush_dcache_all(void);
 enum quire_lock_class {
 	QUIRE_LOCK_MMAP = 1,
 	QUIRE_LOCK_VMA,
+	QUIRE_LOCK_MAPPING, /* a device's frames or DAX blocks stay */
 	QUIRE_LOCK_I_MMAP,
 	QUIRE_LOCK_ANON_VMA,
 	QUIRE_LOCK_PAGE,

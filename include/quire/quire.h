@@ -302,7 +302,81 @@ struct quire_file {
 	uint8_t ra_mode;  /* posix_fadvise(2): POSIX_FADV_NORMAL/RANDOM/... */
 	struct quire_ra_state ra; /* Quire's: readahead (policy.h) */
 	uint32_t wb_seen;	  /* Quire's: write errors reported so far */
+	/* not NULL: what is mapped is a device's; `mapping` may be NULL, or
+	 * serve quire_mapping_revoke() */
+	const struct quire_device_ops *device;
 };
+
+/*
+ * Device memory: frames that Quire does not own.  Their entries are special:
+ * no reference, no reverse map, no RSS; the device sees to it that the frames
+ * stay what they are while anything maps them (quire_mapping_revoke).  Linux's
+ * rules for such mappings hold: mprotect, munmap, mremap that moves or shrinks,
+ * fork and mincore work, get_user_pages does not; a private mapping's write
+ * makes a copy.
+ */
+enum quire_device_kind {
+	/* VM_PFNMAP | VM_IO: all of it by mmap, at once, from map->phys on; a
+	 * frame that was revoked is asked for again, by ops->frame if there is
+	 * one, else it is gone (SIGBUS) */
+	QUIRE_DEVICE_FRAMES,
+	/* VM_PFNMAP | VM_IO: by ops->frame, as pages are touched */
+	QUIRE_DEVICE_FAULT,
+	/* VM_MIXEDMAP: the same, and ops->frame may also give pages of memory
+	 * (order 0, of quire_alloc_pages): counted, in RSS, to be pinned */
+	QUIRE_DEVICE_MIXED,
+};
+/*
+ * How the processor may cache what is mapped.  x86: DEVICE sets PCD and PWT
+ * (UC), COMBINE only PCD (UC-, which an MTRR may turn to WC); ARM: Device, and
+ * Normal non-cacheable.
+ */
+enum quire_cache {
+	QUIRE_CACHE_NORMAL,
+	QUIRE_CACHE_COMBINE,
+	QUIRE_CACHE_DEVICE,
+};
+struct quire_device_map {
+	/* what mmap(2) asks, checked; addr is where it will be */
+	uaddr_t addr, len;
+	uint64_t off;
+	unsigned prot, flags;
+	/* the answer: enum quire_device_kind, enum quire_cache; FRAMES: the
+	 * first frame's address, page aligned */
+	uint8_t kind, cache;
+	paddr_t phys;
+};
+#define QUIRE_NO_FRAME UINT64_MAX
+struct quire_frame {
+	paddr_t phys;	   /* page aligned; QUIRE_NO_FRAME: a hole (DAX only) */
+	struct page *page; /* MIXED: a page of memory instead, or NULL */
+};
+struct quire_device_ops {
+	/* May refuse (-errno), else fills in the answer. mmap_lock is held. */
+	int (*mmap)(struct quire_file *file, struct quire_device_map *map);
+	/*
+	 * The frame at byte `off` of the file; write: it is about to be written
+	 * through a shared mapping.  0; -ENOMEM; any other -errno is SIGBUS.
+	 * May sleep; mmap_lock is held for read.  FRAMES: may be NULL.
+	 */
+	int (*frame)(struct quire_file *file, uint64_t off, bool write,
+		     struct quire_frame *frame);
+	/* A shared frame is about to be written for the first time since it
+	 * was mapped (as page_mkwrite).  NULL: no need to ask. May sleep. */
+	int (*mkwrite)(struct quire_file *file, uint64_t off);
+	/* Kernel address to read a whole frame at, for the copy that a private
+	 * mapping's write makes.  NULL, or none: SIGBUS for the writer. */
+	void *(*address)(struct quire_file *file, paddr_t phys);
+};
+/*
+ * quire_mapping_revoke: take bytes [start, end) of the file out of all its
+ * mappings, so that its device's frames can be given to another use; the
+ * device must refuse them from then on (ops->frame: an error), which faults
+ * under way when it is called respect, or are over.  Private copies stay.
+ * Sleeps.
+ */
+void quire_mapping_revoke(struct address_space *as, uint64_t start,
+			  uint64_t end);
 
 /*
  * What a file system gives for the pages of one file.
@@ -339,6 +413,25 @@ struct quire_aops {
 	 * SIGBUS for the writer, OOM for -ENOMEM).  NULL: allowed.
 	 */
 	int (*page_mkwrite)(struct address_space *as, struct page *page);
+	/*
+	 * DAX: the file's device is memory, and is mapped, read and written
+	 * itself, without a cached page (the others are not used then).  Where
+	 * byte `index` << 12 of the file lies: 0 and frame->phys, which is
+	 * QUIRE_NO_FRAME in a hole; -errno is SIGBUS, OOM or read()'s error.
+	 * write: the page is about to be written: a hole gets a zeroed block
+	 * now (-ENOSPC ...); also called when a clean page is first written
+	 * through a shared mapping.  May sleep.
+	 *
+	 * Whoever frees blocks makes this function forget them first, then
+	 * calls quire_mapping_set_size() or _punch(), and may give them to
+	 * another use after that.  The host keeps these two, and read and
+	 * write of one file, from each other (an inode lock), as nothing pins a
+	 * block while it is copied.
+	 */
+	int (*direct_access)(struct address_space *as, uint64_t index,
+			     bool write, struct quire_frame *frame);
+	/* Kernel address of that memory, a whole page; never NULL. */
+	void *(*direct_address)(struct address_space *as, paddr_t phys);
 };
 
 /*

@@ -37,6 +37,7 @@ enum quire_fault_kind {
 	QF_OOPS,
 	QF_VMALLOC,	/* kernel mode: a kernel table entry was copied (E3) */
 	QF_YOUNG_DIRTY, /* the entry was marked so by software (P7) */
+	QF_DEVICE,	/* a device's frame mapped, or DAX memory (C6) */
 	QF_COUNT
 };
 
@@ -55,6 +56,7 @@ enum quire_fault_kind {
 		[QF_SIGBUS] = "sigbus", [QF_OOM] = "oom",                      \
 		[QF_FIXUP] = "fixup", [QF_OOPS] = "oops",                      \
 		[QF_VMALLOC] = "vmalloc", [QF_YOUNG_DIRTY] = "young_dirty",    \
+		[QF_DEVICE] = "device",                                        \
 	}
 
 enum quire_event_type {

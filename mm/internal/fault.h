@@ -125,6 +125,11 @@ vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
 /* mm/file_fault.c */
 vm_fault_t do_fault(struct vm_fault *vmf);
 /*
+ * fault_need_table: the table of vmf->pmd, made or taken from prealloc_pte. 0
+ * or -ENOMEM.  Sleeps when there is no prealloc_pte.
+ */
+int fault_need_table(struct vm_fault *vmf);
+/*
  * finish_fault: map what ->fault gave (vmf->cow_page for a private write, else
  * vmf->page, locked): 0, NOPAGE when another fault has filled the entry, OOM,
  * SIGBUS.  On 0 the mapped page's reference belongs to the entry.

@@ -35,6 +35,9 @@ struct address_space {
 	spinlock_t tree_lock;
 	struct page_tree pages;
 	unsigned long nrpages;
+	/* MAPPING, outside i_mmap_lock: held for read from finding a device's
+	 * frame or a DAX block to its entry, for write to take it away */
+	struct rwsem frames_lock;
 	struct rwsem i_mmap_lock;
 	struct itree i_mmap; /* VMAs by their file pages: i_mmap_node */
 	uint32_t i_mmap_writable;

@@ -46,6 +46,9 @@
 #define VM_HUGEPAGE	0x20000000ull
 #define VM_NOHUGEPAGE	0x40000000ull
 #define VM_MERGEABLE	0x80000000ull
+/* enum quire_cache, for what a device gives */
+#define VM_CACHE_SHIFT	40
+#define VM_CACHE_MASK	(3ull << VM_CACHE_SHIFT)
 #define VM_SPECIAL	(VM_IO | VM_DONTEXPAND | VM_PFNMAP | VM_MIXEDMAP)
 #define VM_ACCESS_FLAGS (VM_READ | VM_WRITE | VM_EXEC)
 
@@ -70,6 +73,9 @@ struct vm_operations_struct {
 	/* a shared page is about to become writable (vmf->page, locked or
 	 * not); VM_FAULT_LOCKED or an error */
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
+	/* the same for a frame without struct page: 0 (make the entry
+	 * writable), NOPAGE (done already) or an error; no lock but mmap_lock */
+	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
 	void (*open)(struct vm_area_struct *vma);
 	void (*close)(struct vm_area_struct *vma);
 	const char *(*name)(struct vm_area_struct *vma);

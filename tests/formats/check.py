@@ -33,7 +33,7 @@ PORT = {
     "arch_user_fault_failed", "page_fault_oops", "init_mm_context",
     "flush_tlb_mm", "flush_tlb_mm_range", "flush_tlb_range", "flush_tlb_page",
     "update_mmu_cache", "flush_icache_page", "flush_dcache_page",
-    "flush_user_dcache_page", "arch_shared_colour",
+    "flush_user_dcache_page", "arch_shared_colour", "arch_frame_written",
     "flush_tlb_fix_spurious_fault", "clear_page", "copy_page",
     "memcpy", "memmove", "memset", "memcmp",
 }

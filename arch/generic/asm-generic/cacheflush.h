@@ -45,6 +45,14 @@ static __always_inline void flush_user_dcache_page(struct quire *q,
 	(void)page;
 }
 /*
+ * Memory without struct page, a whole page at this kernel address, was written
+ * by the kernel or is about to be mapped: instruction fetch is to see it.
+ */
+static __always_inline void arch_frame_written(void *kaddr)
+{
+	(void)kaddr;
+}
+/*
  * Address bits in which all shared mappings of a page must agree with its
  * offset in the file, or 0.
  */

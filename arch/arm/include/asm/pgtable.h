@@ -515,6 +515,17 @@ static inline pgprot_t protection_map(const struct quire *q, vm_flags_t flags)
 	return __pgprot(v);
 }
 
+/* The protection for memory of enum quire_cache `cache`. */
+static inline pgprot_t pgprot_cache(pgprot_t prot, unsigned cache)
+{
+	if (cache == QUIRE_CACHE_NORMAL)
+		return prot;
+	prot.v &= ~_PAGE_MT_MASK;
+	prot.v |= cache == QUIRE_CACHE_DEVICE ? _PAGE_MT_DEVICE
+					      : _PAGE_MT_NOCACHE;
+	return prot;
+}
+
 /* F1's seam: this format has no protection keys. */
 static __always_inline bool
 arch_vma_access_permitted(const struct vm_area_struct *vma, unsigned flags)
@@ -563,6 +574,12 @@ static __always_inline void flush_user_dcache_page(struct quire *q,
 {
 	if (arch_has_aliases(q))
 		arch_flush_user_lines(q, page);
+}
+/* P8: memory without struct page, a whole page at this kernel address, was
+ * written or is about to be mapped: instruction fetch is to see it. */
+static inline void arch_frame_written(void *kaddr)
+{
+	quire_host_sync_icache(kaddr, PAGE_SIZE);
 }
 static __always_inline uaddr_t arch_shared_colour(const struct quire *q)
 {

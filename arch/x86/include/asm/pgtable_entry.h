@@ -305,6 +305,19 @@ static inline pgprot_t protection_map(const struct quire *q, vm_flags_t flags)
 	return (pgprot_t){v};
 }
 
+/*
+ * The protection for memory of enum quire_cache `cache`.  With the PAT as it is
+ * after reset PCD and PWT give UC, PCD alone UC- (SDM vol. 3A, 11.12.4).
+ */
+static inline pgprot_t pgprot_cache(pgprot_t prot, unsigned cache)
+{
+	if (cache != QUIRE_CACHE_NORMAL)
+		prot.v |= _PAGE_PCD;
+	if (cache == QUIRE_CACHE_DEVICE)
+		prot.v |= _PAGE_PWT;
+	return prot;
+}
+
 /* F1's seam: protection keys.  This format has them; nobody uses them yet. */
 static __always_inline bool
 arch_vma_access_permitted(const struct vm_area_struct *vma, unsigned flags)

@@ -279,6 +279,11 @@ static inline pgprot_t protection_map(const struct quire *q, vm_flags_t flags)
 				   ? 0
 				   : HOW_READ_ONLY)};
 }
+static inline pgprot_t pgprot_cache(pgprot_t prot, unsigned cache)
+{
+	(void)cache; /* all of its memory is alike */
+	return prot;
+}
 static inline bool arch_vma_access_permitted(const struct vm_area_struct *vma,
 					     unsigned flags)
 {
@@ -296,6 +301,7 @@ void update_mmu_cache(struct vm_area_struct *vma, uaddr_t addr, pte_t *ptep);
 void flush_icache_page(struct vm_area_struct *vma, struct page *page);
 void flush_dcache_page(struct quire *q, struct page *page);
 void flush_user_dcache_page(struct quire *q, struct page *page);
+void arch_frame_written(void *kaddr);
 uaddr_t arch_shared_colour(const struct quire *q);
 void flush_tlb_fix_spurious_fault(struct vm_area_struct *vma, uaddr_t addr);
 void clear_page(void *page);
