@@ -24,6 +24,7 @@ static struct sim_task *tasks[MAX_PROCS];
 static struct sim_file *files[FILE_IDS];
 static unsigned ops_done, complaints;
 static bool no_exec; /* OP_FETCH only reads */
+static bool data_on_disk;
 #define USER_TOP ((uint64_t)quire_task_size(sim_quire(machine)))
 static char *maps_text; /* of the last OP_MAPS */
 
@@ -150,6 +151,11 @@ static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 	return sim_copy_from_user(u->t, u->addr + (uaddr_t)done, kaddr, n);
 }
 
+static bool on_disk(enum file_id f)
+{
+	return f == FILE_RO || (data_on_disk && f >= FILE_DATA);
+}
+
 /* The open file of a call on a descriptor, or NULL. */
 static struct quire_file *open_file(const struct op *op)
 {
@@ -209,10 +215,14 @@ static int64_t do_sum(const struct op *op, struct result *r)
 #define KEEP_SIZE  0x01u
 #define PUNCH_HOLE 0x02u
 
-/* As a kernel's fallocate(2) for files that can only be punched. */
+/*
+ * As a kernel's fallocate(2) for files that can only be punched.  On a disk
+ * nothing is done past the end, as by ext4; the page of the end goes whole.
+ */
 static int64_t do_fallocate(const struct op *op)
 {
 	struct quire_file *f = open_file(op);
+	uint64_t start = op->offset, end = start + op->len, size;
 
 	if (!f)
 		return -EBADF;
@@ -222,7 +232,14 @@ static int64_t do_fallocate(const struct op *op)
 		return -EOPNOTSUPP;
 	if (!f->writable)
 		return -EBADF;
-	quire_mapping_punch(f->mapping, op->offset, op->offset + op->len);
+	size = quire_mapping_get_size(f->mapping);
+	if (on_disk(op->file)) {
+		if (start >= size)
+			return 0;
+		if (end > size)
+			end = (size + PAGE - 1) & -(uint64_t)PAGE;
+	}
+	sim_file_punch(files[op->file], start, end);
 	return 0;
 }
 
@@ -433,7 +450,11 @@ void backend_run(const struct op *op, struct result *res)
 		do_op(t, op, res);
 		res->minflt = (unsigned)(t->qt.min_flt - before) - spurious;
 	}
-	if (++ops_done % CHECK_EVERY == 0 && quire_check(sim_quire(machine))) {
+	if (++ops_done % CHECK_EVERY)
+		return;
+	while (sim_disk_pending(machine)) /* a page under I/O is locked */
+		sim_disk_step(machine, 1);
+	if (quire_check(sim_quire(machine))) {
 		fprintf(stderr, "quire_check complains after operation %u\n",
 			ops_done);
 		complaints++;
@@ -467,13 +488,30 @@ static void open_modes(enum file_id first, struct sim_file *f, bool twice)
 		files[first + 3] = sim_file_reopen(f, true, true);
 }
 
+/* QDIFF_DISK: requests end late, in any order, and in pieces. */
+static void make_slow(unsigned how)
+{
+	struct sim_disk_config c = {
+		.mode = how & 1 ? SIM_DISK_LAZY : SIM_DISK_NOW,
+		.reorder = how & 2,
+		.short_bytes = how & 4 ? 3000 : 0,
+		.short_random = true,
+		.seed = how + 1,
+	};
+
+	if (sim_disk_configure(files[FILE_RO], &c) ||
+	    (data_on_disk && sim_disk_configure(files[FILE_DATA], &c)))
+		die("disk");
+}
+
 static void open_files(const struct backend_options *o)
 {
 	const char *ro = o->ro_path ? o->ro_path : "qdiff-ro";
 	struct sim_file *data;
 
 	open_modes(FILE_SHM, in_memory("qdiff-shm (deleted)", SHM_SIZE), false);
-	if (o->data_path)
+	data_on_disk = o->data_path != NULL;
+	if (data_on_disk)
 		data = sim_file_open_host(machine, o->data_path, true);
 	else
 		data = in_memory("qdiff-data (deleted)", DATA_SIZE);
@@ -482,6 +520,8 @@ static void open_files(const struct backend_options *o)
 	files[FILE_ZERO] = sim_file_zero_dev(machine);
 	if (!files[FILE_RO] || !files[FILE_ZERO])
 		die("files");
+	if (getenv("QDIFF_DISK"))
+		make_slow((unsigned)atoi(getenv("QDIFF_DISK")));
 }
 
 void backend_init(const struct backend_options *o)

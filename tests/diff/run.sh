@@ -67,14 +67,16 @@ streams() { # streams FIRST LAST
 	seq "$1" "$2"
 }
 
-# The simulated machine in four shapes by turns: one CPU or one a process, with
-# hardware address-space ids or without; ARM also as ARMv6.
+# The simulated machine in several shapes by turns: one CPU or one a process,
+# with hardware address-space ids or without; ARM also as ARMv6; and its disks
+# with a mind of their own.
 sim_config() {
-	unset QDIFF_ASIDS QDIFF_CPUS QDIFF_ARMV6
+	unset QDIFF_ASIDS QDIFF_CPUS QDIFF_ARMV6 QDIFF_DISK
 	[[ $1 == *.ops ]] && return
 	(($1 % 2)) && export QDIFF_ASIDS=6
 	(($1 / 2 % 2)) && [ -z "${QDIFF_COLOURS-}" ] && export QDIFF_CPUS=4
 	(($1 / 4 % 2)) && export QDIFF_ARMV6=1
+	export QDIFF_DISK=$(($1 % 8))
 	return 0
 }
 
