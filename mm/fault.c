@@ -48,10 +48,10 @@
  *   mmap_lock               read for the whole fault; the map does not change
  *     VMA lock              (per-VMA locks: laid out, not used yet)
  *       frames_lock         a device's frames, DAX blocks stay (device.h)
- *         i_mmap / anon_vma   who maps this page
- *           page lock         I/O and truncation are held off
- *             page-table lock upper levels: mm->page_table_lock
- *                             entries: the table page's own lock (split)
+ *         page lock         I/O and truncation are held off
+ *           i_mmap / anon_vma   who maps this page
+ *             page-table lock   upper levels: mm->page_table_lock
+ *                               entries: the table page's own lock (split)
  *               LRU | swap | cache tree
  *                 slab | zone (page allocator)
  *

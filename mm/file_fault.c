@@ -19,8 +19,8 @@
  * may look at the VMA.
  */
 #include "fault.h"
-#include "filemap.h"
 #include "rmap.h"
+#include "writeback.h"
 
 /* ->fault gave no page to map: it has failed, or done all itself. */
 #define FAULT_ENDED                                                            \
@@ -219,6 +219,29 @@ uncharge:
 	return ret;
 }
 
+vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
+{
+	struct address_space *as = vmf->vma->vm_mapping;
+	struct page *page = vmf->page;
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+	int err = 0;
+
+	lock_page(page);
+	if (READ_ONCE(page->mapping) != as ||
+	    page->index >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
+		    PAGE_SHIFT)
+		goto unlock; /* truncated meanwhile */
+	if (as->aops->page_mkwrite)
+		err = as->aops->page_mkwrite(as, page);
+	if (likely(!err))
+		return VM_FAULT_LOCKED;
+	quire_step("the owner does not want it written");
+	ret = err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+unlock:
+	unlock_page(page);
+	return ret;
+}
+
 vm_fault_t do_page_mkwrite(struct vm_fault *vmf)
 {
 	struct page *page = vmf->page;
@@ -241,17 +264,45 @@ vm_fault_t do_page_mkwrite(struct vm_fault *vmf)
 	return ret;
 }
 
+/*
+ * Much has been dirtied since the limits were looked at: do that, and wait if
+ * need be, with the mmap_lock dropped where the fault may drop it.
+ */
+static __cold_path vm_fault_t throttle_writer(struct vm_fault *vmf,
+					      struct address_space *as)
+{
+	const unsigned drop = FAULT_FLAG_ALLOW_RETRY, keep = FAULT_FLAG_TRIED;
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire_file *file = vma->vm_file;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		return 0; /* it may not wait: the flusher will see to it */
+	if ((vmf->flags & (drop | keep)) != drop || !file) {
+		balance_dirty_pages(as);
+		return 0;
+	}
+	quire_step("the limits of dirty memory are looked at, with no lock");
+	file->ops->get(file);
+	up_read(&vma->vm_mm->mmap_lock);
+	balance_dirty_pages(as);
+	file->ops->put(file);
+	return VM_FAULT_COMPLETED;
+}
+
 vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf)
 {
-	struct page *page = vmf->page;
+	struct vm_area_struct *vma = vmf->vma;
+	struct address_space *as = vma->vm_mapping;
+	struct quire_file *file = vma->vm_file;
 
-	/*
-	 * Under the page lock, so that a truncation cannot come between the
-	 * entry and the mark.  File times and the throttling of writers come
-	 * here when there is write-back.
-	 */
-	set_page_dirty(vmf->vma->vm_mm->q, page);
-	unlock_page(page);
+	/* under the page lock, so that neither truncation nor write-back comes
+	 * between the entry and the mark */
+	(void)set_page_dirty(as->q, vmf->page);
+	unlock_page(vmf->page);
+	if (file && file->ops->update_time)
+		file->ops->update_time(file);
+	if (mapping_can_writeback(as) && balance_dirty_due(as->q))
+		return throttle_writer(vmf, as);
 	return 0;
 }
 

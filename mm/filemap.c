@@ -14,8 +14,7 @@
  * next one to come tries the read anew.
  *
  * Truncation takes a page out under its lock, after unmapping it; so who holds
- * the lock and sees page->mapping still set may map the page.  i_mmap_lock is
- * outside the page lock, hence the unlock-unmap-relock dance in drop_page().
+ * the lock and sees page->mapping still set may map the page.
  */
 #include "fault.h"
 #include "filemap.h"
@@ -30,6 +29,7 @@
 const struct vm_operations_struct filemap_vm_ops = {
 	.fault = filemap_fault,
 	.map_pages = filemap_map_pages,
+	.page_mkwrite = filemap_page_mkwrite,
 };
 
 struct page *find_get_page(struct address_space *as, uint64_t index)
@@ -96,14 +96,13 @@ void delete_from_page_cache(struct page *page)
 	struct quire *q = as->q;
 
 	spin_lock(&as->tree_lock);
+	cancel_dirty(as, page);
 	(void)page_tree_remove(q, &as->pages, page->index);
 	WRITE_ONCE(page->mapping, NULL);
 	WRITE_ONCE(as->nrpages, as->nrpages - 1);
 	mod_vmstat(q, VM_nr_file_pages, -1);
 	if (as->shmem)
 		mod_vmstat(q, VM_nr_shmem, -1);
-	if (TestClearPageFlag(page, PG_dirty) && as->aops)
-		mod_vmstat(q, VM_nr_dirty, -1);
 	spin_unlock(&as->tree_lock);
 	put_page(q, page);
 }
@@ -339,22 +338,6 @@ void quire_page_end_read(struct quire *q, struct page *page, int error)
 	} else {
 		SetPageUptodate(page);
 		mod_vmstat(q, VM_pgpgin, PAGE_SIZE / 1024); /* in KiB */
-	}
-	unlock_page_io(page);
-}
-
-void quire_page_end_write(struct quire *q, struct page *page, int error)
-{
-	struct address_space *as = page->mapping;
-
-	if (error) {
-		SetPageFlag(page, PG_error);
-		if (as)
-			__atomic_fetch_add(&as->wb_err, 1u, __ATOMIC_RELAXED);
-	} else if (TestClearPageFlag(page, PG_dirty) && as && as->aops) {
-		mod_vmstat(q, VM_nr_dirty, -1);
-		count_vm_event(q, VM_nr_written);
-		mod_vmstat(q, VM_pgpgout, PAGE_SIZE / 1024);
 	}
 	unlock_page_io(page);
 }

@@ -3,14 +3,15 @@
  * filemap_rw.c - read() and write() through the page cache.
  *
  *   read    page cached and up to date -> copied from, no lock
- *   write   page found, read or made   -> copied to, dirty
+ *   write   page found, read or made   -> copied to, dirty; the writer waits
+ *           when too much is dirty
  *
  * No page is locked while the host's copy function runs: the buffer may be a
  * mapping of the same file, whose fault takes page locks itself.
  */
 #include "device.h"
 #include "fault.h"
-#include "filemap.h"
+#include "writeback.h"
 
 /*
  * The page to read from, with a reference, not locked.  A hole of a
@@ -115,7 +116,7 @@ static struct page *page_for_write(struct address_space *as,
 		return page;
 	}
 	page = find_lock_page(as, index);
-	if (!page && as->aops->writepage &&
+	if (!page && mapping_can_writeback(as) &&
 	    index << PAGE_SHIFT >= quire_mapping_get_size(as)) {
 		page = fresh_page_locked(as, index, err);
 		if (*err)
@@ -123,39 +124,16 @@ static struct page *page_for_write(struct address_space *as,
 	}
 	if (page) {
 		unlock_page(page);
-		if (!as->aops->writepage || PageUptodate(page))
+		if (!mapping_can_writeback(as) || PageUptodate(page))
 			return page;
 		put_page(as->q, page);
 	}
-	if (!as->aops->writepage)
+	if (!mapping_can_writeback(as))
 		return NULL;
 	page = get_uptodate_locked(as, file, index, &major, err);
 	if (page)
 		unlock_page(page);
 	return page;
-}
-
-/* Store a page just written to; 0 or -errno. */
-static int write_through(struct address_space *as, struct page *page)
-{
-	int err = 0;
-
-	if (!as->aops) { /* no device: memory is where it stays */
-		SetPageFlag(page, PG_dirty);
-		return 0;
-	}
-	lock_page(page);
-	if (READ_ONCE(page->mapping) != as) {
-		unlock_page(page); /* truncated meanwhile */
-		return 0;
-	}
-	set_page_dirty(as->q, page);
-	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
-	flush_user_dcache_page(as->q, page);
-	err = as->aops->writepage(as, page);
-	if (err && PageFlag(page, PG_locked))
-		quire_page_end_write(as->q, page, err);
-	return err;
 }
 
 /* The file reaches at least to `end`. */
@@ -169,45 +147,68 @@ static void grow_size(struct address_space *as, uint64_t end)
 		;
 }
 
+/*
+ * n bytes into the page of pos, at once dirty.  Returns the bytes moved; *err:
+ * -ENOMEM, -EIO, -EINTR.  A page that left the file while it was written to
+ * (truncation, invalidation) is not the file's any more: once again.
+ */
+static size_t write_one_page(struct address_space *as, struct quire_file *file,
+			     uint64_t pos, size_t n, size_t done,
+			     quire_copy_fn copy, void *cookie, int *err)
+{
+	size_t off = (size_t)(pos & (PAGE_SIZE - 1)), got;
+	bool cache_only = as->aops && !mapping_can_writeback(as);
+	struct page *page;
+	bool gone;
+
+	do {
+		page = page_for_write(as, file, pos >> PAGE_SHIFT, err);
+		if (!page) /* nobody has cached it: nothing to bring up to date
+			    */
+			return cache_only && !*err ? n : 0;
+		flush_user_dcache_page(as->q, page);
+		got = copy(cookie, (char *)page_address(as->q, page) + off,
+			   done, n);
+		flush_dcache_page(as->q, page);
+		/* the size first: what is written back ends there */
+		if (got)
+			grow_size(as, pos + got);
+		if (got && !cache_only)
+			(void)set_page_dirty(as->q, page);
+		gone = READ_ONCE(page->mapping) != as;
+		put_page(as->q, page);
+	} while (unlikely(gone && got));
+	return got;
+}
+
 long quire_mapping_write(struct address_space *as, struct quire_file *file,
 			 uint64_t pos, size_t len, quire_copy_fn copy,
 			 void *cookie)
 {
-	bool cache_only = as->aops && !as->aops->writepage;
-	size_t done = 0, off, n, got;
-	struct page *page;
+	size_t done = 0, n, got;
 	int err = 0;
 
 	if (mapping_is_dax(as))
 		return dax_write(as, pos, len, copy, cookie);
-	while (done < len) {
-		off = (size_t)(pos & (PAGE_SIZE - 1));
-		n = MIN(PAGE_SIZE - off, len - done);
-		page = page_for_write(as, file, pos >> PAGE_SHIFT, &err);
-		if (!page && !(cache_only && !err))
-			break;
-		got = n;
-		if (page) {
-			flush_user_dcache_page(as->q, page);
-			got = copy(cookie,
-				   (char *)page_address(as->q, page) + off,
-				   done, n);
-			flush_dcache_page(as->q, page);
-		}
+	might_sleep();
+	mapping_zero_beyond_end(as, pos);
+	mapping_begin_write(as);
+	while (done < len && !err) {
+		n = MIN(PAGE_SIZE - (size_t)(pos & (PAGE_SIZE - 1)),
+			len - done);
+		got = write_one_page(as, file, pos, n, done, copy, cookie,
+				     &err);
 		done += got;
 		pos += got;
 		if (got)
 			grow_size(as, pos);
-		if (page && got && !cache_only)
-			err = write_through(as, page);
-		if (page)
-			put_page(as->q, page);
 		/* a short copy is tried once more: the file is longer now,
 		 * and the buffer may be a mapping of it */
 		if (!got && !err)
 			err = -EFAULT;
-		if (err)
-			break;
+		if (mapping_can_writeback(as))
+			balance_dirty_pages_ratelimited(as);
 	}
+	mapping_end_write(as);
 	return done ? (long)done : err;
 }

@@ -119,8 +119,8 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 		if (task && quire_host_fatal_signal_pending(task))
 			return -EINTR;
 		ret = handle_mm_fault(vma, addr, flags, NULL);
-		if (ret & VM_FAULT_RETRY)
-			return -EAGAIN;
+		if (ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))
+			return -EAGAIN; /* the lock is dropped */
 		if (ret & VM_FAULT_ERROR)
 			return fault_errno(ret);
 		faulted = true;

@@ -7,7 +7,7 @@
  * the lock set PG_waiters again.  A page whose read is under way stays locked
  * by nobody in particular: whoever completes the I/O unlocks it.
  *
- * Order: outside every page-table lock, inside mmap_lock and i_mmap.
+ * Order: inside mmap_lock, outside i_mmap, anon_vma and every page-table lock.
  */
 #include "filemap.h"
 

@@ -8,6 +8,13 @@
  * file of up to 64 pages is one node.  An empty node is freed at once, so an
  * empty tree holds no memory.
  *
+ * Beside its slots a node has a bitmap for each tag (PTREE_DIRTY ...).  In the
+ * lowest nodes a bit is a page's, above it says that the node below has one:
+ *
+ *   tag  root ..1.....    so the tagged pages of a large file are found
+ *               |         without looking at the others, and whether a file
+ *        node .1..11..    has any is seen at the root
+ *
  * Locks: the mapping's tree_lock, held by the callers; nothing here sleeps.
  */
 #include "filemap.h"
@@ -18,6 +25,11 @@ static unsigned slot_of(uint64_t index, uint32_t height)
 {
 	return (unsigned)(index >> ((height - 1) * PTREE_SHIFT)) &
 	       (PTREE_SLOTS - 1);
+}
+
+static uint64_t slot_bit(uint64_t index, uint32_t height)
+{
+	return (uint64_t)1 << slot_of(index, height);
 }
 
 /* Is index beyond what a tree of this height can hold? */
@@ -79,6 +91,7 @@ static void prune(struct quire *q, struct page_tree *t, uint64_t index)
 static int grow(struct quire *q, struct page_tree *t, uint64_t index)
 {
 	struct ptree_node *n;
+	unsigned tag;
 
 	if (!t->root) {
 		t->root = node_alloc(q);
@@ -96,6 +109,8 @@ static int grow(struct quire *q, struct page_tree *t, uint64_t index)
 			return -ENOMEM;
 		n->slot[0] = t->root;
 		n->used = 1;
+		for (tag = 0; tag < PTREE_TAGS; tag++)
+			n->tag[tag] = t->root->tag[tag] != 0;
 		t->root = n;
 		t->height++;
 	}
@@ -136,6 +151,7 @@ struct page *page_tree_remove(struct quire *q, struct page_tree *t,
 {
 	struct ptree_node *n = t->root;
 	struct page *page;
+	unsigned tag;
 	uint32_t h;
 
 	if (!n || beyond(index, t->height))
@@ -148,6 +164,10 @@ struct page *page_tree_remove(struct quire *q, struct page_tree *t,
 	page = n->slot[slot_of(index, 1)];
 	if (!page)
 		return NULL;
+	for (tag = 0; tag < PTREE_TAGS; tag++)
+		if (n->tag[tag] & slot_bit(index, 1))
+			(void)page_tree_clear_tag(t, index,
+						  (enum ptree_tag)tag);
 	n->slot[slot_of(index, 1)] = NULL;
 	n->used--;
 	prune(q, t, index);
@@ -202,4 +222,143 @@ unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 			break;
 	}
 	return got;
+}
+
+/* ------------------------------------------------------------------ tags */
+
+bool page_tree_set_tag(struct page_tree *t, uint64_t index, enum ptree_tag tag)
+{
+	struct ptree_node *n = t->root;
+	uint64_t bit;
+	uint32_t h;
+	bool was;
+
+	for (h = t->height;; h--) {
+		bit = slot_bit(index, h);
+		was = (n->tag[tag] & bit) != 0;
+		n->tag[tag] |= bit;
+		if (h == 1)
+			return !was;
+		n = n->slot[slot_of(index, h)];
+	}
+}
+
+bool page_tree_clear_tag(struct page_tree *t, uint64_t index,
+			 enum ptree_tag tag)
+{
+	struct ptree_node *path[MAX_HEIGHT + 1], *n = t->root;
+	uint32_t h;
+
+	for (h = t->height;; h--) {
+		if (!(n->tag[tag] & slot_bit(index, h)))
+			return false;
+		path[h] = n;
+		if (h == 1)
+			break;
+		n = n->slot[slot_of(index, h)];
+	}
+	for (; h <= t->height; h++) {
+		path[h]->tag[tag] &= ~slot_bit(index, h);
+		if (path[h]->tag[tag])
+			break;
+	}
+	return true;
+}
+
+bool page_tree_has_tag(const struct page_tree *t, uint64_t index,
+		       enum ptree_tag tag)
+{
+	const struct ptree_node *n = t->root;
+	uint32_t h;
+
+	if (!n || beyond(index, t->height))
+		return false;
+	for (h = t->height; n->tag[tag] & slot_bit(index, h); h--) {
+		if (h == 1)
+			return true;
+		n = n->slot[slot_of(index, h)];
+	}
+	return false;
+}
+
+/* Number of the lowest bit that is set; bits is not 0. */
+static unsigned lowest_bit(uint64_t bits)
+{
+	uint32_t low = (uint32_t)bits;
+
+	return low ? (unsigned)__builtin_ctz(low)
+		   : 32u + (unsigned)__builtin_ctz((uint32_t)(bits >> 32));
+}
+
+/*
+ * The lowest node of the first page at index >= *from with the tag, and that
+ * index; NULL: there is none.
+ */
+static struct ptree_node *next_tagged(const struct page_tree *t, uint64_t *from,
+				      enum ptree_tag tag)
+{
+	uint64_t bits, span, index = *from;
+	struct ptree_node *n;
+	unsigned shift, z;
+	uint32_t h;
+
+again:
+	n = t->root;
+	if (!n || beyond(index, t->height))
+		return NULL;
+	for (h = t->height;; h--) {
+		shift = (h - 1) * PTREE_SHIFT;
+		bits = n->tag[tag] >> slot_of(index, h);
+		if (!bits)
+			break;
+		z = lowest_bit(bits);
+		if (z) { /* the first index of a later slot */
+			index = ((index >> shift) + z) << shift;
+		}
+		if (h == 1) {
+			*from = index;
+			return n;
+		}
+		n = n->slot[slot_of(index, h)];
+	}
+	/* none is left in this node: on to what comes after it */
+	if (h == t->height)
+		return NULL;
+	span = (uint64_t)1 << (h * PTREE_SHIFT);
+	index = (index & ~(span - 1)) + span;
+	if (index)
+		goto again;
+	return NULL;
+}
+
+unsigned page_tree_gang_tag(const struct page_tree *t, uint64_t start,
+			    uint64_t last, enum ptree_tag tag,
+			    struct page **pages, unsigned n)
+{
+	struct ptree_node *leaf;
+	uint64_t index = start;
+	unsigned got = 0;
+
+	while (got < n) {
+		leaf = next_tagged(t, &index, tag);
+		if (!leaf || index > last)
+			break;
+		pages[got++] = leaf->slot[slot_of(index, 1)];
+		if (index++ == last)
+			break;
+	}
+	return got;
+}
+
+bool page_tree_retag(struct page_tree *t, uint64_t *index, uint64_t last,
+		     enum ptree_tag from, enum ptree_tag to, unsigned max)
+{
+	while (max--) {
+		if (!next_tagged(t, index, from) || *index > last)
+			return false;
+		(void)page_tree_set_tag(t, *index, to);
+		if ((*index)++ == last)
+			return false;
+	}
+	return true;
 }

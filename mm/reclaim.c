@@ -85,7 +85,7 @@ static bool drop_cached(struct quire *q, struct page *page)
 		return false;
 	spin_lock(&as->tree_lock);
 	/* two references: the cache's and ours */
-	if (page_count(page) == 2 && !PageFlag(page, PG_dirty)) {
+	if (page_count(page) == 2 && !(READ_ONCE(page->flags) & unfit)) {
 		(void)page_tree_remove(q, &as->pages, page->index);
 		WRITE_ONCE(page->mapping, NULL);
 		WRITE_ONCE(as->nrpages, as->nrpages - 1);

@@ -12,7 +12,8 @@
  * takes the family's or the file's lock.
  */
 #include "rmap.h"
-#include "filemap.h"
+#include "fault.h"
+#include "writeback.h"
 
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			uaddr_t addr)
@@ -91,4 +92,50 @@ void rmap_walk(struct quire *q, struct page *page,
 			break;
 	}
 	up_read(&as->i_mmap_lock);
+}
+
+/* ---------------------------------------------------------- page_mkclean */
+
+/* One mapping of the page, perhaps: *arg counts the entries that changed. */
+static bool page_mkclean_one(struct page *page, struct vm_area_struct *vma,
+			     uaddr_t addr, void *arg)
+{
+	struct quire *q = vma->vm_mm->q;
+	unsigned *cleaned = arg;
+	spinlock_t *ptl;
+	pte_t *ptep, pte;
+	pmd_t *pmd;
+
+	/* a private mapping has the file's pages read-only */
+	if (!(vma->vm_flags & VM_SHARED))
+		return true;
+	pmd = mm_find_pmd(vma->vm_mm, addr);
+	if (!pmd || pmd_none(pmdp_get(pmd)))
+		return true;
+	ptl = pte_lockptr(q, pmdp_get(pmd));
+	spin_lock(ptl);
+	ptep = pte_offset_map(q, pmd, addr);
+	pte = ptep_get(ptep);
+	if (pte_present(pte) && pte_pfn(pte) == page_to_pfn(q, page) &&
+	    (pte_write(pte) || pte_dirty(pte))) {
+		/* taken out meanwhile: no store slips in between */
+		pte = ptep_modify_prot_start(vma, addr, ptep);
+		pte = pte_mkclean(pte_wrprotect(pte));
+		ptep_modify_prot_commit(vma, addr, ptep, pte);
+		flush_tlb_page(vma, addr);
+		++*cleaned;
+	}
+	spin_unlock(ptl);
+	return true;
+}
+
+unsigned page_mkclean(struct page *page)
+{
+	struct address_space *as = page->mapping;
+	unsigned cleaned = 0;
+
+	/* acquire: an entry that zap has just dropped was flushed before */
+	if (smp_load_acquire(&page->_mapcount))
+		rmap_walk(as->q, page, page_mkclean_one, &cleaned);
+	return cleaned;
 }

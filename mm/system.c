@@ -120,6 +120,10 @@ static void set_defaults(struct quire *q, const struct quire_config *c)
 	if (!q->config.stack_guard_gap)
 		q->config.stack_guard_gap = 256;
 	q->fault_around_bytes = 65536;
+	q->dirty_ratio = 20;
+	q->dirty_background_ratio = 10;
+	q->dirty_expire = 3000;
+	q->dirty_interval = 500;
 }
 
 /* struct quire at the start of [start, start + l->bytes), all zero but this. */
@@ -153,6 +157,8 @@ static struct quire *lay_out(const struct quire_config *c,
 	spin_lock_init(&q->mm_lock, LEAF);
 	INIT_LIST_HEAD(&q->mm_list);
 	INIT_LIST_HEAD(&q->mapping_list);
+	spin_lock_init(&q->wb_lock, LEAF);
+	INIT_LIST_HEAD(&q->wb_list);
 	set_defaults(q, c);
 	return q;
 }

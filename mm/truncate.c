@@ -7,13 +7,16 @@
  *                            (a fault that was under way sees the new size
  *                             once it has the page lock, and is SIGBUS)
  *
- * Locks: none on entry.  i_mmap_lock and page locks are taken one after the
- * other, never page lock outside i_mmap_lock.
+ * A write of a page that is under way ends before the page is dropped or
+ * zeroed, so that nothing beyond the new end reaches the device once
+ * quire_mapping_set_size() has returned.
+ *
+ * Locks: none on entry; the page lock, and i_mmap_lock inside it.
  */
 #include "device.h"
 #include "fault.h"
-#include "filemap.h"
 #include "gather.h"
+#include "writeback.h"
 
 #define GANG 16u
 
@@ -62,24 +65,35 @@ uint64_t quire_mapping_pages(struct address_space *as)
 	return READ_ONCE(as->nrpages);
 }
 
+unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
+			struct page **pages, unsigned n)
+{
+	unsigned i;
+
+	spin_lock(&as->tree_lock);
+	n = page_tree_gang(&as->pages, first, pages, n);
+	while (n && pages[n - 1]->index > last)
+		n--;
+	for (i = 0; i < n; i++)
+		get_page(pages[i]);
+	spin_unlock(&as->tree_lock);
+	return n;
+}
+
 /*
- * Take one page out of the cache, unmapping it first.  The caller's reference
- * on it is dropped.
+ * Take one page out of the cache, unmapping it first; a write of it that is
+ * under way ends before.  The caller's reference on it is dropped.
  */
 static void drop_page(struct address_space *as, struct page *page)
 {
-	for (;;) {
-		lock_page(page);
-		if (READ_ONCE(page->mapping) != as)
-			break; /* someone else dropped it */
-		if (!page_mapcount(page)) {
-			delete_from_page_cache(page);
-			break;
-		}
-		/* i_mmap_lock is outside the page lock */
-		unlock_page(page);
-		unmap_mapping_range(as, page->index, page->index, false);
-	}
+	lock_page(page);
+	if (READ_ONCE(page->mapping) == as) {
+		while (page_mapcount(page))
+			unmap_mapping_range(as, page->index, page->index,
+					    false);
+		(void)wait_on_page_writeback(page, false);
+		delete_from_page_cache(page);
+	} /* else someone else has dropped it */
 	unlock_page(page);
 	put_page(as->q, page);
 }
@@ -91,13 +105,7 @@ static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
 	unsigned n, i;
 
 	for (;;) {
-		spin_lock(&as->tree_lock);
-		n = page_tree_gang(&as->pages, first, pages, GANG);
-		while (n && pages[n - 1]->index > last)
-			n--;
-		for (i = 0; i < n; i++)
-			get_page(pages[i]);
-		spin_unlock(&as->tree_lock);
+		n = find_get_pages(as, first, last, pages, GANG);
 		if (!n)
 			return;
 		first = pages[n - 1]->index + 1;
@@ -108,41 +116,60 @@ static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
 	}
 }
 
-/* Zero bytes [from, to) of the page of `index`, when it is cached. */
+/*
+ * Zero bytes [from, to) of the page of `index`, when it is cached; a write of
+ * it that is under way ends before.  dirty: the device has something else.
+ */
 static void zero_partial(struct address_space *as, uint64_t index, size_t from,
-			 size_t to)
+			 size_t to, bool dirty)
 {
 	struct page *page = find_lock_page(as, index);
 
 	if (!page)
 		return;
+	(void)wait_on_page_writeback(page, false);
 	if (PageUptodate(page)) {
 		flush_user_dcache_page(as->q, page);
 		memset((char *)page_address(as->q, page) + from, 0, to - from);
 		flush_dcache_page(as->q, page);
+		if (dirty)
+			(void)set_page_dirty(as->q, page);
 	}
 	unlock_page(page);
 	put_page(as->q, page);
 }
 
+void mapping_zero_beyond_end(struct address_space *as, uint64_t pos)
+{
+	uint64_t size = quire_mapping_get_size(as);
+	size_t from = (size_t)(size & (PAGE_SIZE - 1)), to = PAGE_SIZE;
+
+	if (!from || pos <= size)
+		return;
+	if (pos >> PAGE_SHIFT == size >> PAGE_SHIFT)
+		to = (size_t)(pos & (PAGE_SIZE - 1));
+	zero_partial(as, size >> PAGE_SHIFT, from, to, false);
+}
+
 void quire_mapping_set_size(struct address_space *as, uint64_t size)
 {
-	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t first = (size + PAGE_SIZE - 1) >> PAGE_SHIFT, old;
 	size_t part = (size_t)(size & (PAGE_SIZE - 1));
-	uint64_t old;
 
 	might_sleep();
 	if (mapping_is_dax(as)) {
 		dax_set_size(as, size);
 		return;
 	}
+	/* what mappings have stored there does not become part of the file */
+	mapping_zero_beyond_end(as, size);
 	old = __atomic_exchange_n(&as->size, size, __ATOMIC_ACQ_REL);
 	/* the same size: a write that failed may have left a page beyond */
 	if (size > old)
 		return;
 	unmap_mapping_range(as, first, UINT64_MAX, true);
 	if (part)
-		zero_partial(as, size >> PAGE_SHIFT, part, PAGE_SIZE);
+		zero_partial(as, size >> PAGE_SHIFT, part, PAGE_SIZE, false);
 	drop_pages(as, first, UINT64_MAX);
 	/* private copies made while the pages were still there */
 	unmap_mapping_range(as, first, UINT64_MAX, true);
@@ -163,13 +190,13 @@ void quire_mapping_punch(struct address_space *as, uint64_t start, uint64_t end)
 		return;
 	}
 	if (start >> PAGE_SHIFT == end >> PAGE_SHIFT) {
-		zero_partial(as, start >> PAGE_SHIFT, head, tail);
+		zero_partial(as, start >> PAGE_SHIFT, head, tail, true);
 		return;
 	}
 	if (head)
-		zero_partial(as, start >> PAGE_SHIFT, head, PAGE_SIZE);
+		zero_partial(as, start >> PAGE_SHIFT, head, PAGE_SIZE, true);
 	if (tail)
-		zero_partial(as, end >> PAGE_SHIFT, 0, tail);
+		zero_partial(as, end >> PAGE_SHIFT, 0, tail, true);
 	if (first >= last)
 		return;
 	unmap_mapping_range(as, first, last - 1, false);
@@ -181,6 +208,7 @@ void quire_mapping_destroy(struct address_space *as)
 	struct quire *q = as->q;
 
 	QUIRE_BUG_ON(!itree_empty(&as->i_mmap));
+	wb_forget(as);
 	drop_pages(as, 0, UINT64_MAX);
 	QUIRE_BUG_ON(as->nrpages != 0);
 	spin_lock(&q->mm_lock);

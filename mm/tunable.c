@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The policies that a running system lets be changed: what Linux has under
- * /proc/sys/vm.  Each is one word of q->config, read without a lock by those
+ * /proc/sys/vm.  Each is one word of q, read without a lock by those
  * who act on it, so a change holds for decisions made after it.
  */
 #include "system.h"
@@ -17,13 +17,72 @@ uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 		return READ_ONCE(q->config.max_map_count);
 	case QUIRE_TUNABLE_MMAP_MIN_ADDR:
 		return READ_ONCE(q->config.mmap_min_addr);
+	case QUIRE_TUNABLE_DIRTY_RATIO:
+		return READ_ONCE(q->dirty_ratio);
+	case QUIRE_TUNABLE_DIRTY_BACKGROUND_RATIO:
+		return READ_ONCE(q->dirty_background_ratio);
+	case QUIRE_TUNABLE_DIRTY_BYTES:
+		return READ_ONCE(q->dirty_bytes);
+	case QUIRE_TUNABLE_DIRTY_BACKGROUND_BYTES:
+		return READ_ONCE(q->dirty_background_bytes);
+	case QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS:
+		return READ_ONCE(q->dirty_expire);
+	case QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS:
+		return READ_ONCE(q->dirty_interval);
 	default:
 		return 0;
 	}
 }
 
+/* A limit in per cent, or in bytes: the one that was set last holds. */
+static int set_dirty_limit(unsigned long *set, unsigned long *other,
+			   unsigned long v)
+{
+	WRITE_ONCE(*set, v);
+	WRITE_ONCE(*other, 0);
+	return 0;
+}
+
+static int set_dirty_tunable(struct quire *q, enum quire_tunable which,
+			     uint64_t v)
+{
+	unsigned long n = (unsigned long)v;
+
+	if (n != v)
+		return -EINVAL;
+	switch (which) {
+	case QUIRE_TUNABLE_DIRTY_RATIO:
+		return v > 100 ? -EINVAL
+			       : set_dirty_limit(&q->dirty_ratio,
+						 &q->dirty_bytes, n);
+	case QUIRE_TUNABLE_DIRTY_BACKGROUND_RATIO:
+		return v > 100 ? -EINVAL
+			       : set_dirty_limit(&q->dirty_background_ratio,
+						 &q->dirty_background_bytes, n);
+	case QUIRE_TUNABLE_DIRTY_BYTES: /* Linux: two pages at least */
+		return v < 2 * PAGE_SIZE ? -EINVAL
+					 : set_dirty_limit(&q->dirty_bytes,
+							   &q->dirty_ratio, n);
+	case QUIRE_TUNABLE_DIRTY_BACKGROUND_BYTES:
+		return v < 1 ? -EINVAL
+			     : set_dirty_limit(&q->dirty_background_bytes,
+					       &q->dirty_background_ratio, n);
+	case QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS:
+		WRITE_ONCE(q->dirty_expire, n);
+		return 0;
+	case QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS:
+		WRITE_ONCE(q->dirty_interval, n);
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
 int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 {
+	if (which >= QUIRE_TUNABLE_DIRTY_RATIO &&
+	    which <= QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS)
+		return set_dirty_tunable(q, which, v);
 	if (v > INT32_MAX)
 		return -EINVAL;
 	switch (which) {

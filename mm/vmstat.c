@@ -7,7 +7,7 @@
  * not counted twice: they are read where they are.  No locks: a sum taken
  * while others count is one that was nearly true.
  */
-#include "system.h"
+#include "writeback.h"
 
 static const char *const vmstat_names[VM_COUNT] = {
 #define V(name) #name,
@@ -42,6 +42,7 @@ const char *quire_vmstat_name(unsigned i)
 
 uint64_t quire_vmstat(struct quire *q, unsigned i)
 {
+	unsigned long background, hard;
 	int64_t v;
 
 	if (i >= VM_COUNT)
@@ -59,6 +60,12 @@ uint64_t quire_vmstat(struct quire *q, unsigned i)
 		return lru_pages(q, LRU_ACTIVE_FILE);
 	case VM_nr_unevictable:
 		return lru_pages(q, LRU_UNEVICTABLE);
+	case VM_nr_dirty_threshold:
+		dirty_limits(q, &background, &hard);
+		return hard;
+	case VM_nr_dirty_background_threshold:
+		dirty_limits(q, &background, &hard);
+		return background;
 	default:
 		v = vmstat_sum(q, (enum vmstat_item)i);
 		if (i >= VM_pgpgin) /* events only go up, and wrap around */

@@ -109,6 +109,8 @@ static const struct quire_aops sim_aops = {
 static void inode_free(struct sim_inode *i)
 {
 	if (i->as) {
+		/* the last one out takes care of what is not stored yet */
+		quire_mapping_sync(i->as, 0, UINT64_MAX, QUIRE_SYNC_START);
 		/* what only the test would complete, it will not any more */
 		disk_drain(i->m, &i->disk, DISK_ALL_MODES);
 		quire_mapping_destroy(i->as);

@@ -13,9 +13,20 @@
 
 #define PTREE_SHIFT 6
 #define PTREE_SLOTS (1u << PTREE_SHIFT)
+/*
+ * What a page can be found by besides its index.  A bit of an inner node says
+ * that some page below that slot has the tag.
+ */
+enum ptree_tag {
+	PTREE_DIRTY,	 /* PG_dirty, and to be written back some day */
+	PTREE_WRITEBACK, /* PG_writeback */
+	PTREE_TOWRITE,	 /* dirty when a sync began: what it has to write */
+	PTREE_TAGS
+};
 struct ptree_node {
-	uint32_t used;		 /* slots that are not NULL */
-	void *slot[PTREE_SLOTS]; /* nodes, or at height 1 pages */
+	uint32_t used;		  /* slots that are not NULL */
+	uint64_t tag[PTREE_TAGS]; /* a bit a slot */
+	void *slot[PTREE_SLOTS];  /* nodes, or at height 1 pages */
 };
 struct page_tree {
 	struct ptree_node *root;
@@ -42,8 +53,26 @@ struct address_space {
 	struct itree i_mmap; /* VMAs by their file pages: i_mmap_node */
 	uint32_t i_mmap_writable;
 	struct list_head mapping_list; /* in q->mapping_list */
-	uint32_t wb_err; /* last write error, errseq-like (files issue) */
+
+	/* write-back (writeback.h); the counts are tree_lock's */
+	unsigned long nrdirty, nrwriteback; /* pages with those tags */
+	uint32_t writers; /* write() calls under way; tree_lock */
+	uint32_t wb_err;  /* last write error, as errseq; atomic */
+	/* q->wb_lock: */
+	struct list_head wb_list; /* in q->wb_list while wb_linked */
+	uint64_t dirtied_when;	  /* ns: when it had no dirty page last */
+	uint64_t wb_since;	  /* that time, when the pins are gone */
+	uint32_t wb_pins;	  /* the flusher is at it; waited for */
+	uint32_t wb_visit;	  /* the last walk that came by */
+	bool wb_linked, wb_dying;
+	bool wb_busy; /* nrdirty || nrwriteback; changed under both locks */
 };
+
+/* Has the file a device that its pages can be written to? */
+static inline bool mapping_can_writeback(const struct address_space *as)
+{
+	return as->aops && (as->aops->writepage || as->aops->writepages);
+}
 
 /* mm/pagetree.c; tree_lock held. insert: 0, -EEXIST, -ENOMEM (and nothing
  * changed).  Nodes come from q->ptree_cache without sleeping. */
@@ -56,10 +85,38 @@ struct page *page_tree_remove(struct quire *q, struct page_tree *t,
 unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 			struct page **pages, unsigned n);
 
+/*
+ * Tags of pages that are in the tree; removal takes them all away.
+ * page_tree_set_tag, _clear_tag: true when that changed something.
+ * page_tree_gang_tag: as page_tree_gang, of pages with the tag, up to index
+ * `last` (inclusive).  page_tree_retag: give what has tag `from` in [*index,
+ * last] the tag `to` as well, at most max of them; *index is where to go on;
+ * false when the range is done.
+ */
+bool page_tree_set_tag(struct page_tree *t, uint64_t index, enum ptree_tag tag);
+bool page_tree_clear_tag(struct page_tree *t, uint64_t index,
+			 enum ptree_tag tag);
+bool page_tree_has_tag(const struct page_tree *t, uint64_t index,
+		       enum ptree_tag tag);
+unsigned page_tree_gang_tag(const struct page_tree *t, uint64_t start,
+			    uint64_t last, enum ptree_tag tag,
+			    struct page **pages, unsigned n);
+bool page_tree_retag(struct page_tree *t, uint64_t *index, uint64_t last,
+		     enum ptree_tag from, enum ptree_tag to, unsigned max);
+
 /* mm/filemap.c */
 /* The cached page with a reference, or NULL. */
 struct page *find_get_page(struct address_space *as, uint64_t index);
 struct page *find_lock_page(struct address_space *as, uint64_t index);
+/*
+ * mm/truncate.c.  mapping_zero_beyond_end: the file is to become longer, up to
+ * pos at least, where something will be written: clear what mappings have
+ * stored between its end and pos.  Page lock; sleeps.
+ */
+void mapping_zero_beyond_end(struct address_space *as, uint64_t pos);
+/* Up to n pages of [first, last] in order, a reference each. */
+unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
+			struct page **pages, unsigned n);
 /*
  * Put a fresh page in, locked, with a reference for the cache beside the
  * caller's: 0, -EEXIST or -ENOMEM (then the page is as before).
@@ -75,18 +132,6 @@ void delete_from_page_cache(struct page *page); /* locked page */
 struct page *get_uptodate_locked(struct address_space *as,
 				 struct quire_file *file, uint64_t index,
 				 bool *major, int *err);
-/* A mapping or write made the page newer than its device; any lock state. */
-static inline void set_page_dirty(struct quire *q, struct page *page)
-{
-	struct address_space *as = page->mapping;
-
-	if (TestSetPageFlag(page, PG_dirty) || PageAnon(page) || !as)
-		return;
-	if (as->aops) { /* memory-only files have no device to be behind */
-		mod_vmstat(q, VM_nr_dirty, 1);
-		count_vm_event(q, VM_nr_dirtied);
-	}
-}
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 /*
  * F6: map what is cached of [start, end] (file pages, both inclusive; inside
@@ -94,7 +139,12 @@ vm_fault_t filemap_fault(struct vm_fault *vmf);
  */
 vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start,
 			     uint64_t end);
+/* mm/file_fault.c: as vm_operations_struct.page_mkwrite */
+vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf);
 extern const struct vm_operations_struct filemap_vm_ops;
+/* mm/writeback.c: see writeback.h */
+bool set_page_dirty(struct quire *q, struct page *page);
+void cancel_dirty(struct address_space *as, struct page *page);
 /* mm/page_lock.c: unlock by whoever ends an I/O, not by the one who locked. */
 void unlock_page_io(struct page *page);
 /* mm/shmem.c */

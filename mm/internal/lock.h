@@ -7,7 +7,7 @@
  *                or one writer; writers are not starved (a waiting writer
  *                holds off new readers)
  *
- * Order (outermost first): mmap_lock, VMA lock, i_mmap / anon_vma, page lock,
+ * Order (outermost first): mmap_lock, VMA lock, page lock, i_mmap / anon_vma,
  * page-table lock, then LRU / swap / cache tree, slab, zone.  In QUIRE_DEBUG
  * builds the host's checker sees every acquisition with its class.
  */

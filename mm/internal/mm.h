@@ -70,8 +70,8 @@ struct vm_operations_struct {
 	/* map what is cached around; NULL: none (F6, next issue) */
 	vm_fault_t (*map_pages)(struct vm_fault *vmf, uint64_t start_pgoff,
 				uint64_t end_pgoff);
-	/* a shared page is about to become writable (vmf->page, locked or
-	 * not); VM_FAULT_LOCKED or an error */
+	/* a shared page is about to become writable (vmf->page, not locked);
+	 * VM_FAULT_LOCKED or an error; NOPAGE when it left its file */
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	/* the same for a frame without struct page: 0 (make the entry
 	 * writable), NOPAGE (done already) or an error; no lock but mmap_lock */

@@ -31,6 +31,7 @@
 	V(nr_mlock) V(nr_anon_pages) V(nr_mapped) V(nr_file_pages) \
 	V(nr_dirty) V(nr_writeback) V(nr_shmem) \
 	V(nr_page_table_pages) V(nr_slab) V(nr_dirtied) V(nr_written) \
+	V(nr_dirty_threshold) V(nr_dirty_background_threshold) \
 	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) \
 	V(pgfree) V(pgactivate) V(pgdeactivate) V(pglazyfree) \
 	V(pgfault) V(pgmajfault) V(pgrefill) V(pgsteal_kswapd) \
@@ -85,6 +86,7 @@ struct quire_cpu {
 	long stat[VM_COUNT];
 	struct pcp_list pcp;
 	struct lru_batch lru_add;
+	uint32_t dirtied;	     /* pages since its limits were looked at */
 	struct mm_struct *loaded_mm; /* arch/ tlb: whose tables are loaded */
 	struct arch_cpu arch;
 	struct slab_cpu slab[QUIRE_MAX_CACHES]; /* by kmem_cache's index */
@@ -126,7 +128,10 @@ struct quire {
 		*vtree_cache, *mapping_cache, *ptree_cache, *file_cache;
 	struct slab_system *slabs;
 	struct arch_system arch;
-	struct quire_config config;    /* regions pointer is not kept */
+	struct quire_config config; /* regions pointer is not kept */
+	/* write-back's limits (QUIRE_TUNABLE_DIRTY_*); each read alone */
+	unsigned long dirty_ratio, dirty_background_ratio, dirty_bytes,
+		dirty_background_bytes, dirty_expire, dirty_interval;
 	uint64_t fault_around_bytes;   /* seam: filemap_map_pages, next issue */
 	uint64_t boot_start, boot_end; /* frames of Quire's own tables, [) */
 	uint64_t stat_boot_pages;      /* pages Quire's own tables took */
@@ -144,6 +149,13 @@ struct quire {
 	spinlock_t mm_lock;	       /* LEAF: mm_list */
 	struct list_head mm_list;      /* every mm_struct, for quire_check() */
 	struct list_head mapping_list; /* every address_space, likewise */
+
+	/* write-back (writeback.h) */
+	spinlock_t wb_lock;	  /* LEAF: wb_list, what mappings have of it */
+	struct list_head wb_list; /* mappings with dirty pages or pages under
+				   * write-back, by dirtied_when */
+	uint32_t wb_visit;	  /* number of the last walk; wb_lock */
+	uint32_t flusher_woken;	  /* atomic: it is to run, do not ask again */
 };
 
 static __always_inline struct quire_cpu *this_cpu(struct quire *q)

@@ -17,6 +17,11 @@ static uint64_t rnd(uint64_t *s)
 	return *s;
 }
 
+static int sync_all(struct sim_file *f)
+{
+	return quire_file_fsync(sim_file_quire(f), 0, UINT64_MAX, false);
+}
+
 /* Copies to or from a buffer, at most `limit` bytes in all. */
 struct buffer {
 	unsigned char *data;
@@ -174,7 +179,8 @@ TEST(filemap_file_against_a_buffer)
 	for (i = 0; i < model_size; i++)
 		model[i] = sim_file_byte(5, i);
 	exercise(m, f, false, 123456789);
-	/* what was written is on the device */
+	/* what was written is on the device once it is synced */
+	CHECK_EQ(sync_all(f), 0);
 	sim_file_peek(f, 0, device, model_size);
 	CHECK(!memcmp(device, model, model_size));
 	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
@@ -236,6 +242,7 @@ TEST(filemap_short_write_keeps_the_rest)
 		wrong += got[i] !=
 			 (i >= PG && i < PG + 100 ? 0xee : sim_file_byte(8, i));
 	CHECK_EQ(wrong, 0);
+	CHECK_EQ(sync_all(f), 0);
 	sim_file_peek(f, 0, got, sizeof(got));
 	for (i = 0; i < sizeof(got); i++)
 		wrong += got[i] !=
@@ -281,6 +288,9 @@ TEST(filemap_counts_io)
 	CHECK_EQ(sim_vmstat(m, "pgpgout"), 0);
 	CHECK_EQ(sim_file_write(f, PG, buf, 2 * PG), (long)(2 * PG));
 	CHECK_EQ(sim_vmstat(m, "pgpgin"), 16);
+	CHECK_EQ(sim_vmstat(m, "pgpgout"), 0);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 2);
+	CHECK_EQ(sync_all(f), 0);
 	CHECK_EQ(sim_vmstat(m, "pgpgout"), 8);
 	CHECK_EQ(sim_vmstat(m, "nr_dirtied"), 2);
 	CHECK_EQ(sim_vmstat(m, "nr_written"), 2);
