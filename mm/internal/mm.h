@@ -17,35 +17,35 @@
 #include "system.h"
 
 /* vm_flags: Linux's values where they are known from smaps and maps */
-#define VM_NONE		0ull
-#define VM_READ		0x1ull
-#define VM_WRITE	0x2ull
-#define VM_EXEC		0x4ull
-#define VM_SHARED	0x8ull
-#define VM_MAYREAD	0x10ull
-#define VM_MAYWRITE	0x20ull
-#define VM_MAYEXEC	0x40ull
-#define VM_MAYSHARE	0x80ull
-#define VM_GROWSDOWN	0x100ull
-#define VM_PFNMAP	0x400ull
-#define VM_LOCKED	0x2000ull
-#define VM_IO		0x4000ull
-#define VM_SEQ_READ	0x8000ull
-#define VM_RAND_READ	0x10000ull
-#define VM_DONTCOPY	0x20000ull
-#define VM_DONTEXPAND	0x40000ull
-#define VM_LOCKONFAULT	0x80000ull
-#define VM_ACCOUNT	0x100000ull
-#define VM_NORESERVE	0x200000ull
-#define VM_HUGETLB	0x400000ull
-#define VM_SYNC		0x800000ull
-#define VM_WIPEONFORK	0x2000000ull
-#define VM_DONTDUMP	0x4000000ull
-#define VM_SOFTDIRTY	0x8000000ull
-#define VM_MIXEDMAP	0x10000000ull
-#define VM_HUGEPAGE	0x20000000ull
-#define VM_NOHUGEPAGE	0x40000000ull
-#define VM_MERGEABLE	0x80000000ull
+#define VM_NONE	       0ull
+#define VM_READ	       0x1ull
+#define VM_WRITE       0x2ull
+#define VM_EXEC	       0x4ull
+#define VM_SHARED      0x8ull
+#define VM_MAYREAD     0x10ull
+#define VM_MAYWRITE    0x20ull
+#define VM_MAYEXEC     0x40ull
+#define VM_MAYSHARE    0x80ull
+#define VM_GROWSDOWN   0x100ull
+#define VM_PFNMAP      0x400ull
+#define VM_LOCKED      0x2000ull
+#define VM_IO	       0x4000ull
+#define VM_SEQ_READ    0x8000ull
+#define VM_RAND_READ   0x10000ull
+#define VM_DONTCOPY    0x20000ull
+#define VM_DONTEXPAND  0x40000ull
+#define VM_LOCKONFAULT 0x80000ull
+#define VM_ACCOUNT     0x100000ull
+#define VM_NORESERVE   0x200000ull
+#define VM_HUGETLB     0x400000ull
+#define VM_SYNC	       0x800000ull
+#define VM_WIPEONFORK  0x2000000ull
+#define VM_DONTDUMP    0x4000000ull
+#define VM_SOFTDIRTY   0x8000000ull
+#define VM_MIXEDMAP    0x10000000ull
+#define VM_HUGEPAGE    0x20000000ull
+#define VM_NOHUGEPAGE  0x40000000ull
+#define VM_MERGEABLE   0x80000000ull
 /* enum quire_cache, for what a device gives */
 #define VM_CACHE_SHIFT	40
 #define VM_CACHE_MASK	(3ull << VM_CACHE_SHIFT)
@@ -74,7 +74,8 @@ struct vm_operations_struct {
 	 * VM_FAULT_LOCKED or an error; NOPAGE when it left its file */
 	vm_fault_t (*page_mkwrite)(struct vm_fault *vmf);
 	/* the same for a frame without struct page: 0 (make the entry
-	 * writable), NOPAGE (done already) or an error; no lock but mmap_lock */
+	 * writable), NOPAGE (done already) or an error; no lock but mmap_lock
+	 */
 	vm_fault_t (*pfn_mkwrite)(struct vm_fault *vmf);
 	void (*open)(struct vm_area_struct *vma);
 	void (*close)(struct vm_area_struct *vma);
