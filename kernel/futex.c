@@ -2,18 +2,19 @@
 /*
  * futex.c - futex(2): sleeping until a word of user memory is woken.
  *
- * A futex is named by where its word is: the physical page and offset for
- * shared ones (FUTEX_PRIVATE_FLAG absent), the address space and address for
- * private ones.  Sleepers hang in a hash of buckets; the word is compared
- * under the bucket's lock, and a waker takes the same lock, so no wake-up is
- * lost between compare and sleep.
+ * A futex is named by where its word is.  A shared one (FUTEX_PRIVATE_FLAG
+ * absent) in a file's page or shared memory: the file and the offset.  All
+ * others, also shared ones in memory of one process: the address space and the
+ * address, because a fork may give the word another page while someone sleeps.
+ * Sleepers hang in a hash of buckets; the word is compared under the bucket's
+ * lock, and a waker takes the same lock, so no wake-up is lost between compare
+ * and sleep.
  *
  *   wait:  fault the word in - lock bucket - read word (no fault) - enqueue
  *          - unlock - sleep
  *   wake:  lock bucket - dequeue, mark woken, wake the task - unlock
  *
- * The page of a shared futex stays pinned while someone sleeps on it, so its
- * physical address cannot become another's.
+ * The page of a shared futex stays pinned while someone sleeps on it.
  *
  * Locks: bucket locks, two at a time by ascending address (requeue).
  */
@@ -40,8 +41,8 @@
 #define ROBUST_LIMIT 2048u /* entries of one robust list that are followed */
 
 struct futex_key {
-	uint64_t a; /* mm, or 0 when shared */
-	uint64_t b; /* address, or physical address */
+	uint64_t a; /* mm, or address_space when shared */
+	uint64_t b; /* address, or place in the file */
 };
 struct futex_waiter {
 	struct list_head node;
@@ -81,29 +82,36 @@ static bool same_key(const struct futex_key *x, const struct futex_key *y)
 }
 
 /*
- * Name the futex at addr.  A shared one's page is pinned into *page (NULL for
- * a private one).  0, -EINVAL (not aligned), -EFAULT.
+ * Name the futex at addr.  The page of one that others can share is pinned
+ * into *page (NULL for other ones).  0, -EINVAL (not aligned), -EFAULT.
  */
 static int get_key(uaddr_t addr, bool shared, struct futex_key *k,
 		   struct page **page)
 {
+	struct address_space *as;
 	paddr_t phys;
 
 	*page = NULL;
+	k->a = (uint64_t)(uintptr_t)current->qt.mm;
+	k->b = addr;
 	if (addr & 3)
 		return -EINVAL;
 	if (!access_ok(addr, 4))
 		return -EFAULT;
-	if (!shared) {
-		k->a = (uint64_t)(uintptr_t)current->qt.mm;
-		k->b = addr;
+	if (!shared)
 		return 0;
-	}
 	if (quire_user_word(current->qt.mm, addr, true, page, &phys) &&
 	    quire_user_word(current->qt.mm, addr, false, page, &phys))
 		return -EFAULT;
-	k->a = 0;
-	k->b = phys;
+	as = quire_page_mapping(*page);
+	if (!as) {
+		quire_page_put(the_quire, *page);
+		*page = NULL;
+		return 0;
+	}
+	k->a = (uint64_t)(uintptr_t)as;
+	k->b = quire_page_index(*page) << QUIRE_PAGE_SHIFT |
+	       (addr & (QUIRE_PAGE_SIZE - 1));
 	return 0;
 }
 

@@ -179,6 +179,29 @@ static void threads(void)
 	CHECK(turns == 600 && mine == 0);
 }
 
+static void *fork_and_end(void *arg)
+{
+	return IN_CHILD((void)arg) == 0 ? arg : NULL;
+}
+
+/*
+ * pthread_join() sleeps on a shared futex in memory that is the process's own
+ * and which the thread's fork gives another page meanwhile.
+ */
+static void forking_thread(void)
+{
+	pthread_t t;
+	void *r;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		alarm(20);
+		CHECK(pthread_create(&t, NULL, fork_and_end, &i) == 0);
+		CHECK(pthread_join(t, &r) == 0 && r == &i);
+	}
+	alarm(0);
+}
+
 /* A mutex whose owner died: found through the robust list. */
 static void robust(void)
 {
@@ -260,6 +283,7 @@ int main(int argc, char **argv)
 	exec_from_thread();
 	waiting();
 	threads();
+	forking_thread();
 	robust();
 	limits();
 	calls();
