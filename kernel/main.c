@@ -217,6 +217,7 @@ static void finish(void)
 	int sig = end_status & 0x7f;
 
 	console_flush();
+	vfs_sync();
 	report_dump();
 	console_flush();
 	if (cmdline_get("quire.check", 0, text, sizeof(text)) > 0 &&

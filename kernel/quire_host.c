@@ -2,8 +2,8 @@
 /*
  * quire_host.c - this kernel's side of <quire/host.h>, apart from what lies
  * with its subject: wait and wake (wait.c), cpu_call (call.c), log and panic
- * (log.c), signals (signal.c), time (timer.c), the processor's exception table
- * and oops (its trap.c), and the inlined ones
+ * (log.c), signals (signal.c), time (timer.c), the flusher (fs/flusher.c), the
+ * processor's exception table and oops (its trap.c), and the inlined ones
  * (include/quire_host_inline.h).
  */
 #include "cpu.h"
@@ -68,12 +68,6 @@ void quire_host_oom(struct quire_task *qt)
 		process_put(victim);
 	}
 	yield();
-}
-
-/* The flusher is a kernel thread (fs/flusher.c) that also runs by time. */
-void quire_host_wake_flusher(struct quire *q)
-{
-	(void)q;
 }
 
 /* No task of this kernel asks not to sleep. */

@@ -108,7 +108,13 @@ int quire_file_fsync(struct quire_file *file, uint64_t start, uint64_t end,
 
 uint64_t quire_mapping_dirty(struct address_space *as)
 {
-	return (uint64_t)READ_ONCE(as->nrdirty) + READ_ONCE(as->nrwriteback);
+	uint64_t n;
+
+	/* a page that goes from one to the other is not to be missed */
+	spin_lock(&as->tree_lock);
+	n = (uint64_t)as->nrdirty + as->nrwriteback;
+	spin_unlock(&as->tree_lock);
+	return n;
 }
 
 /* One page with a reference, which is dropped.  0 or -EBUSY. */

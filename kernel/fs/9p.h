@@ -11,6 +11,21 @@
 
 struct p9_client;
 
+#define P9_OUT_BYTES 8192u
+#define P9_IN_BYTES  8192u
+#define P9_MAX_SEGS  128u /* pieces of payload in one request */
+#define P9_IO_PAGES  (P9_MAX_SEGS - 2)
+
+/* Pages of a file under way (9p_io.c). */
+struct p9_io {
+	struct inode *inode;
+	uint32_t fid;
+	uint64_t pos;	      /* of the first page in the file */
+	uint32_t bytes, done; /* to move, moved */
+	unsigned nr, ended;   /* pages, and how many of them are through */
+	struct page *page[P9_IO_PAGES];
+};
+
 /* A request being put together, and its reply's buffer. */
 struct p9_req {
 	struct p9_client *client;
@@ -23,11 +38,12 @@ struct p9_req {
 	uint32_t written;	/* by the device */
 	uint32_t head, payload; /* reply: bytes in `in`, and elsewhere */
 	struct wait_queue wq;
+	/* Not NULL: called in the client's thread when the reply is there,
+	 * instead of waking a task that waits for it. */
+	void (*complete)(struct p9_req *r);
+	struct p9_req *next_done;
+	struct p9_io io;
 };
-
-#define P9_OUT_BYTES 8192u
-#define P9_IN_BYTES  8192u
-#define P9_MAX_SEGS  128u /* pieces of payload in one request */
 
 /* Connect to the export of that tag: version and attach.  The root's fid and
  * qid.  An error pointer when there is no such device or it refuses. */
@@ -56,6 +72,15 @@ void p9_end_call(struct p9_req *r);
  * p9_kick() sends them; p9_wait() for each: as p9_call()'s result.
  */
 struct p9_req *p9_try_start(struct p9_client *c, uint8_t type);
+/*
+ * Without waiting for the reply: p9_start_io() as p9_start(), but needs no
+ * memory, and leaves slots to others; set r->complete, then p9_queue() and
+ * p9_kick().  complete() decodes the reply by p9_wait(), which does not wait
+ * then, and either sends the request once more (p9_again(), fields, p9_queue())
+ * or ends with p9_end_call().  It may not start other requests.
+ */
+struct p9_req *p9_start_io(struct p9_client *c, uint8_t type);
+void p9_again(struct p9_req *r);
 int p9_queue(struct p9_req *r, const struct vq_seg *seg, unsigned nr,
 	     bool write);
 void p9_kick(struct p9_client *c);
@@ -67,8 +92,7 @@ int p9_walk(struct p9_client *c, uint32_t fid, uint32_t newfid,
 int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *attr);
 int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags);
 void p9_clunk(struct p9_client *c, uint32_t fid);
-/* A request of type and fid only, with no body in the reply (fsync) */
-int p9_fsync(struct p9_client *c, uint32_t fid);
+int p9_fsync(struct p9_client *c, uint32_t fid, bool datasync);
 /* Read into pieces of memory: bytes or -errno */
 long p9_read(struct p9_client *c, uint32_t fid, uint64_t pos,
 	     const struct vq_seg *seg, unsigned nr, uint32_t bytes);

@@ -9,14 +9,27 @@
  * hold the message, the reply and the list of descriptors; payload (file
  * data) goes straight between the device and page-cache pages.
  *
+ * Reads ahead and write-back do not wait: their replies are dealt with by a
+ * thread of the client's own, which starts no request and so never waits for a
+ * slot; P9_OTHER_SLOTS slots are left to those who do wait.
+ *
+ *     interrupt: vq_get → list of done requests → thread: r->complete(r)
+ *
+ * Memory must not be needed to write pages back, for that is how memory comes
+ * free: P9_READY_SLOTS slots have theirs from the beginning, and whoever finds
+ * none for another slot waits for one of those that have.
+ *
  * slot_lock guards the free slots; a request itself belongs to its task.  The
  * sleep for a reply cannot be interrupted: the device writes into our pages
- * until it has answered.
+ * until it has answered.  done_lock, with interrupts off, guards the list of
+ * done requests.
  */
 #include "9p.h"
 
-#define P9_SLOTS 32u
-#define P9_MSIZE (512u * 1024)
+#define P9_SLOTS       32u
+#define P9_MSIZE       (512u * 1024)
+#define P9_OTHER_SLOTS 0xff000000u
+#define P9_READY_SLOTS 4u
 
 struct p9_client {
 	struct virtio_dev *dev;
@@ -25,10 +38,25 @@ struct p9_client {
 	uint32_t next_fid;
 	struct spinlock slot_lock;
 	uint32_t free_slots; /* a bit each */
+	uint32_t ready;	     /* they have their memory; atomic */
+	struct spinlock done_lock;
+	struct p9_req *done_first, **done_last;
+	struct wait_queue done_wq;
 	struct wait_queue slot_wq;
 	struct p9_req slots[P9_SLOTS];
 	struct page *tables[P9_SLOTS];
 };
+
+/* In the interrupt. */
+static void push_done(struct p9_client *c, struct p9_req *r)
+{
+	spin_lock(&c->done_lock);
+	r->next_done = NULL;
+	*c->done_last = r;
+	c->done_last = &r->next_done;
+	spin_unlock(&c->done_lock);
+	wake_up_all(&c->done_wq);
+}
 
 static void on_interrupt(struct virtio_dev *dev)
 {
@@ -38,23 +66,58 @@ static void on_interrupt(struct virtio_dev *dev)
 
 	while ((r = vq_get(&c->vq, &written)) != NULL) {
 		r->written = written;
+		/* afterwards a request that is waited for is not ours */
+		if (r->complete) {
+			r->done = true;
+			push_done(c, r);
+			continue;
+		}
 		__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
 		wake_up_all(&r->wq);
 	}
 }
 
-static bool take_slot(struct p9_client *c, unsigned *slot)
+static struct p9_req *pop_done(struct p9_client *c)
 {
-	bool ok = false;
+	unsigned long flags = spin_lock_irqsave(&c->done_lock);
+	struct p9_req *r = c->done_first;
+
+	if (r) {
+		c->done_first = r->next_done;
+		if (!c->done_first)
+			c->done_last = &c->done_first;
+	}
+	spin_unlock_irqrestore(&c->done_lock, flags);
+	return r;
+}
+
+static void completer(void *arg)
+{
+	struct p9_client *c = arg;
+	struct p9_req *r;
+
+	for (;;) {
+		wait_event(&c->done_wq, (r = pop_done(c)) != NULL);
+		r->complete(r);
+	}
+}
+
+/* One of the slots of `may`, rather one that has its memory. */
+static bool take_slot(struct p9_client *c, uint32_t may, unsigned *slot)
+{
+	uint32_t from;
 
 	spin_lock(&c->slot_lock);
-	if (c->free_slots) {
-		*slot = (unsigned)__builtin_ctz(c->free_slots);
-		c->free_slots &= c->free_slots - 1;
-		ok = true;
+	may &= c->free_slots;
+	from = may & __atomic_load_n(&c->ready, __ATOMIC_ACQUIRE);
+	if (!from)
+		from = may;
+	if (from) {
+		*slot = (unsigned)__builtin_ctz(from);
+		c->free_slots &= ~(1u << *slot);
 	}
 	spin_unlock(&c->slot_lock);
-	return ok;
+	return from != 0;
 }
 
 static void give_slot(struct p9_client *c, unsigned slot)
@@ -82,38 +145,56 @@ static bool slot_memory(struct p9_client *c, struct p9_req *r, unsigned slot)
 	r->client = c;
 	r->tag = (uint16_t)slot;
 	wait_queue_init(&r->wq);
+	__atomic_fetch_or(&c->ready, 1u << slot, __ATOMIC_RELEASE);
 	return true;
 }
 
-static struct p9_req *start_in(struct p9_client *c, uint8_t type, unsigned slot)
+void p9_again(struct p9_req *r)
 {
+	r->done = false;
+	p9_begin(&r->msg, r->out, P9_OUT_BYTES, r->type,
+		 r->type == P9_TVERSION ? (uint16_t)P9_NOTAG : r->tag);
+}
+
+/* NULL: out of memory before the first slots had theirs, or !wait. */
+static struct p9_req *start_in(struct p9_client *c, uint8_t type, uint32_t may,
+			       bool wait)
+{
+	unsigned slot = 0;
 	struct p9_req *r;
 
-	r = &c->slots[slot];
-	if (!slot_memory(c, r, slot)) {
+	for (;;) {
+		if (wait)
+			wait_event(&c->slot_wq, take_slot(c, may, &slot));
+		else if (!take_slot(c, may, &slot))
+			return NULL;
+		r = &c->slots[slot];
+		if (slot_memory(c, r, slot))
+			break;
 		give_slot(c, slot);
-		return NULL;
+		may &= __atomic_load_n(&c->ready, __ATOMIC_ACQUIRE);
+		if (!may)
+			return NULL;
 	}
 	r->type = type;
-	r->done = false;
-	p9_begin(&r->msg, r->out, P9_OUT_BYTES, type,
-		 type == P9_TVERSION ? (uint16_t)P9_NOTAG : r->tag);
+	r->complete = NULL;
+	p9_again(r);
 	return r;
 }
 
 struct p9_req *p9_start(struct p9_client *c, uint8_t type)
 {
-	unsigned slot = 0;
-
-	wait_event(&c->slot_wq, take_slot(c, &slot));
-	return start_in(c, type, slot);
+	return start_in(c, type, UINT32_MAX, true);
 }
 
 struct p9_req *p9_try_start(struct p9_client *c, uint8_t type)
 {
-	unsigned slot = 0;
+	return start_in(c, type, UINT32_MAX, false);
+}
 
-	return take_slot(c, &slot) ? start_in(c, type, slot) : NULL;
+struct p9_req *p9_start_io(struct p9_client *c, uint8_t type)
+{
+	return start_in(c, type, ~P9_OTHER_SLOTS, true);
 }
 
 void p9_end_call(struct p9_req *r)
@@ -195,7 +276,7 @@ int p9_call(struct p9_req *r, struct p9_reply *reply)
 
 uint32_t p9_max_io(struct p9_client *c)
 {
-	uint32_t most = (P9_MAX_SEGS - 2) * QUIRE_PAGE_SIZE;
+	uint32_t most = P9_IO_PAGES * QUIRE_PAGE_SIZE;
 	uint32_t fits = (c->msize - 24) & ~(QUIRE_PAGE_SIZE - 1);
 
 	return fits < most ? fits : most;
@@ -278,7 +359,7 @@ void p9_clunk(struct p9_client *c, uint32_t fid)
 	p9_end_call(r);
 }
 
-int p9_fsync(struct p9_client *c, uint32_t fid)
+int p9_fsync(struct p9_client *c, uint32_t fid, bool datasync)
 {
 	struct p9_req *r = p9_start(c, P9_TFSYNC);
 	struct p9_reply reply;
@@ -287,7 +368,7 @@ int p9_fsync(struct p9_client *c, uint32_t fid)
 	if (!r)
 		return -ENOMEM;
 	p9_u32(&r->msg, fid);
-	p9_u32(&r->msg, 0);
+	p9_u32(&r->msg, datasync);
 	err = p9_call(r, &reply);
 	p9_end_call(r);
 	return err;
@@ -393,6 +474,17 @@ static int do_attach(struct p9_client *c, uint32_t fid, struct p9_qid *qid)
 	return err;
 }
 
+/* What must be there before anything is written. */
+static int get_ready(struct p9_client *c)
+{
+	unsigned i;
+
+	for (i = 0; i < P9_READY_SLOTS; i++)
+		if (!slot_memory(c, &c->slots[i], i))
+			return -ENOMEM;
+	return kthread_run(completer, c, "9p") ? 0 : -ENOMEM;
+}
+
 struct p9_client *p9_connect(const char *tag, uint32_t *root_fid,
 			     struct p9_qid *qid)
 {
@@ -408,6 +500,8 @@ struct p9_client *p9_connect(const char *tag, uint32_t *root_fid,
 	c->dev = dev;
 	c->free_slots = UINT32_MAX;
 	wait_queue_init(&c->slot_wq);
+	wait_queue_init(&c->done_wq);
+	c->done_last = &c->done_first;
 	dev->priv = c;
 	err = virtio_start(dev, VIRTIO_F_INDIRECT, on_interrupt);
 	if (!err && !(dev->features & VIRTIO_F_INDIRECT))
@@ -416,6 +510,8 @@ struct p9_client *p9_connect(const char *tag, uint32_t *root_fid,
 		err = vq_init(dev, &c->vq, 0);
 	if (!err)
 		err = virtio_ready(dev);
+	if (!err)
+		err = get_ready(c);
 	if (!err)
 		err = do_version(c);
 	*root_fid = p9_new_fid(c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The 9P file system: names and attributes.
+ * The 9P file system: names.
  *
  *     lookup: Twalk from the directory's fid to a new fid, Tgetattr
  *             → inode of (export, qid.path), which keeps the fid
@@ -20,46 +20,6 @@
 #define P9_AT_REMOVEDIR 0x200u
 
 static const struct inode_ops p9_dir_iops, p9_file_iops, p9_link_iops;
-
-static struct vfs_time time_of(uint64_t sec, uint64_t nsec)
-{
-	struct vfs_time t = {(int64_t)sec,
-			     nsec < NSEC_PER_SEC ? (uint32_t)nsec : 0};
-
-	return t;
-}
-
-/* Everything but the size. */
-static void copy_attr(struct inode *inode, const struct p9_attr *a)
-{
-	inode->mode = (inode->mode & S_IFMT) | (a->mode & 07777);
-	inode->uid = a->uid;
-	inode->gid = a->gid;
-	inode->nlink = (uint32_t)a->nlink;
-	inode->rdev = a->rdev;
-	inode->blocks = a->blocks;
-	inode->atime = time_of(a->atime_sec, a->atime_nsec);
-	inode->mtime = time_of(a->mtime_sec, a->mtime_nsec);
-	inode->ctime = time_of(a->ctime_sec, a->ctime_nsec);
-}
-
-void p9_set_attr(struct inode *inode, const struct p9_attr *a)
-{
-	struct p9_inode *pi = p9_i(inode);
-
-	copy_attr(inode, a);
-	if (!inode->mapping) {
-		inode->size = a->size;
-		return;
-	}
-	if (pi->version != a->qid.version) {
-		/* changed on the server by someone else: read it again */
-		quire_mapping_punch(inode->mapping, 0, INODE_ALL_PAGES);
-		pi->version = a->qid.version;
-	}
-	if (a->size != inode_size(inode))
-		quire_mapping_set_size(inode->mapping, a->size);
-}
 
 static int set_type(struct inode *inode, uint64_t size)
 {
@@ -87,6 +47,23 @@ static int set_type(struct inode *inode, uint64_t size)
 	return 0;
 }
 
+/* fid leads to an inode that is known already. */
+static void new_name(struct inode *inode, uint32_t fid)
+{
+	struct p9_inode *pi = p9_i(inode);
+	uint32_t other = fid;
+
+	mutex_lock(&pi->lock);
+	if (pi->nameless) {
+		other = pi->fid;
+		pi->fid = fid;
+		pi->nameless = false;
+	}
+	mutex_unlock(&pi->lock);
+	p9_clunk(p9_c(inode->sb), other);
+	(void)p9_refresh(inode);
+}
+
 struct inode *p9_inode_of(struct super *sb, uint32_t fid,
 			  const struct p9_attr *a)
 {
@@ -96,9 +73,7 @@ struct inode *p9_inode_of(struct super *sb, uint32_t fid,
 
 	known = inode_find(sb, a->qid.path);
 	if (known && (known->mode & S_IFMT) == (a->mode & S_IFMT)) {
-		p9_clunk(c, fid);
-		if (sb->volatile_names)
-			p9_set_attr(known, a);
+		new_name(known, fid);
 		return known;
 	}
 	inode = inode_new(sb, a->mode, a->qid.path);
@@ -114,7 +89,7 @@ struct inode *p9_inode_of(struct super *sb, uint32_t fid,
 	pi->rfid = pi->wfid = P9_NOFID;
 	pi->version = a->qid.version;
 	mutex_init(&pi->lock);
-	copy_attr(inode, a);
+	p9_copy_attr(inode, a);
 	if (set_type(inode, a->size)) {
 		inode_put(inode); /* clunks the fid */
 		inode_put(known);
@@ -151,7 +126,7 @@ static void p9_evict(struct inode *inode)
 		return;
 	if (pi->rfid != P9_NOFID && pi->rfid != pi->fid)
 		p9_clunk(c, pi->rfid);
-	if (pi->wfid != P9_NOFID)
+	if (pi->wfid != P9_NOFID && pi->wfid != pi->rfid)
 		p9_clunk(c, pi->wfid);
 	p9_clunk(c, pi->fid);
 	fs_free(pi->link);
@@ -190,28 +165,9 @@ static bool p9_revalidate(struct dentry *d)
 		return true;
 	if (!d->inode)
 		return false;
-	if (p9_getattr(p9_c(d->sb), p9_i(d->inode)->fid, &a))
+	if (p9_i(d->inode)->nameless)
 		return false;
-	if (a.qid.path != d->inode->ino ||
-	    (a.mode & S_IFMT) != (d->inode->mode & S_IFMT))
-		return false;
-	p9_set_attr(d->inode, &a);
-	return true;
-}
-
-int p9_refresh(struct inode *inode)
-{
-	struct p9_attr a;
-	int err;
-
-	if (!inode->sb->volatile_names || !inode->nlink)
-		return 0;
-	err = p9_getattr(p9_c(inode->sb), p9_i(inode)->fid, &a);
-	if (err == -ENOENT || (!err && a.qid.path != inode->ino))
-		return 0; /* its name is gone: what we know stays */
-	if (!err)
-		p9_set_attr(inode, &a);
-	return err;
+	return !p9_fetch_attr(d->inode, &a, false);
 }
 
 static int read_link(struct inode *inode)
@@ -262,8 +218,7 @@ static void refresh_dir(struct inode *dir)
 {
 	struct p9_attr a;
 
-	if (!p9_getattr(p9_c(dir->sb), p9_i(dir)->fid, &a))
-		p9_set_attr(dir, &a);
+	(void)p9_fetch_attr(dir, &a, true);
 }
 
 /* After a successful making of a name: what is it? */
@@ -292,6 +247,23 @@ static int simple_call(struct p9_req *r)
 	return err;
 }
 
+/* The fid that made the file is open for reading and writing, which its mode
+ * may forbid to anyone who comes later.  False: there is one already. */
+static bool keep_open(struct inode *inode, uint32_t fid)
+{
+	struct p9_inode *pi = p9_i(inode);
+	bool keep;
+
+	mutex_lock(&pi->lock);
+	keep = inode_is(inode, S_IFREG) && pi->wfid == P9_NOFID;
+	if (keep)
+		__atomic_store_n(&pi->wfid, fid, __ATOMIC_RELEASE);
+	if (keep && pi->rfid == P9_NOFID)
+		__atomic_store_n(&pi->rfid, fid, __ATOMIC_RELEASE);
+	mutex_unlock(&pi->lock);
+	return keep;
+}
+
 static int p9_create(struct inode *dir, struct dentry *d, uint32_t mode)
 {
 	struct p9_client *c = p9_c(dir->sb);
@@ -313,8 +285,10 @@ static int p9_create(struct inode *dir, struct dentry *d, uint32_t mode)
 		p9_u32(&r->msg, my_gid());
 		err = simple_call(r);
 	}
-	p9_clunk(c, fid);
-	return made(dir, d, err);
+	err = made(dir, d, err);
+	if (err || !keep_open(d->inode, fid))
+		p9_clunk(c, fid);
+	return err;
 }
 
 static int p9_mkdir(struct inode *dir, struct dentry *d, uint32_t mode)
@@ -375,6 +349,22 @@ static int p9_link(struct inode *inode, struct inode *dir, struct dentry *d)
 	return err;
 }
 
+/* A name of inode's is gone.  Was it the one that its fid was walked to? */
+static void name_gone(struct inode *inode)
+{
+	struct p9_attr a;
+	int err = -ENOENT;
+
+	if (inode->nlink)
+		inode->nlink--;
+	if (inode_is(inode, S_IFDIR))
+		inode->nlink = 0;
+	if (inode->nlink)
+		err = p9_fetch_attr(inode, &a, false);
+	if (err == -ENOENT || err == -ESTALE)
+		p9_i(inode)->nameless = true;
+}
+
 static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 {
 	struct inode *inode = d->inode;
@@ -394,10 +384,7 @@ static int remove_name(struct inode *dir, struct dentry *d, uint32_t flags)
 	err = simple_call(r);
 	if (err)
 		return err;
-	if (inode->nlink)
-		inode->nlink--;
-	if (flags)
-		inode->nlink = 0;
+	name_gone(inode);
 	refresh_dir(dir);
 	return 0;
 }
@@ -431,55 +418,13 @@ static int p9_rename(struct inode *odir, struct dentry *od, struct inode *ndir,
 	err = simple_call(r);
 	if (err)
 		return err;
-	if (nd->inode && nd->inode->nlink)
-		nd->inode->nlink--;
+	if (nd->inode)
+		name_gone(nd->inode);
 	refresh_dir(odir);
 	if (ndir != odir)
 		refresh_dir(ndir);
 	return 0;
 }
-
-/* ATTR_* and P9_SETATTR_* have the same bits. */
-static int p9_setattr(struct inode *inode, const struct iattr *a)
-{
-	struct p9_req *r;
-	struct p9_attr now;
-	int err;
-
-	r = p9_start(p9_c(inode->sb), P9_TSETATTR);
-	if (!r)
-		return -ENOMEM;
-	p9_u32(&r->msg, p9_i(inode)->fid);
-	p9_u32(&r->msg, a->valid);
-	p9_u32(&r->msg, a->mode);
-	p9_u32(&r->msg, a->uid);
-	p9_u32(&r->msg, a->gid);
-	p9_u64(&r->msg, a->size);
-	p9_u64(&r->msg, (uint64_t)a->atime.sec);
-	p9_u64(&r->msg, a->atime.nsec);
-	p9_u64(&r->msg, (uint64_t)a->mtime.sec);
-	p9_u64(&r->msg, a->mtime.nsec);
-	err = simple_call(r);
-	if (err)
-		return err;
-	if ((a->valid & ATTR_SIZE) && inode->mapping)
-		quire_mapping_set_size(inode->mapping, a->size);
-	err = p9_getattr(p9_c(inode->sb), p9_i(inode)->fid, &now);
-	if (!err) {
-		p9_i(inode)->version = now.qid.version; /* our own change */
-		p9_set_attr(inode, &now);
-	}
-	return 0;
-}
-
-_Static_assert(ATTR_MODE == P9_SETATTR_MODE && ATTR_UID == P9_SETATTR_UID &&
-		       ATTR_GID == P9_SETATTR_GID &&
-		       ATTR_SIZE == P9_SETATTR_SIZE &&
-		       ATTR_ATIME == P9_SETATTR_ATIME &&
-		       ATTR_MTIME == P9_SETATTR_MTIME &&
-		       ATTR_ATIME_SET == P9_SETATTR_ATIME_SET &&
-		       ATTR_MTIME_SET == P9_SETATTR_MTIME_SET,
-	       "the bits go over the wire as they are");
 
 static const struct inode_ops p9_dir_iops = {
 	.lookup = p9_lookup,

@@ -299,44 +299,116 @@ long sys_fallocate(int fd, int mode, int64_t off, int64_t len)
 
 /* ------------------------------------------------------- stable and advised */
 
-long sys_fsync(int fd)
+static long do_fsync(int fd, bool datasync)
 {
 	struct file *f = fget(fd);
 	long ret;
 
 	if (!f)
 		return -EBADF;
-	ret = f->fops->fsync ? f->fops->fsync(f) : -EINVAL;
+	ret = vfs_fsync(f, 0, FILE_END, datasync);
 	fput(f);
 	return ret;
 }
 
-long sys_fdatasync(int fd)
+long sys_fsync(int fd)
 {
-	return sys_fsync(fd);
+	return do_fsync(fd, false);
 }
 
-/* Every write to a host's file went straight through: nothing waits here. */
+long sys_fdatasync(int fd)
+{
+	return do_fsync(fd, true);
+}
+
+void vfs_sync(void)
+{
+	struct super *sb;
+
+	quire_sync(the_quire);
+	for (sb = first_super; sb; sb = sb->next)
+		if (sb->ops && sb->ops->sync)
+			(void)sb->ops->sync(sb);
+}
+
 long sys_sync(void)
 {
+	vfs_sync();
 	return 0;
+}
+
+/* An error since this opener was last told of one, as syncfs(2) has it. */
+static int sb_error(struct file *f, struct super *sb)
+{
+	uint64_t now = __atomic_load_n(&sb->write_errors, __ATOMIC_RELAXED);
+	uint64_t seen =
+		__atomic_exchange_n(&f->sb_errors_seen, now, __ATOMIC_RELAXED);
+
+	return now == seen ? 0 : -(int)(uint32_t)now;
 }
 
 long sys_syncfs(int fd)
 {
 	struct file *f = fget(fd);
+	struct super *sb;
+	int err = 0;
 
 	if (!f)
 		return -EBADF;
+	sb = f->inode->sb;
+	if (sb) {
+		inodes_write_back(sb);
+		if (sb->ops && sb->ops->sync)
+			err = sb->ops->sync(sb);
+		if (!err)
+			err = sb_error(f, sb);
+	}
 	fput(f);
-	return 0;
+	return err;
 }
 
+#define SYNC_FILE_RANGE_WAIT_BEFORE 1u
+#define SYNC_FILE_RANGE_WRITE	    2u
+#define SYNC_FILE_RANGE_WAIT_AFTER  4u
+
+static int sync_range(struct file *f, uint64_t start, uint64_t end,
+		      unsigned flags)
+{
+	struct address_space *as = f->qf.mapping;
+	int err = 0;
+
+	if (flags & SYNC_FILE_RANGE_WAIT_BEFORE)
+		err = quire_mapping_sync(as, start, end, QUIRE_SYNC_WAIT);
+	if (!err && (flags & SYNC_FILE_RANGE_WRITE))
+		err = quire_mapping_sync(as, start, end, QUIRE_SYNC_START);
+	if (!err && (flags & SYNC_FILE_RANGE_WAIT_AFTER))
+		err = quire_mapping_sync(as, start, end, QUIRE_SYNC_WAIT);
+	if (!err && (flags & (SYNC_FILE_RANGE_WAIT_BEFORE |
+			      SYNC_FILE_RANGE_WAIT_AFTER)))
+		err = quire_file_check_error(&f->qf);
+	return err;
+}
+
+/* n 0: to the end of the file */
 long sys_sync_file_range(int fd, int64_t off, int64_t n, unsigned flags)
 {
-	if (off < 0 || n < 0 || (flags & ~7u))
+	struct file *f;
+	long ret = 0;
+
+	if (off < 0 || n < 0 || (flags & ~7u) || n > INT64_MAX - off)
 		return -EINVAL;
-	return sys_syncfs(fd);
+	f = fget(fd);
+	if (!f)
+		return -EBADF;
+	if (!inode_is(f->inode, S_IFREG) && !inode_is(f->inode, S_IFBLK) &&
+	    !inode_is(f->inode, S_IFDIR) && !inode_is(f->inode, S_IFLNK))
+		ret = -ESPIPE;
+	else if (f->qf.mapping)
+		ret = sync_range(f, (uint64_t)off,
+				 n ? (uint64_t)off + (uint64_t)n - 1 : FILE_END,
+				 flags);
+	fput(f);
+	return ret;
 }
 
 long sys_fadvise64(int fd, int64_t off, int64_t len, int advice)

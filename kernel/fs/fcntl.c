@@ -50,6 +50,8 @@ static long file_fcntl(struct file *f, unsigned cmd, uaddr_t arg)
 	case F_SETFL:
 		if (f->flags & O_PATH)
 			return -EBADF;
+		if (!file_allows(f, (uint32_t)arg))
+			return -EINVAL;
 		set_flags(f, SETFL_MASK, (uint32_t)arg);
 		return 0;
 	case F_SETOWN:

@@ -18,9 +18,36 @@ static void qfile_put(struct quire_file *qf)
 	fput(file_of(qf));
 }
 
+static int qfile_fsync(struct quire_file *qf, uint64_t start, uint64_t end,
+		       bool datasync)
+{
+	struct file *f = file_of(qf);
+
+	return f->fops->fsync ? f->fops->fsync(f, start, end, datasync) : 0;
+}
+
+static void qfile_update_time(struct quire_file *qf)
+{
+	inode_touch(file_of(qf)->inode, TOUCH_M | TOUCH_C);
+}
+
+/* MADV_REMOVE */
+static int qfile_punch(struct quire_file *qf, uint64_t start, uint64_t end)
+{
+	struct file *f = file_of(qf);
+
+	if (!f->fops->fallocate)
+		return -EOPNOTSUPP;
+	return f->fops->fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  start, end - start);
+}
+
 static const struct quire_file_ops qfile_ops = {
 	.get = qfile_get,
 	.put = qfile_put,
+	.fsync = qfile_fsync,
+	.update_time = qfile_update_time,
+	.punch = qfile_punch,
 };
 
 struct file *file_of(struct quire_file *qf)
@@ -34,10 +61,41 @@ struct file *fget_file(struct file *file)
 	return file;
 }
 
+/* The inode whose pages f may have made dirty; NULL: none that are written. */
+static struct inode *written_inode(const struct file *f)
+{
+	struct inode *inode;
+
+	if (!f->qf.writable || !f->qf.mapping)
+		return NULL;
+	inode = quire_mapping_host(f->qf.mapping);
+	return inode->written_back ? inode : NULL;
+}
+
+/*
+ * f, which is on its way out, could write.  Where it was the last that could,
+ * the pages go to the device now, so that whoever looks there finds what the
+ * program has written.  Bytes that no name leads to are not worth it.
+ */
+static void end_writing(struct file *f)
+{
+	struct inode *inode = written_inode(f);
+
+	if (!inode)
+		return;
+	if (__atomic_sub_fetch(&inode->writers, 1, __ATOMIC_ACQ_REL) ||
+	    !inode->nlink)
+		return;
+	(void)inode_write_back(inode);
+	if (f->fops->written)
+		f->fops->written(inode);
+}
+
 void fput(struct file *f)
 {
 	if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	end_writing(f);
 	if (f->ep_links)
 		epoll_forget(f);
 	if (f->has_locks)
@@ -48,13 +106,21 @@ void fput(struct file *f)
 	fs_free(f);
 }
 
-void file_close(struct file *f, struct files *owner)
+int file_close(struct file *f, struct files *owner)
 {
+	struct inode *inode = written_inode(f);
+	int err = 0;
+
 	if (f->inode->locks)
 		locks_release(f->inode, owner, false);
-	if (f->fops && f->fops->flush)
-		f->fops->flush(f);
+	/* fput() is about to write: before f is gone it can tell of errors */
+	if (inode && inode->nlink &&
+	    __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 &&
+	    __atomic_load_n(&inode->writers, __ATOMIC_ACQUIRE) == 1 &&
+	    !inode_write_back(inode))
+		err = quire_file_check_error(&f->qf);
 	fput(f);
+	return err;
 }
 
 static void set_access(struct file *f)
@@ -69,6 +135,26 @@ static void set_access(struct file *f)
 		return;
 	f->qf.mapping = f->inode->mapping;
 	f->qf.noexec = f->inode->sb && f->inode->sb->noexec;
+}
+
+bool file_allows(const struct file *f, uint32_t flags)
+{
+	return !(flags & O_DIRECT) || !f->qf.mapping || !f->fops ||
+	       f->fops->direct;
+}
+
+/* fops->open has been: f takes part in what becomes of its pages. */
+static void begin_writing(struct file *f)
+{
+	struct inode *inode = written_inode(f);
+
+	if (f->qf.mapping)
+		quire_file_opened(&f->qf);
+	if (f->inode->sb)
+		f->sb_errors_seen = __atomic_load_n(&f->inode->sb->write_errors,
+						    __ATOMIC_RELAXED);
+	if (inode)
+		__atomic_add_fetch(&inode->writers, 1, __ATOMIC_ACQ_REL);
 }
 
 struct file *file_open_dentry(struct dentry *d, uint32_t flags)
@@ -92,8 +178,15 @@ struct file *file_open_dentry(struct dentry *d, uint32_t flags)
 		err = f->fops->open(d->inode, f);
 	else if (!f->fops)
 		err = -ENXIO;
-	if (!err)
+	if (!err && !file_allows(f, f->flags)) {
+		if (f->fops->release)
+			f->fops->release(f);
+		err = -EINVAL;
+	}
+	if (!err) {
+		begin_writing(f);
 		return f;
+	}
 	dput(f->dentry);
 	fs_free(f);
 	return ERR_PTR(err);

@@ -55,7 +55,7 @@ void files_put(struct files *t)
 		return;
 	for (i = 0; i < t->size; i++)
 		if (t->ent[i].file)
-			file_close(t->ent[i].file, t);
+			(void)file_close(t->ent[i].file, t);
 	fs_free(t->ent);
 	fs_free(t);
 }
@@ -222,8 +222,7 @@ int fd_close(int fd)
 
 	if (!f)
 		return -EBADF;
-	file_close(f, current->files);
-	return 0;
+	return file_close(f, current->files);
 }
 
 /*
@@ -297,7 +296,7 @@ int files_exec(struct task *task)
 		if (!f || !t->ent[i].cloexec)
 			continue;
 		f = fd_remove(t, (int)i);
-		file_close(f, t);
+		(void)file_close(f, t);
 	}
 	return 0;
 }
@@ -357,7 +356,7 @@ static long put_at(struct files *t, struct file *f, int fd, bool cloexec)
 	t->ent[fd] = (struct fdent){f, cloexec};
 	spin_unlock(&t->lock);
 	if (old)
-		file_close(old, t);
+		(void)file_close(old, t);
 	return fd;
 }
 

@@ -50,9 +50,16 @@ static inline void fs_free(void *p)
 	quire_kfree(the_quire, p);
 }
 
+/* fallocate(2) */
+#define FALLOC_FL_KEEP_SIZE  1
+#define FALLOC_FL_PUNCH_HOLE 2
+#define FALLOC_FL_ZERO_RANGE 16
+
 /* inode.c */
 int inode_setattr(struct inode *inode, const struct iattr *a);
 size_t inodes_shrink(size_t pages);
+/* Write back all dirty inodes of sb (syncfs) */
+void inodes_write_back(struct super *sb);
 #define INODE_ALL_PAGES (1ull << 62) /* end of every file; page aligned */
 uint64_t inode_fresh_number(void); /* for files without a number of their own */
 
@@ -97,8 +104,12 @@ int may_change(struct inode *inode, const struct iattr *a);
 int may_remove_from(struct inode *dir, struct inode *victim);
 
 /* file.c */
-/* The task's descriptor for f is gone: locks, flush, and the reference. */
-void file_close(struct file *f, struct files *owner);
+/* The task's descriptor for f is gone: locks, write-back if it was the last,
+ * and the reference.  0, or an error of the write-back, which close(2) tells.
+ */
+int file_close(struct file *f, struct files *owner);
+/* May f have these flags?  Not O_DIRECT where nothing goes past the cache. */
+bool file_allows(const struct file *f, uint32_t flags);
 /* A file on a fresh anonymous inode (pipe, socket ...); takes over inode. */
 struct file *file_anonymous(struct inode *inode, const char *name,
 			    const struct file_operations *fops, uint32_t flags);
@@ -124,7 +135,22 @@ size_t iter_copy_in(void *cookie, void *kaddr, size_t done, size_t n);
 long generic_read(struct file *file, struct iter *to, uint64_t *pos);
 long generic_write(struct file *file, struct iter *from, uint64_t *pos);
 int64_t generic_llseek(struct file *file, int64_t off, int whence);
-int generic_fsync(struct file *file);
+/* fops->fsync of files that have nothing behind the cache: 0 */
+int generic_fsync(struct file *file, uint64_t start, uint64_t end,
+		  bool datasync);
+/* A write past the cache, by fops->direct; inode->lock held.  As fops->write */
+long generic_direct_write(struct file *file, struct iter *from, uint64_t *pos);
+/* After a write that ended at pos with result ret: O_SYNC's and O_DSYNC's part;
+ * inode->lock not held.  What write(2) is to return. */
+long generic_write_sync(struct file *file, const struct iter *from,
+			uint64_t pos, long ret);
+/* How much of n bytes may be written at pos; -errno (and SIGXFSZ): none */
+long generic_write_room(uint64_t pos, size_t n);
+
+/* flusher.c: the kernel thread that writes dirty pages back */
+int flusher_init(void);
+/* Let the flusher write inode's pages and then drop the caller's reference. */
+void flusher_put(struct inode *inode);
 
 /* locks.c */
 void locks_release(struct inode *inode, const void *owner, bool flocks);

@@ -66,26 +66,53 @@ static void ihash_remove(struct inode *inode)
 	}
 }
 
+int inode_write_back(struct inode *inode)
+{
+	if (!inode->mapping || !inode->written_back)
+		return 0;
+	return quire_mapping_sync(inode->mapping, 0, FILE_END,
+				  QUIRE_SYNC_START | QUIRE_SYNC_WAIT);
+}
+
+/* Bytes that the device lacks, and that a name leads to. */
+static bool inode_unwritten(struct inode *inode)
+{
+	return inode->written_back && inode->nlink &&
+	       quire_mapping_dirty(inode->mapping);
+}
+
+/* Nobody can find it any more; the mapping goes first: what writes it back
+ * needs what evict frees. */
+static void inode_free(struct inode *inode)
+{
+	if (inode->mapping)
+		quire_mapping_destroy(inode->mapping);
+	if (inode->sb && inode->sb->ops && inode->sb->ops->evict)
+		inode->sb->ops->evict(inode);
+	fs_free(inode->mapping);
+	fs_free(inode);
+}
+
 void inode_put(struct inode *inode)
 {
-	bool last;
+	bool last, dirty = false;
 
 	if (!inode)
 		return;
 	spin_lock(&inode_lock);
-	last = --inode->refs == 0;
+	last = inode->refs == 1;
 	if (last)
+		dirty = inode_unwritten(inode);
+	if (!dirty)
+		inode->refs--;
+	if (last && !dirty)
 		ihash_remove(inode);
 	spin_unlock(&inode_lock);
-	if (!last)
-		return;
-	if (inode->sb && inode->sb->ops && inode->sb->ops->evict)
-		inode->sb->ops->evict(inode);
-	if (inode->mapping) {
-		quire_mapping_destroy(inode->mapping);
-		fs_free(inode->mapping);
-	}
-	fs_free(inode);
+	if (dirty) /* it stays to be found until its bytes are where they
+		    * would be looked for otherwise */
+		flusher_put(inode);
+	else if (last)
+		inode_free(inode);
 }
 
 static struct inode *ihash_find(struct super *sb, uint64_t ino)
@@ -124,46 +151,75 @@ struct inode *inode_hash(struct inode *inode)
 	return other ? other : inode;
 }
 
-/* A hashed inode of that bucket with pages that a file system can read
- * again, with a reference; NULL: none.  skip: how many to pass over. */
-static struct inode *find_backed(unsigned bucket, unsigned skip)
+/*
+ * The first inode of a bucket, or the one after prev (whose reference is taken
+ * over, and which stays in its place until then), that `want` wants; with a
+ * reference, or NULL.
+ */
+static struct inode *next_in(unsigned bucket, struct inode *prev,
+			     bool (*want)(struct inode *, struct super *),
+			     struct super *sb)
 {
 	struct inode *i;
 
 	spin_lock(&inode_lock);
-	for (i = ihash[bucket]; i; i = i->hash_next)
-		if (i->sb->backed && i->mapping &&
-		    quire_mapping_pages(i->mapping) && skip-- == 0)
-			break;
+	i = prev ? prev->hash_next : ihash[bucket];
+	while (i && !want(i, sb))
+		i = i->hash_next;
 	if (i)
 		i->refs++;
 	spin_unlock(&inode_lock);
+	inode_put(prev);
 	return i;
+}
+
+static bool is_written_back(struct inode *i, struct super *sb)
+{
+	return i->sb == sb && i->written_back;
+}
+
+/* All are started first, so that the device has them all at once. */
+void inodes_write_back(struct super *sb)
+{
+	static const unsigned hows[] = {QUIRE_SYNC_START, QUIRE_SYNC_WAIT};
+	struct inode *i = NULL;
+	unsigned bucket, h;
+
+	for (h = 0; h < 2; h++)
+		for (bucket = 0; bucket < IHASH_SIZE; bucket++)
+			while ((i = next_in(bucket, i, is_written_back, sb)))
+				(void)quire_mapping_sync(i->mapping, 0,
+							 FILE_END, hows[h]);
+}
+
+/* It has pages that its file system can read again. */
+static bool has_backed_pages(struct inode *i, struct super *sb)
+{
+	(void)sb;
+	return i->sb->backed && i->mapping && quire_mapping_pages(i->mapping);
 }
 
 /*
  * Drop cached pages of files in use, until about `pages` are free or nothing
- * is left: they are unmapped, and read again when touched.  Each call goes on
- * where the last one stopped.
+ * is left: they are unmapped, and read again when touched.  Dirty ones are
+ * written first.  Each call goes on where the last one stopped.
  */
 size_t inodes_shrink(size_t pages)
 {
 	static unsigned hand;
-	unsigned n, skip, bucket;
-	struct inode *i;
-	uint64_t had;
+	struct inode *i = NULL;
+	unsigned n, bucket;
 	size_t freed = 0;
+	uint64_t had;
 
 	for (n = 0; n < IHASH_SIZE && freed < pages; n++) {
 		bucket = __atomic_fetch_add(&hand, 1, __ATOMIC_RELAXED) %
 			 IHASH_SIZE;
-		for (skip = 0; (i = find_backed(bucket, skip)) != NULL;
-		     skip++) {
+		while ((i = next_in(bucket, i, has_backed_pages, NULL))) {
 			had = quire_mapping_pages(i->mapping);
-			quire_mapping_punch(i->mapping, 0, INODE_ALL_PAGES);
-			freed +=
-				(size_t)(had - quire_mapping_pages(i->mapping));
-			inode_put(i);
+			(void)quire_mapping_invalidate(i->mapping, 0, FILE_END);
+			had -= quire_mapping_pages(i->mapping);
+			freed += (int64_t)had > 0 ? (size_t)had : 0;
 		}
 	}
 	return freed;
@@ -176,6 +232,7 @@ int inode_add_mapping(struct inode *inode, const struct quire_aops *aops,
 
 	if (!as)
 		return -ENOMEM;
+	inode->written_back = aops && (aops->writepages || aops->writepage);
 	if (aops)
 		quire_mapping_init(the_quire, as, aops, inode, size);
 	else

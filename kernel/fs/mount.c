@@ -294,6 +294,8 @@ int vfs_init(void)
 	if (!err)
 		err = shrinker_init();
 	if (!err)
+		err = flusher_init();
+	if (!err)
 		err = mount_root();
 	if (err)
 		return err;

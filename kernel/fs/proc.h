@@ -37,6 +37,7 @@ struct proc_entry {
 	const struct inode_ops *iops;
 	/* fixed numbers for entries that are one plain value */
 	const char *value;
+	unsigned tunable; /* 1 + enum quire_tunable: Quire's, to read and set */
 };
 
 /* Of an inode in /proc: inode->priv */

@@ -18,6 +18,17 @@ static void kib(struct text *out, const char *name, uint64_t pages)
 		    (unsigned long long)(pages * PAGE_KIB));
 }
 
+static uint64_t vmstat_of(const char *want)
+{
+	const char *name;
+	unsigned i;
+
+	for (i = 0; (name = quire_vmstat_name(i)) != NULL; i++)
+		if (!strcmp(name, want))
+			return quire_vmstat(the_quire, i);
+	return 0;
+}
+
 static int show_meminfo(struct text *out, struct process *p, struct task *t)
 {
 	struct quire_meminfo mi;
@@ -43,8 +54,8 @@ static int show_meminfo(struct text *out, struct process *p, struct task *t)
 	kib(out, "Mlocked", 0);
 	kib(out, "SwapTotal", 0);
 	kib(out, "SwapFree", 0);
-	kib(out, "Dirty", 0);
-	kib(out, "Writeback", 0);
+	kib(out, "Dirty", vmstat_of("nr_dirty"));
+	kib(out, "Writeback", vmstat_of("nr_writeback"));
 	kib(out, "AnonPages", mi.anon);
 	kib(out, "Mapped", mi.mapped);
 	kib(out, "Shmem", mi.shmem);
@@ -283,76 +294,8 @@ static int show_cpu_range(struct text *out, struct process *p, struct task *t)
 	return 0;
 }
 
-static int show_tunable(struct text *out, enum quire_tunable which)
-{
-	text_printf(out, "%llu\n",
-		    (unsigned long long)quire_get_tunable(the_quire, which));
-	return 0;
-}
-
-static int show_overcommit(struct text *out, struct process *p, struct task *t)
-{
-	(void)p;
-	(void)t;
-	return show_tunable(out, QUIRE_TUNABLE_OVERCOMMIT);
-}
-
-static int show_ratio(struct text *out, struct process *p, struct task *t)
-{
-	(void)p;
-	(void)t;
-	return show_tunable(out, QUIRE_TUNABLE_OVERCOMMIT_RATIO);
-}
-
-static int show_map_count(struct text *out, struct process *p, struct task *t)
-{
-	(void)p;
-	(void)t;
-	return show_tunable(out, QUIRE_TUNABLE_MAX_MAP_COUNT);
-}
-
-static int show_min_addr(struct text *out, struct process *p, struct task *t)
-{
-	(void)p;
-	(void)t;
-	return show_tunable(out, QUIRE_TUNABLE_MMAP_MIN_ADDR);
-}
-
-static int store_tunable(const char *text, enum quire_tunable which)
-{
-	char *end;
-	uint64_t v = strtoull(text, &end, 10);
-
-	if (end == text)
-		return -EINVAL;
-	return quire_set_tunable(the_quire, which, v);
-}
-
-static int store_overcommit(const char *text, struct process *p)
-{
-	(void)p;
-	return store_tunable(text, QUIRE_TUNABLE_OVERCOMMIT);
-}
-
-static int store_ratio(const char *text, struct process *p)
-{
-	(void)p;
-	return store_tunable(text, QUIRE_TUNABLE_OVERCOMMIT_RATIO);
-}
-
-static int store_map_count(const char *text, struct process *p)
-{
-	(void)p;
-	return store_tunable(text, QUIRE_TUNABLE_MAX_MAP_COUNT);
-}
-
-static int store_min_addr(const char *text, struct process *p)
-{
-	(void)p;
-	return store_tunable(text, QUIRE_TUNABLE_MMAP_MIN_ADDR);
-}
-
-/* drop_caches: 1 and 3 give back what the caches hold unused. */
+/* drop_caches: 1 and 3 give back what the caches hold unused; a dirty page is
+ * written first. */
 static int store_drop_caches(const char *text, struct process *p)
 {
 	(void)text;
@@ -365,9 +308,10 @@ static int store_drop_caches(const char *text, struct process *p)
 	{                                                                      \
 		.name = n, .mode = S_IFREG | 0444, .show = fn                  \
 	}
-#define SET_ENTRY(n, get, set)                                                 \
+#define TUNABLE_ENTRY(n, which)                                                \
 	{                                                                      \
-		.name = n, .mode = S_IFREG | 0644, .show = get, .store = set   \
+		.name = n, .mode = S_IFREG | 0644,                             \
+		.tunable = 1 + QUIRE_TUNABLE_##which                           \
 	}
 #define LINK_ENTRY(n, fn)                                                      \
 	{                                                                      \
@@ -410,18 +354,22 @@ static const struct proc_entry kernel_entries[] = {
 	{0},
 };
 static const struct proc_entry vm_entries[] = {
-	SET_ENTRY("overcommit_memory", show_overcommit, store_overcommit),
-	SET_ENTRY("overcommit_ratio", show_ratio, store_ratio),
-	SET_ENTRY("max_map_count", show_map_count, store_map_count),
-	SET_ENTRY("mmap_min_addr", show_min_addr, store_min_addr),
+	TUNABLE_ENTRY("overcommit_memory", OVERCOMMIT),
+	TUNABLE_ENTRY("overcommit_ratio", OVERCOMMIT_RATIO),
+	TUNABLE_ENTRY("max_map_count", MAX_MAP_COUNT),
+	TUNABLE_ENTRY("mmap_min_addr", MMAP_MIN_ADDR),
+	TUNABLE_ENTRY("dirty_ratio", DIRTY_RATIO),
+	TUNABLE_ENTRY("dirty_background_ratio", DIRTY_BACKGROUND_RATIO),
+	TUNABLE_ENTRY("dirty_bytes", DIRTY_BYTES),
+	TUNABLE_ENTRY("dirty_background_bytes", DIRTY_BACKGROUND_BYTES),
+	TUNABLE_ENTRY("dirty_expire_centisecs", DIRTY_EXPIRE_CENTISECS),
+	TUNABLE_ENTRY("dirty_writeback_centisecs", DIRTY_WRITEBACK_CENTISECS),
 	{.name = "drop_caches",
 	 .mode = S_IFREG | 0200,
 	 .store = store_drop_caches},
 	VALUE_ENTRY("nr_hugepages", "0"),
 	VALUE_ENTRY("nr_overcommit_hugepages", "0"),
 	VALUE_ENTRY("min_free_kbytes", "4096"),
-	VALUE_ENTRY("dirty_ratio", "20"),
-	VALUE_ENTRY("dirty_background_ratio", "10"),
 	VALUE_ENTRY("panic_on_oom", "0"),
 	VALUE_ENTRY("oom_kill_allocating_task", "0"),
 	VALUE_ENTRY("swappiness", "60"),

@@ -248,6 +248,12 @@ static int make_text(struct pnode *n, struct text *t)
 		text_printf(t, "%s\n", n->entry->value);
 		return t->no_memory ? -ENOMEM : 0;
 	}
+	if (n->entry->tunable) {
+		text_printf(t, "%llu\n",
+			    (unsigned long long)quire_get_tunable(
+				    the_quire, n->entry->tunable - 1));
+		return t->no_memory ? -ENOMEM : 0;
+	}
 	err = pnode_get(n, &p, &task);
 	if (err)
 		return err;
@@ -299,6 +305,17 @@ static void text_release(struct file *f)
 	fs_free(t);
 }
 
+/* A number for one of Quire's: 0 or -EINVAL */
+static int store_tunable(const char *text, enum quire_tunable which)
+{
+	char *end;
+	uint64_t v = strtoull(text, &end, 10);
+
+	if (end == text)
+		return -EINVAL;
+	return quire_set_tunable(the_quire, which, v);
+}
+
 static long text_write(struct file *f, struct iter *from, uint64_t *pos)
 {
 	struct pnode *n = pnode_of(f->inode);
@@ -308,7 +325,7 @@ static long text_write(struct file *f, struct iter *from, uint64_t *pos)
 	char buf[64];
 	int err;
 
-	if (!n->entry->store)
+	if (!n->entry->store && !n->entry->tunable)
 		return -EINVAL;
 	if (count >= sizeof(buf))
 		return -EINVAL;
@@ -318,7 +335,8 @@ static long text_write(struct file *f, struct iter *from, uint64_t *pos)
 	err = pnode_get(n, &p, &t);
 	if (err)
 		return err;
-	err = n->entry->store(buf, p);
+	err = n->entry->store ? n->entry->store(buf, p)
+			      : store_tunable(buf, n->entry->tunable - 1);
 	pnode_put(p, t);
 	if (err)
 		return err;

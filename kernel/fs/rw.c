@@ -177,7 +177,22 @@ void user_vec_free(struct user_vec *uv)
 	uv->vec = uv->fast;
 }
 
-static long do_rwv(int fd, uaddr_t uvec, unsigned long nr, bool write)
+/* preadv2(2).  RWF_HIPRI and RWF_NOWAIT change no result here: the latter may
+ * wait all the same. */
+#define RWF_DSYNC  2u
+#define RWF_SYNC   4u
+#define RWF_APPEND 16u
+#define RWF_KNOWN  31u
+
+static void set_rwf(struct iter *it, unsigned flags)
+{
+	it->dsync = flags & RWF_DSYNC;
+	it->sync = flags & RWF_SYNC;
+	it->append = flags & RWF_APPEND;
+}
+
+static long do_rwv(int fd, uaddr_t uvec, unsigned long nr, bool write,
+		   unsigned flags)
 {
 	struct file *f = fget(fd);
 	struct user_vec uv;
@@ -188,6 +203,7 @@ static long do_rwv(int fd, uaddr_t uvec, unsigned long nr, bool write)
 		return -EBADF;
 	ret = iter_from_user(&it, &uv, uvec, nr);
 	if (!ret) {
+		set_rwf(&it, flags);
 		ret = file_rw(f, &it, write);
 		user_vec_free(&uv);
 	}
@@ -196,7 +212,7 @@ static long do_rwv(int fd, uaddr_t uvec, unsigned long nr, bool write)
 }
 
 static long do_prwv(int fd, uaddr_t uvec, unsigned long nr, int64_t pos,
-		    bool write)
+		    bool write, unsigned flags)
 {
 	struct user_vec uv;
 	struct iter it;
@@ -204,6 +220,7 @@ static long do_prwv(int fd, uaddr_t uvec, unsigned long nr, int64_t pos,
 
 	if (ret)
 		return ret;
+	set_rwf(&it, flags);
 	ret = do_prw(fd, &it, pos, write);
 	user_vec_free(&uv);
 	return ret;
@@ -211,12 +228,12 @@ static long do_prwv(int fd, uaddr_t uvec, unsigned long nr, int64_t pos,
 
 long sys_readv(int fd, uaddr_t vec, unsigned long nr)
 {
-	return do_rwv(fd, vec, nr, false);
+	return do_rwv(fd, vec, nr, false, 0);
 }
 
 long sys_writev(int fd, uaddr_t vec, unsigned long nr)
 {
-	return do_rwv(fd, vec, nr, true);
+	return do_rwv(fd, vec, nr, true, 0);
 }
 
 /* A position in two words: where a word has 64 bits the second is void. */
@@ -230,26 +247,25 @@ static int64_t pos_of(unsigned long low, unsigned long high)
 long sys_preadv(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
 		unsigned long high)
 {
-	return do_prwv(fd, vec, nr, pos_of(low, high), false);
+	return do_prwv(fd, vec, nr, pos_of(low, high), false, 0);
 }
 
 long sys_pwritev(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
 		 unsigned long high)
 {
-	return do_prwv(fd, vec, nr, pos_of(low, high), true);
+	return do_prwv(fd, vec, nr, pos_of(low, high), true, 0);
 }
 
-/* preadv2(2): position -1 means the file's own; no flag changes a result
- * here except RWF_APPEND, which is refused. */
+/* Position -1 means the file's own. */
 long sys_preadv2(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
 		 unsigned long high, unsigned flags)
 {
 	int64_t pos = pos_of(low, high);
 
-	if (flags & ~0x0fu)
+	if (flags & ~RWF_KNOWN)
 		return -EOPNOTSUPP;
-	return pos == -1 ? do_rwv(fd, vec, nr, false)
-			 : do_prwv(fd, vec, nr, pos, false);
+	return pos == -1 ? do_rwv(fd, vec, nr, false, flags)
+			 : do_prwv(fd, vec, nr, pos, false, flags);
 }
 
 long sys_pwritev2(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
@@ -257,10 +273,10 @@ long sys_pwritev2(int fd, uaddr_t vec, unsigned long nr, unsigned long low,
 {
 	int64_t pos = pos_of(low, high);
 
-	if (flags & ~0x0fu)
+	if (flags & ~RWF_KNOWN)
 		return -EOPNOTSUPP;
-	return pos == -1 ? do_rwv(fd, vec, nr, true)
-			 : do_prwv(fd, vec, nr, pos, true);
+	return pos == -1 ? do_rwv(fd, vec, nr, true, flags)
+			 : do_prwv(fd, vec, nr, pos, true, flags);
 }
 
 int64_t vfs_llseek(int fd, int64_t off, int whence)

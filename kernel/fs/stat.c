@@ -41,6 +41,10 @@ int vfs_getattr(struct inode *inode, struct kstat *st)
 {
 	int err;
 
+	/* the server's times move with each byte that is written: those that
+	 * we tell are to stay */
+	if (inode->sb && inode->sb->volatile_names)
+		(void)inode_write_back(inode);
 	if (inode->ops && inode->ops->refresh) {
 		err = inode->ops->refresh(inode);
 		if (err)

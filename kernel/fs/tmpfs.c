@@ -16,11 +16,8 @@
  */
 #include "fs.h"
 
-#define TMPFS_MAGIC	     0x01021994
-#define TNAME_HASH	     4096u
-#define FALLOC_FL_KEEP_SIZE  1
-#define FALLOC_FL_PUNCH_HOLE 2
-#define FALLOC_FL_ZERO_RANGE 16
+#define TMPFS_MAGIC 0x01021994
+#define TNAME_HASH  4096u
 
 struct tentry {
 	struct tentry *hash_next, *next, *prev;

@@ -58,6 +58,7 @@ struct iter;
 struct poll_table;
 struct kstat;
 struct task;
+struct vq_seg;
 
 struct vfs_time {
 	int64_t sec;
@@ -76,6 +77,9 @@ struct super_ops {
 	 * (the mapping's pages are dropped by the caller afterwards). */
 	void (*evict)(struct inode *inode);
 	int (*statfs)(struct super *sb, struct kstatfs *out);
+	/* sync(2), syncfs(2): what has been written back is to survive a power
+	 * failure.  NULL: it does.  0 or -errno. */
+	int (*sync)(struct super *sb);
 };
 
 struct super {
@@ -88,13 +92,16 @@ struct super {
 	struct mutex rename_lock;
 	uint32_t dev; /* st_dev: major 0, minor counts up */
 	bool readonly, noexec, nodev;
-	bool backed;	     /* cached pages can be dropped: a server
-			      * has the bytes */
-	bool volatile_names; /* others change it: revalidate, keep no
-			      * negative dentries */
-	uint64_t magic;	     /* statfs f_type */
+	bool backed;	       /* cached pages can be dropped: a server
+				* has the bytes */
+	bool volatile_names;   /* others change it: revalidate, keep no
+				* negative dentries */
+	uint64_t magic;	       /* statfs f_type */
+	uint64_t write_errors; /* super_note_error(): count << 32 | errno */
 	void *priv;
 };
+/* A write-back failed: syncfs(2) tells it to each opener once. */
+void super_note_error(struct super *sb, int err);
 
 /* ----------------------------------------------------------------- inodes */
 
@@ -158,9 +165,12 @@ struct inode {
 	uint64_t size; /* of what has no mapping; else inode_size() */
 	uint64_t blocks;
 	struct vfs_time atime, mtime, ctime;
-	uint32_t seals; /* F_SEAL_*, memfd */
+	uint32_t seals;	   /* F_SEAL_*, memfd */
+	uint32_t writers;  /* files open for writing, atomic */
+	bool written_back; /* the mapping's pages go to a device */
 	struct mutex lock;
 	struct inode *hash_next; /* ihash, for file systems that use it */
+	struct inode *late_next; /* the flusher's list */
 	struct file_lock *locks; /* POSIX record locks, by start */
 	struct file_lock *flocks;
 	struct pipe *pipe; /* open FIFOs and pipes */
@@ -192,6 +202,9 @@ uint64_t inode_size(struct inode *inode);
  */
 struct inode *inode_find(struct super *sb, uint64_t ino);
 struct inode *inode_hash(struct inode *inode);
+/* Write the inode's dirty pages, and wait.  Errors are kept for fsync(2).
+ * -EINTR: the task is to die. */
+int inode_write_back(struct inode *inode);
 /* Give the inode a page cache: aops NULL means shmem.  0 or -ENOMEM */
 int inode_add_mapping(struct inode *inode, const struct quire_aops *aops,
 		      uint64_t size);
@@ -276,7 +289,9 @@ struct iter {
 	size_t off;   /* done of the first */
 	size_t count; /* bytes left in all */
 	bool kernel;
-	bool nonblock; /* this call must not wait, whatever the file says */
+	bool nonblock;	  /* this call must not wait, whatever the file says */
+	bool dsync, sync; /* RWF_DSYNC, RWF_SYNC */
+	bool append;	  /* RWF_APPEND */
 };
 void iter_init_user(struct iter *it, struct kiovec *one, uaddr_t buf, size_t n);
 void iter_init_kernel(struct iter *it, struct kiovec *one, void *buf, size_t n);
@@ -310,11 +325,26 @@ struct file_operations {
 	int64_t (*llseek)(struct file *file, int64_t off, int whence);
 	unsigned (*poll)(struct file *file, struct poll_table *pt);
 	long (*ioctl)(struct file *file, unsigned cmd, uaddr_t arg);
-	int (*fsync)(struct file *file);
+	/*
+	 * fsync(2), msync(2): what has been written back of [start, end]
+	 * (bytes, both inclusive) is to survive a power failure.  datasync:
+	 * without the times.  Called through vfs_fsync(), which has written the
+	 * pages back.  NULL: fsync(2) is -EINVAL.
+	 */
+	int (*fsync)(struct file *file, uint64_t start, uint64_t end,
+		     bool datasync);
 	int (*fallocate)(struct file *file, int mode, uint64_t off,
 			 uint64_t len);
-	/* Each close() of a descriptor */
-	void (*flush)(struct file *file);
+	/*
+	 * Move `bytes` between the device and pieces of physical memory, past
+	 * the cache (O_DIRECT); generic_read() and generic_write() call it,
+	 * with inode->lock held for a write.  Bytes (short: the end), or
+	 * -errno. NULL: O_DIRECT is -EINVAL.
+	 */
+	long (*direct)(struct file *file, const struct vq_seg *seg, unsigned nr,
+		       uint64_t pos, uint32_t bytes, bool write);
+	/* All that was open for writing is closed, and written.  May be NULL */
+	void (*written)(struct inode *inode);
 };
 
 struct file {
@@ -331,6 +361,7 @@ struct file {
 	struct ep_link *ep_links; /* epolls that watch it */
 	int32_t owner;		  /* F_SETOWN */
 	bool has_locks;		  /* flock or F_OFD_ locks to drop */
+	uint64_t sb_errors_seen;  /* super.write_errors, by syncfs(2) */
 };
 
 #define O_ACCMODE  03u
@@ -365,6 +396,13 @@ struct file *file_of(struct quire_file *qf);
 struct file *file_open_dentry(struct dentry *d, uint32_t flags);
 struct file *fget_file(struct file *file); /* one reference more */
 void fput(struct file *file);		   /* one less; may sleep */
+
+/* fsync(2) of a range, in bytes, both inclusive: write back, then fops->fsync.
+ * 0 or -errno: also of a write-back since this opener was last told. */
+#define FILE_END ((uint64_t)INT64_MAX)
+int vfs_fsync(struct file *file, uint64_t start, uint64_t end, bool datasync);
+/* sync(2): all files, all file systems. */
+void vfs_sync(void);
 
 /* Open by path from inside the kernel, as open(2). */
 struct file *vfs_open(int dirfd, const char *path, uint32_t flags,

@@ -13,24 +13,49 @@ tell() { # tell NAME OK
 	fi
 }
 
-# own NAME OPTION...: a test program of $dir, whose last line counts.
+# count NAME STATUS OUTPUT: of a test program, whose last line counts.
+count() {
+	if [[ $3 =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" = 0 ] || echo "$3" | grep FAIL |
+			sed "s|^|$1: |"
+		[ "$2" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] ||
+			tell "$1: status $2" 1
+	else
+		echo "$3" | tail -n 3
+		tell "$1: ended early, status $2" 1
+	fi
+}
+
+# own NAME OPTION...: a test program of $dir.
 own() {
-	local name=$1 out status
+	local name=$1 out
 	shift
 	out=$(timeout "$limit" "$quire" run -q "$@" -- "$dir/$name" </dev/null \
 		2>&1)
-	status=$?
-	if [[ $out =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-		passed=$((passed + BASH_REMATCH[1]))
-		failed=$((failed + BASH_REMATCH[2]))
-		[ "${BASH_REMATCH[2]}" = 0 ] || echo "$out" | grep FAIL |
-			sed "s|^|$* |"
-		[ "$status" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] ||
-			tell "$name $*: status $status" 1
-	else
-		echo "$out" | tail -n 3
-		tell "$name $*: ended early, status $status" 1
-	fi
+	count "$name $*" $? "$out"
+}
+
+# writeback VERIFY OPTION... -- ARG...: that program in a fresh directory of the
+# host's, and afterwards its word VERIFY here ($here has programs for this
+# machine).
+writeback() {
+	local verify=$1 out share options=()
+	shift
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	share=$(mktemp -d /var/tmp/quire-share.XXXXXX)
+	out=$(timeout "$limit" "$quire" run -q --share "$share" \
+		"${options[@]}" -- "$dir/writeback" /mnt/share "$@" </dev/null \
+		2>&1)
+	count "writeback ${options[*]} $*" $? "$out"
+	count "writeback ${options[*]} $verify" 0 \
+		"$("$here/writeback" "$share" "$verify")"
+	rm -rf "$share"
 }
 
 # same NAME OPTION... -- PROGRAM ARG...: as on the host (where the variable D

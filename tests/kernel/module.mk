@@ -2,7 +2,7 @@
 # Programs that test the kernel from the inside, and the script that boots it
 # for each of them.
 
-KERNEL_TESTS := faults signals process smp files pipes procfs
+KERNEL_TESTS := faults signals process smp files pipes procfs writeback
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
 KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h
@@ -46,6 +46,7 @@ define kernel_suite_arm
 SUITE_kernel-$(1) := tests/kernel/run_arm.sh $(1) $(B)/bin/quire $(B)
 SUITE_DEPS_kernel-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
 	$(KERNEL_TEST_BIN_armv7) $(KERNEL_TEST_BIN_armv6) \
+	$(B)/tests/kernel/writeback \
 	$(B)/debian-$(if $(filter armv7,$(1)),armhf,armel).made
 SUITE_LIMIT_kernel-$(1) := 1800
 .PHONY: test-kernel-$(1)

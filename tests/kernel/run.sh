@@ -6,7 +6,7 @@
 # usage: tests/kernel/run.sh QUIRE DIR
 #   QUIRE  the quire command
 #   DIR    the static test programs (faults, signals, process, smp, files,
-#          pipes, procfs)
+#          pipes, procfs, writeback)
 #
 # Each program runs with several numbers of processors and both depths of
 # page tables; then programs of the distribution run, and what they print is
@@ -15,6 +15,7 @@ set -u
 . "$(dirname "$0")/lib.sh"
 quire=$1
 dir=$(realpath "$2")
+here=$dir
 
 # The decoder of 9P replies runs here, not there.
 if [[ $("$dir/p9_host" | tail -n 1) =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]
@@ -104,6 +105,16 @@ timeout 60 "$quire" run -q -- /bin/busybox touch "$work/share/x" \
 	</dev/null 2>/dev/null
 [ $? != 0 ] && [ ! -e "$work/share/x" ]
 tell 'the root is read-only' $?
+
+# Files of the share through the cache, with more of them than memory; and
+# transfers that fail or stop early.
+for cpus in 1 2 4; do
+	writeback verify --cpus $cpus --
+done
+writeback verify-big --cpus 2 --ram 32M -- big 80
+writeback verify --cpus 2 --inject-io 1,3,0,0 --
+writeback verify-big --cpus 2 --ram 32M --inject-io 2,5,0,0 -- big 40
+writeback verify-retry --cpus 2 --inject-io 3,4,6,0 -- retry
 
 # Exit statuses and what cannot be run.
 timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null

@@ -19,6 +19,7 @@ quire=$2
 build=$3
 armhf=$build/tests/kernel-armv7
 armel=$build/tests/kernel-armv6
+here=$build/tests/kernel
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
@@ -51,6 +52,13 @@ else
 		own $name --arch armv6
 	done
 fi
+
+for cpus in $(seq 1 $((several > 1 ? 2 : 1))); do
+	writeback verify --arch "$arch" --cpus $cpus --
+	writeback verify-retry --arch "$arch" --cpus $cpus \
+		--inject-io 3,4,6,0 -- retry
+done
+writeback verify-big --arch "$arch" --ram 48M --inject-io 2,5,0,0 -- big 64
 
 root=(--arch "$arch" --root "$debian")
 same 'busybox script' "${root[@]}" --cpus $several -- /bin/busybox sh -c '
