@@ -356,7 +356,8 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 		if (page->mapping != as || page->index < index)
 			check_fail(c, "cached page %llx: wrong file or place",
 				   (unsigned long long)page->index);
-		if (PageFlag(page, PG_locked))
+		/* (locked and not up to date: its read is under way) */
+		if (PageFlag(page, PG_locked) && PageUptodate(page))
 			check_fail(c, "cached page %llx is locked",
 				   (unsigned long long)page->index);
 		index = page->index + 1;

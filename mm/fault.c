@@ -168,38 +168,40 @@ static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf,
 	return handle_pte_fault(vmf);
 }
 
-/* The fault was not a plain minor one. */
-static __cold_path void account_slow(struct quire_task *task, vm_fault_t ret,
-				     unsigned flags)
+/* The fault was not a plain minor one.  Returns ret, with MAJOR if it was. */
+static __cold_path vm_fault_t account_slow(struct quire_task *task, vm_fault_t ret,
+				     const struct vm_fault *vmf)
 {
 	struct quire *q = task->q;
 
 	if (ret & VM_FAULT_RETRY)
-		return;
+		return ret;
 	count_vm_event(q, VM_pgfault);
 	if (ret & VM_FAULT_ERROR)
-		return;
-	if ((ret & VM_FAULT_MAJOR) || (flags & FAULT_FLAG_TRIED)) {
+		return ret;
+	if ((ret & VM_FAULT_MAJOR) || (vmf->flags & FAULT_FLAG_TRIED) ||
+	    fault_has_waited(task, vmf->real_address)) {
 		task->maj_flt++;
 		count_vm_event(q, VM_pgmajfault);
-	} else {
-		task->min_flt++;
+		return ret | VM_FAULT_MAJOR;
 	}
+	task->min_flt++;
+	return ret;
 }
 
 /*
  * E8: once a fault, when it is complete.  One that had to be tried again
  * waited for something, even if the second try found everything in place.
  */
-static __always_inline void mm_account_fault(struct quire_task *task,
-					     vm_fault_t ret, unsigned flags)
+static __always_inline vm_fault_t mm_account_fault(struct quire_task *task,
+					     vm_fault_t ret, unsigned flags,
+					     const struct vm_fault *vmf)
 {
-	if (unlikely(ret | (flags & FAULT_FLAG_TRIED))) {
-		account_slow(task, ret, flags);
-		return;
-	}
+	if (unlikely(ret | (flags & FAULT_FLAG_TRIED)))
+		return account_slow(task, ret, vmf);
 	count_vm_event(task->q, VM_pgfault);
 	task->min_flt++;
+	return 0;
 }
 
 static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
@@ -222,8 +224,7 @@ static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
 	else
 		ret = VM_FAULT_SIGSEGV;
 	*kind = fault_kind_of(&vmf);
-	mm_account_fault(task, ret, flags);
-	return ret;
+	return mm_account_fault(task, ret, flags, &vmf);
 }
 
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
@@ -340,8 +341,8 @@ retry:
 	ret |= fault_kind_bits(grown ? grown : kind);
 	if (unlikely(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
 		/* the lock is released already */
-		if (!(ret & VM_FAULT_RETRY))
-			return ret;
+		if (!(ret & VM_FAULT_RETRY) || task->nowait)
+			return ret; /* the access will be repeated */
 		quire_step("the lock was let go of meanwhile: all over again");
 		count_vm_event(mm->q, VM_quire_fault_retry);
 		if (quire_host_fatal_signal_pending(task))

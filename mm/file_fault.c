@@ -132,24 +132,39 @@ static vm_fault_t __do_fault(struct vm_fault *vmf)
 	return ret | VM_FAULT_LOCKED;
 }
 
+/* How much a read fault of the VMA maps around itself, at most. */
+static uint64_t vma_fault_around(const struct vm_area_struct *vma)
+{
+	vm_flags_t own = vma->vm_flags & VM_FAULT_AROUND;
+
+	if (likely(!own))
+		return READ_ONCE(vma->vm_mm->q->fault_around_bytes);
+	return (uint64_t)1 << ((own >> VM_FAULT_AROUND_SHIFT) + 11);
+}
+
 /*
- * F6: let the mapping map what is cached around the address: a window of
- * fault_around_bytes, within the VMA and the table.  NOPAGE: the address
- * itself was among it.
+ * F6: let the mapping map what is cached around the address: a window that the
+ * policy chooses, within the VMA and the table.  NOPAGE: the address itself was
+ * among it.
  */
-static vm_fault_t do_fault_around(struct vm_fault *vmf)
+static vm_fault_t do_fault_around(struct vm_fault *vmf, uint64_t bytes)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	uaddr_t window = (uaddr_t)vma->vm_mm->q->fault_around_bytes;
-	uaddr_t start = ALIGN_DOWN(vmf->address, window);
-	uaddr_t end;
+	uaddr_t table = vmf->address & PMD_MASK, start, end;
+	const struct quire_fa_request req = {
+		.address = vmf->address,
+		.low = MAX(vma->vm_start, table),
+		.high = MIN(vma->vm_end, table + PMD_SIZE),
+		.bytes = bytes,
+		.random = (vma->vm_flags & VM_RAND_READ) != 0,
+		.sequential = (vma->vm_flags & VM_SEQ_READ) != 0,
+	};
 
-	/* a window cut at its front is as long as any other */
-	start = MAX(start, vma->vm_start);
-	start = MAX(start, vmf->address & PMD_MASK);
-	end = start + window;
-	end = MIN(end, vma->vm_end);
-	end = MIN(end, (vmf->address & PMD_MASK) + PMD_SIZE);
+	vma->vm_mm->q->config.fault_around->window(&req, &start, &end);
+	start = MAX(start, req.low);
+	end = MIN(end, req.high);
+	if (end <= start || end - start < 2 * PAGE_SIZE)
+		return 0;
 	if (fault_need_table(vmf))
 		return VM_FAULT_OOM;
 	return vma->vm_ops->map_pages(vmf, linear_page_index(vma, start),
@@ -160,11 +175,12 @@ static vm_fault_t do_read_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct quire *q = vma->vm_mm->q;
+	uint64_t around = vma_fault_around(vma);
 	vm_fault_t ret;
 
 	fault_kind(vmf, vma_is_shmem(vma) ? QF_SHMEM : QF_FILE_READ);
-	if (vma->vm_ops->map_pages && q->fault_around_bytes >= 2 * PAGE_SIZE) {
-		ret = do_fault_around(vmf);
+	if (vma->vm_ops->map_pages && around >= 2 * PAGE_SIZE) {
+		ret = do_fault_around(vmf, around);
 		if (ret) {
 			quire_step("it was cached, and so were its neighbours");
 			return ret;

@@ -2,10 +2,10 @@
 /*
  * filemap.c - the page cache: finding, filling and dropping the pages of files.
  *
- *   filemap_fault ---.                      .--> aops->readahead (many)
- *                     >-- read_cluster ----<
- *   mapping_read  ---'                      '--> aops->readpage  (each)
- *                                                   ... I/O ...
+ *   filemap_fault ---.                         .--> aops->readahead (many)
+ *                     >-- page_cache_read ----<
+ *   mapping_read  ---'                         '--> aops->readpage  (each)
+ *                         (readahead.c)                ... I/O ...
  *                     quire_page_end_read: uptodate or error, unlocked
  *
  * A page enters the cache locked and empty; its read fills it and unlocks it.
@@ -20,11 +20,6 @@
 #include "filemap.h"
 #include "gather.h"
 #include "rmap.h"
-
-/* How many pages around a missing one are asked for in one go. */
-#define READ_CLUSTER 32u
-/* Most pages that one fault maps around itself. */
-#define MAP_BATCH 16u
 
 const struct vm_operations_struct filemap_vm_ops = {
 	.fault = filemap_fault,
@@ -109,79 +104,22 @@ void delete_from_page_cache(struct page *page)
 
 /* -------------------------------------------------------------- filling */
 
-/* Hand a locked page to the file system; it is unlocked by the I/O's end. */
-static void start_read(struct address_space *as, struct quire_file *file,
-		       struct page *page)
-{
-	int err;
-
-	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
-	ClearPageFlag(page, PG_error);
-	err = as->aops->readpage(as, file, page);
-	/* an operation that could not even start may leave the page to us */
-	if (err && PageFlag(page, PG_locked))
-		quire_page_end_read(as->q, page, err);
-}
-
-/*
- * Bring in the page of `index` and its absent neighbours of one cluster.
- * Returns 0 when the read was started or another has it, -ENOMEM when not
- * even the wanted page could be allocated.
- */
-static int read_cluster(struct address_space *as, struct quire_file *file,
-			uint64_t index)
-{
-	struct page *pages[READ_CLUSTER], *page;
-	uint64_t end =
-		(quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	uint64_t i = index;
-	unsigned n = 0, k;
-	int err = 0;
-
-	if (as->aops->readahead && !(file && file->ra_mode == 1))
-		end = MIN(end, index + READ_CLUSTER);
-	else
-		end = index + 1;
-	do {
-		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE, 0);
-		err = page ? add_to_page_cache_lru(as, page, i) : -ENOMEM;
-		if (err) {
-			if (page)
-				put_page(as->q, page);
-			break;
-		}
-		quire_debug_unlock(page, QUIRE_LOCK_PAGE);
-		pages[n++] = page;
-	} while (++i < end);
-
-	if (n == 0)
-		return err == -EEXIST ? 0 : err;
-	if (n > 1 && as->aops->readahead) {
-		as->aops->readahead(as, file, pages, n);
-	} else {
-		for (k = 0; k < n; k++) {
-			quire_debug_lock(pages[k], QUIRE_LOCK_PAGE, true);
-			start_read(as, file, pages[k]);
-		}
-	}
-	for (k = 0; k < n; k++)
-		put_page(as->q, pages[k]);
-	return 0;
-}
-
-struct page *get_uptodate_locked(struct address_space *as,
-				 struct quire_file *file, uint64_t index,
-				 bool *major, int *err)
+/* The page of req->index as get_uptodate_locked() gives it; req says what may
+ * be read with it. */
+static struct page *read_locked(struct address_space *as,
+				struct quire_file *file,
+				struct quire_ra_request *req, bool *major,
+				int *err)
 {
 	struct page *page;
 	bool tried = false;
 
 	for (;;) {
-		page = find_get_page(as, index);
+		page = find_get_page(as, req->index);
 		if (!page) {
 			quire_step("not in the cache: it is read, with others");
 			*major = true;
-			*err = read_cluster(as, file, index);
+			*err = page_cache_read(as, file, req);
 			if (*err)
 				return NULL;
 			tried = true;
@@ -213,122 +151,39 @@ struct page *get_uptodate_locked(struct address_space *as,
 	return NULL;
 }
 
-vm_fault_t filemap_fault(struct vm_fault *vmf)
+struct page *get_uptodate_locked(struct address_space *as,
+				 struct quire_file *file, uint64_t index,
+				 bool *major, int *err)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct address_space *as = vma->vm_mapping;
+	struct quire_ra_request req = {.index = index,
+				       .count = 1,
+				       .why = QUIRE_RA_MISS,
+				       .random = true};
+
+	return read_locked(as, file, &req, major, err);
+}
+
+struct page *filemap_read_page(struct address_space *as,
+			       struct quire_file *file, uint64_t index,
+			       uint32_t count, int *err)
+{
+	struct quire_ra_request req = {
+		.index = index, .count = count, .why = QUIRE_RA_MISS};
+	struct page *page = find_get_page(as, index);
 	bool major = false;
-	struct page *page;
-	vm_fault_t ret;
-	int err = 0;
 
-	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	    PAGE_SHIFT) {
-		quire_step("beyond the end of the file");
-		return VM_FAULT_SIGBUS;
-	}
-	page = get_uptodate_locked(as, vma->vm_file, vmf->pgoff, &major, &err);
-	ret = major ? VM_FAULT_MAJOR : 0;
-	if (unlikely(!page)) {
-		if (err == -EINTR) { /* to die: let go of everything */
-			up_read(&vma->vm_mm->mmap_lock);
-			return ret | VM_FAULT_RETRY;
-		}
-		return ret | (err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS);
-	}
-	/* the file may have become shorter before we had the lock */
-	if (unlikely(vmf->pgoff >=
-		     (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-		     PAGE_SHIFT)) {
-		unlock_page(page);
+	if (likely(page)) {
+		if (unlikely(PageFlag(page, PG_readahead)))
+			page_cache_read_ahead(as, file, page, &req);
+		if (likely(PageUptodate(page)))
+			return page;
 		put_page(as->q, page);
-		return ret | VM_FAULT_SIGBUS;
+		req.why = QUIRE_RA_MISS;
 	}
-	vmf->page = page;
-	return ret | VM_FAULT_LOCKED;
-}
-
-/*
- * One cached page into its empty entry, without waiting: false where that
- * cannot be.  The caller's reference passes to the entry.
- */
-static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
-			    struct page *page, pte_t *pte, uaddr_t addr,
-			    uint64_t end_index)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	pte_t entry;
-
-	if (!pte_none(ptep_get(pte)) || !PageUptodate(page) ||
-	    PageFlag(page, PG_hwpoison) || !trylock_page(page))
-		return false;
-	/* truncation takes the page lock: what is true now stays true */
-	if (READ_ONCE(page->mapping) != as || page->index >= end_index) {
+	page = read_locked(as, file, &req, &major, err);
+	if (page)
 		unlock_page(page);
-		return false;
-	}
-	flush_icache_page(vma, page);
-	entry = mk_pte(as->q, page, vma->vm_page_prot);
-	entry = addr == vmf->address || !ARCH_SETS_YOUNG ? pte_mkyoung(entry)
-							 : pte_mkold(entry);
-	page_add_file_rmap(as->q, page);
-	set_pte_at(vma->vm_mm, addr, pte, entry);
-	update_mmu_cache(vma, addr, pte);
-	unlock_page(page);
-	return true;
-}
-
-vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
-{
-	struct vm_area_struct *vma = vmf->vma;
-	struct address_space *as = vma->vm_mapping;
-	struct quire *q = as->q;
-	uint64_t size = quire_mapping_get_size(as);
-	uint64_t end_index = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
-	struct page *pages[MAP_BATCH];
-	unsigned n, i, mapped = 0;
-	vm_fault_t ret = 0;
-	pte_t *table;
-	uaddr_t addr;
-
-	spin_lock(&as->tree_lock);
-	n = page_tree_gang(&as->pages, start, pages, MAP_BATCH);
-	while (n && pages[n - 1]->index > end)
-		n--;
-	for (i = 0; i < n; i++)
-		get_page(pages[i]);
-	spin_unlock(&as->tree_lock);
-	if (!n) {
-		quire_step("nothing is cached around the address");
-		return 0;
-	}
-	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
-	spin_lock(vmf->ptl);
-	table = pte_offset_map(q, vmf->pmd, vmf->address);
-	for (i = 0; i < n; i++) {
-		struct page *page = pages[i];
-		int64_t off = (int64_t)(page->index - vmf->pgoff);
-
-		addr = vmf->address + (uaddr_t)(off * (int64_t)PAGE_SIZE);
-		if (!map_cached_page(vmf, as, page, table + off, addr,
-				     end_index))
-			continue;
-		pages[i] = NULL;
-		mapped++;
-		if (off == 0)
-			ret = VM_FAULT_NOPAGE;
-	}
-	if (mapped)
-		add_mm_counter(vma->vm_mm,
-			       as->shmem ? MM_SHMEMPAGES : MM_FILEPAGES,
-			       (long)mapped);
-	spin_unlock(vmf->ptl);
-	for (i = 0; i < n; i++)
-		if (pages[i])
-			put_page(q, pages[i]);
-	if (ret)
-		count_vm_event(q, VM_quire_file_read);
-	return ret;
+	return page;
 }
 
 void quire_page_end_read(struct quire *q, struct page *page, int error)

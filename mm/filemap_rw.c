@@ -19,25 +19,31 @@
  */
 static struct page *page_for_read(struct address_space *as,
 				  struct quire_file *file, uint64_t index,
-				  int *err)
+				  uint32_t count, int *err)
 {
-	struct page *page = find_get_page(as, index);
-	bool major = false;
+	struct page *page;
 
-	if (page && PageUptodate(page))
+	if (!as->shmem)
+		return filemap_read_page(as, file, index, count, err);
+	page = find_get_page(as, index);
+	if (page)
 		return page;
-	if (as->shmem) {
-		if (page)
-			put_page(as->q, page);
-		get_page(as->q->zero_page);
-		return as->q->zero_page;
-	}
-	if (page)
-		put_page(as->q, page);
-	page = get_uptodate_locked(as, file, index, &major, err);
-	if (page)
-		unlock_page(page);
-	return page;
+	get_page(as->q->zero_page);
+	return as->q->zero_page;
+}
+
+/*
+ * The page was read from: readahead remembers it, and it counts as used once
+ * for as long as the reading stays in it.
+ */
+static void note_read(struct quire *q, struct quire_file *file,
+		      struct page *page, uint64_t index)
+{
+	if (page == q->zero_page || (file && READ_ONCE(file->ra.prev) == index + 1))
+		return;
+	mark_page_accessed(q, page);
+	if (file)
+		WRITE_ONCE(file->ra.prev, index + 1);
 }
 
 long quire_mapping_read(struct address_space *as, struct quire_file *file,
@@ -46,6 +52,7 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 {
 	uint64_t size = quire_mapping_get_size(as);
 	size_t done = 0, off, n, got;
+	uint64_t index, pages;
 	struct page *page;
 	int err = 0;
 
@@ -57,11 +64,13 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 	while (done < len) {
 		off = (size_t)(pos & (PAGE_SIZE - 1));
 		n = MIN(PAGE_SIZE - off, len - done);
-		page = page_for_read(as, file, pos >> PAGE_SHIFT, &err);
+		index = pos >> PAGE_SHIFT;
+		pages = (pos + (len - done) - 1) / PAGE_SIZE - index + 1;
+		page = page_for_read(as, file, index,
+				     (uint32_t)MIN(pages, UINT32_MAX), &err);
 		if (!page)
 			break;
-		if (page != as->q->zero_page)
-			mark_page_accessed(as->q, page);
+		note_read(as->q, file, page, index);
 		flush_user_dcache_page(as->q, page);
 		got = copy(cookie, (char *)page_address(as->q, page) + off,
 			   done, n);

@@ -16,7 +16,14 @@
 #include "fault.h"
 #include "gather.h"
 
-enum { GUP_WRITE = 1, GUP_FORCE = 2, GUP_NO_RETRY = 4, GUP_POPULATE = 8 };
+/* TRIED: a fault for this page has said RETRY before. */
+enum {
+	GUP_WRITE = 1,
+	GUP_FORCE = 2,
+	GUP_NO_RETRY = 4,
+	GUP_POPULATE = 8,
+	GUP_TRIED = 16
+};
 
 /* May this access be made through the mapping at all? */
 static bool gup_allowed(const struct vm_area_struct *vma, unsigned gup)
@@ -106,6 +113,8 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 	bool faulted = false, frame = false;
 	vm_fault_t ret;
 
+	if (gup & GUP_TRIED)
+		flags |= FAULT_FLAG_TRIED;
 	if (!task || task->mm != vma->vm_mm)
 		flags |= FAULT_FLAG_REMOTE;
 	for (;;) {
@@ -146,6 +155,7 @@ static int gup_addr(struct mm_struct *mm, uaddr_t addr, unsigned gup,
 		if (err != -EAGAIN)
 			return err;
 		down_read(&mm->mmap_lock);
+		gup |= GUP_TRIED;
 		if (task && quire_host_fatal_signal_pending(task))
 			return -EINTR;
 	}
@@ -252,10 +262,12 @@ static int populate_range(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 			down_read(&mm->mmap_lock);
 			vma = find_vma(mm, addr);
 			addr -= (uaddr_t)PAGE_SIZE;
+			gup |= GUP_TRIED;
 			continue;
 		}
 		if (err)
 			return err;
+		gup &= ~(unsigned)GUP_TRIED;
 		if (page) /* not a device's frame */
 			put_page(mm->q, page);
 	}

@@ -5,6 +5,9 @@
  *   advice about the VMA   (RANDOM, DONTFORK ...)  a VM_* flag: split and merge
  *   advice about pages     (DONTNEED, COLD ...)    a walk over the VMAs
  *   POPULATE_READ, _WRITE                          faults, ahead of use
+ *   WILLNEED, REMOVE   the file's business, done without the mmap_lock
+ *
+ * How far a mapping's read faults map around themselves is kept as flags too.
  *
  * Holes are passed over and reported at the end (-ENOMEM); an error of one
  * VMA ends the walk.
@@ -111,16 +114,32 @@ static int advice_flags(const struct vm_area_struct *vma, int advice,
 	}
 }
 
-static int madvise_flags(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
-			 int advice)
+static int set_flags(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
+		     vm_flags_t flags)
 {
-	vm_flags_t flags;
-	int err = advice_flags(vma, advice, &flags);
-
-	if (err || flags == vma->vm_flags)
-		return err;
+	if (flags == vma->vm_flags)
+		return 0;
 	/* a shortage of VMAs is one that may pass */
 	return vma_modify(vma, start, end, flags) ? 0 : -EAGAIN;
+}
+
+static int madvise_flags(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
+			 unsigned advice)
+{
+	vm_flags_t flags;
+	int err = advice_flags(vma, (int)advice, &flags);
+
+	return err ? err : set_flags(vma, start, end, flags);
+}
+
+/* code: what VM_FAULT_AROUND has for it */
+static int madvise_fault_around(struct vm_area_struct *vma, uaddr_t start,
+				uaddr_t end, unsigned code)
+{
+	vm_flags_t flags = vma->vm_flags & ~VM_FAULT_AROUND;
+
+	return set_flags(vma, start, end,
+			 flags | (vm_flags_t)code << VM_FAULT_AROUND_SHIFT);
 }
 
 /* ---------------------------------------------------------------- pages */
@@ -145,31 +164,89 @@ static int madvise_dontneed(struct vm_area_struct *vma, uaddr_t start,
 	return 0;
 }
 
+/*
+ * The rest of a file's advice is carried out without the mmap_lock, which is
+ * taken again afterwards: a reference on the file, or on the memory that is
+ * one, keeps it.
+ */
+struct pinned_file {
+	struct mm_struct *mm;
+	struct quire_file *file;
+	struct address_space *as;
+};
+
+static struct pinned_file pin_and_unlock(struct vm_area_struct *vma)
+{
+	struct pinned_file p = {vma->vm_mm, vma->vm_file, vma->vm_mapping};
+
+	if (p.file)
+		p.file->ops->get(p.file);
+	else
+		mapping_get(p.as);
+	up_read(&p.mm->mmap_lock);
+	return p;
+}
+
+static void unpin_and_lock(const struct pinned_file *p)
+{
+	if (p->file)
+		p->file->ops->put(p->file);
+	else
+		mapping_put(p->as);
+	down_read(&p->mm->mmap_lock);
+}
+
+/* Read what is not cached of it. */
+static int madvise_willneed(struct vm_area_struct *vma, uaddr_t start,
+			    uaddr_t end)
+{
+	uint64_t from = linear_page_index(vma, start) << PAGE_SHIFT;
+	struct pinned_file p;
+
+	/* memory without a device is there already */
+	if (!vma->vm_mapping || !vma->vm_mapping->aops ||
+	    (vma->vm_flags & VM_SPECIAL))
+		return 0;
+	p = pin_and_unlock(vma);
+	quire_mapping_readahead(p.as, p.file, from, end - start);
+	unpin_and_lock(&p);
+	return 0;
+}
+
 /* Punch a hole in the memory that is shared. */
 static int madvise_remove(struct vm_area_struct *vma, uaddr_t start,
 			  uaddr_t end)
 {
 	const vm_flags_t shared = VM_SHARED | VM_MAYWRITE;
 	uint64_t from = linear_page_index(vma, start) << PAGE_SHIFT;
+	uint64_t to = from + (end - start);
+	struct pinned_file p;
+	int err = 0;
 
 	if ((vma->vm_flags & VM_LOCKED) || !(vma->vm_mapping || vma->vm_file))
 		return -EINVAL;
 	if ((vma->vm_flags & shared) != shared)
 		return -EACCES; /* a private one of /dev/zero as well */
-	if (!vma->vm_mapping->shmem)
-		return -EOPNOTSUPP; /* its file system would have to do it */
-	quire_mapping_punch(vma->vm_mapping, from, from + (end - start));
-	return 0;
+	p = pin_and_unlock(vma);
+	if (p.file && p.file->ops->punch)
+		err = p.file->ops->punch(p.file, from, to);
+	else if (p.as->shmem)
+		quire_mapping_punch(p.as, from, to);
+	else
+		err = -EOPNOTSUPP; /* its file system cannot */
+	unpin_and_lock(&p);
+	return err;
 }
 
+/* May let go of the mmap_lock and take it again. */
 static int madvise_pages(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
-			 int advice)
+			 unsigned advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
-		return madvise_dontneed(vma, start, end, advice);
+		return madvise_dontneed(vma, start, end, (int)advice);
 	case MADV_REMOVE:
 		return madvise_remove(vma, start, end);
 	case MADV_COLD:
@@ -178,13 +255,16 @@ static int madvise_pages(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 		return vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)
 			       ? -EINVAL
 			       : 0;
-	default: /* MADV_WILLNEED: a hint to read ahead */
-		return 0;
+	default:
+		return madvise_willneed(vma, start, end);
 	}
 }
 
+/* one(): what is done with each VMA's part; arg is handed on. */
 static int madvise_walk(struct mm_struct *mm, uaddr_t start, uaddr_t end,
-			int advice, bool flags)
+			int (*one)(struct vm_area_struct *vma, uaddr_t start,
+				   uaddr_t end, unsigned arg),
+			unsigned arg)
 {
 	struct vm_area_struct *vma;
 	int hole = 0, err;
@@ -201,8 +281,7 @@ static int madvise_walk(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 				break;
 		}
 		to = MIN(end, vma->vm_end);
-		err = flags ? madvise_flags(vma, start, to, advice)
-			    : madvise_pages(vma, start, to, advice);
+		err = one(vma, start, to, arg);
 		if (err)
 			return err;
 	}
@@ -236,16 +315,22 @@ static int madvise_populate(struct mm_struct *mm, uaddr_t start, uaddr_t end,
 	return 0;
 }
 
+/* Is [start, start + len) one that advice can be given for?  Its end. */
+static bool range_ok(uaddr_t start, uaddr_t len, uaddr_t *end)
+{
+	*end = start + PAGE_ALIGN(len);
+	return IS_ALIGNED(start, (uaddr_t)PAGE_SIZE) &&
+	       !(len && !PAGE_ALIGN(len)) && *end >= start;
+}
+
 static int do_madvise(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 		      int advice)
 {
 	enum advice_kind kind = advice_kind(advice);
-	uaddr_t end = start + PAGE_ALIGN(len);
+	uaddr_t end;
 	int err;
 
-	if (kind == ADV_INVALID || !IS_ALIGNED(start, (uaddr_t)PAGE_SIZE))
-		return -EINVAL;
-	if ((len && !PAGE_ALIGN(len)) || end < start)
+	if (kind == ADV_INVALID || !range_ok(start, len, &end))
 		return -EINVAL;
 	if (end == start)
 		return 0;
@@ -253,13 +338,15 @@ static int do_madvise(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 		err = down_write_killable(&mm->mmap_lock);
 		if (err)
 			return err;
-		err = madvise_walk(mm, start, end, advice, true);
+		err = madvise_walk(mm, start, end, madvise_flags,
+				   (unsigned)advice);
 		up_write(&mm->mmap_lock);
 		return err;
 	}
 	down_read(&mm->mmap_lock);
 	if (kind == ADV_PAGES)
-		err = madvise_walk(mm, start, end, advice, false);
+		err = madvise_walk(mm, start, end, madvise_pages,
+				   (unsigned)advice);
 	else
 		err = madvise_populate(mm, start, end,
 				       advice == MADV_POPULATE_WRITE);
@@ -273,5 +360,26 @@ int quire_madvise(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int advice)
 
 	TRACE_MAP(mm, .type = QE_MADVISE, .addr = addr, .len = len,
 		  .flags = (uint32_t)advice, .result = err);
+	return err;
+}
+
+int quire_set_fault_around(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+			   uint64_t bytes)
+{
+	unsigned code = 0;
+	uaddr_t end;
+	int err;
+
+	if ((bytes && !fault_around_ok(bytes)) || !range_ok(addr, len, &end))
+		return -EINVAL;
+	for (; bytes >= PAGE_SIZE; bytes >>= 1)
+		code++;
+	err = down_write_killable(&mm->mmap_lock);
+	if (err)
+		return err;
+	err = end == addr
+		      ? 0
+		      : madvise_walk(mm, addr, end, madvise_fault_around, code);
+	up_write(&mm->mmap_lock);
 	return err;
 }

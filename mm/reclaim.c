@@ -72,8 +72,7 @@ static void putback(struct quire *q, struct quire_node *n, struct page **pages,
 		free_page_batch(q, pages, dead);
 }
 
-/* Page lock held. Take it out of its file if the cache alone has it. */
-static bool drop_cached(struct quire *q, struct page *page)
+bool drop_cached_page(struct quire *q, struct page *page)
 {
 	const uint32_t unfit =
 		1u << PG_dirty | 1u << PG_writeback | 1u << PG_swapbacked;
@@ -112,7 +111,7 @@ static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
 		/* used since it came to the tail: a second chance */
 		if (!TestClearPageFlag(page, PG_referenced) &&
 		    trylock_page(page)) {
-			dropped = drop_cached(q, page);
+			dropped = drop_cached_page(q, page);
 			unlock_page(page);
 		}
 		if (!dropped) {

@@ -124,6 +124,11 @@ static void set_defaults(struct quire *q, const struct quire_config *c)
 	q->dirty_background_ratio = 10;
 	q->dirty_expire = 3000;
 	q->dirty_interval = 500;
+	q->ra_pages = 131072 / PAGE_SIZE;
+	if (!q->config.readahead)
+		q->config.readahead = quire_readahead_policy(0);
+	if (!q->config.fault_around)
+		q->config.fault_around = quire_fault_around_policy(0);
 }
 
 /* struct quire at the start of [start, start + l->bytes), all zero but this. */
@@ -155,6 +160,8 @@ static struct quire *lay_out(const struct quire_config *c,
 		q->check_scratch =
 			(struct check_count *)(void *)(base + l->check);
 	spin_lock_init(&q->mm_lock, LEAF);
+	for (i = 0; i < PAGE_WAIT_BUCKETS; i++)
+		spin_lock_init(&q->page_wait[i].lock, LEAF);
 	INIT_LIST_HEAD(&q->mm_list);
 	INIT_LIST_HEAD(&q->mapping_list);
 	spin_lock_init(&q->wb_lock, LEAF);

@@ -4,7 +4,7 @@
  * /proc/sys/vm.  Each is one word of q, read without a lock by those
  * who act on it, so a change holds for decisions made after it.
  */
-#include "system.h"
+#include "mm.h"
 
 uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 {
@@ -29,6 +29,10 @@ uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 		return READ_ONCE(q->dirty_expire);
 	case QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS:
 		return READ_ONCE(q->dirty_interval);
+	case QUIRE_TUNABLE_FAULT_AROUND_BYTES:
+		return READ_ONCE(q->fault_around_bytes);
+	case QUIRE_TUNABLE_READAHEAD_BYTES:
+		return (uint64_t)READ_ONCE(q->ra_pages) << PAGE_SHIFT;
 	default:
 		return 0;
 	}
@@ -99,6 +103,16 @@ int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 		return 0;
 	case QUIRE_TUNABLE_MMAP_MIN_ADDR:
 		WRITE_ONCE(q->config.mmap_min_addr, (uaddr_t)v);
+		return 0;
+	case QUIRE_TUNABLE_FAULT_AROUND_BYTES:
+		if (!fault_around_ok(v))
+			return -EINVAL;
+		WRITE_ONCE(q->fault_around_bytes, v);
+		return 0;
+	case QUIRE_TUNABLE_READAHEAD_BYTES:
+		if (v > READAHEAD_MAX)
+			return -EINVAL;
+		WRITE_ONCE(q->ra_pages, (uint32_t)(v >> PAGE_SHIFT));
 		return 0;
 	default:
 		return -EINVAL;

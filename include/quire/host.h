@@ -49,15 +49,18 @@ struct quire_task {
 	/*
 	 * nowait: a fault of this task must not sleep for I/O.  When it would,
 	 * do_page_fault() returns with fault_waiting set: the task must not
-	 * run until quire_host_fault_ready(), which clears it.
+	 * run until quire_host_fault_ready(), before which it is cleared (that
+	 * may be before do_page_fault() has returned: read it atomically).
 	 * quire_fault_cancel() ends the wait of a task that is to die.
 	 */
 	bool nowait;
 	bool fault_waiting;
 	struct quire_page_wait {
-		struct page *page;
+		struct page *page; /* NULL: waits for none; atomic */
 		struct quire_page_wait *next;
-	} page_wait; /* Quire's */
+		uint64_t address; /* page address of the fault that waited */
+		uint64_t faults;  /* min_flt + maj_flt then */
+	} page_wait;		  /* Quire's */
 	/* Of the last faults that ended in a signal (sigcontext: cr2, err). */
 	uint64_t fault_address, fault_error, fault_trapno;
 };

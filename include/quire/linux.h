@@ -172,6 +172,16 @@
 #define MADV_COLLAPSE 25
 #endif
 
+/* posix_fadvise(2) */
+#ifndef POSIX_FADV_NORMAL
+#define POSIX_FADV_NORMAL     0
+#define POSIX_FADV_RANDOM     1
+#define POSIX_FADV_SEQUENTIAL 2
+#define POSIX_FADV_WILLNEED   3
+#define POSIX_FADV_DONTNEED   4
+#define POSIX_FADV_NOREUSE    5
+#endif
+
 /* signal(7), sigaction(2): the codes a fault can end in */
 #ifndef SIGTRAP
 #define SIGTRAP 5

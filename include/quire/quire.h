@@ -222,6 +222,14 @@ int quire_mprotect(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 sreg_t quire_mremap(struct mm_struct *mm, uaddr_t addr, uaddr_t old_len,
 		    uaddr_t new_len, unsigned flags, uaddr_t new_addr);
 int quire_madvise(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int advice);
+/*
+ * quire_set_fault_around: how much a read fault of these mappings maps around
+ * itself: bytes, a power of two and at least a page (a page: nothing but that);
+ * 0: as the system does (QUIRE_TUNABLE_FAULT_AROUND_BYTES).  Errors as
+ * madvise(2)'s: -EINVAL, -ENOMEM where nothing is mapped.
+ */
+int quire_set_fault_around(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
+			   uint64_t bytes);
 int quire_msync(struct mm_struct *mm, uaddr_t addr, uaddr_t len, int flags);
 /* vec: kernel buffer of one byte a page */
 int quire_mincore(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
@@ -485,6 +493,22 @@ uint64_t quire_page_index(struct page *page);
 struct address_space *quire_page_mapping(struct page *page);
 void quire_page_end_read(struct quire *q, struct page *page, int error);
 void quire_page_end_write(struct quire *q, struct page *page, int error);
+
+/*
+ * Advice about a file's pages; each sleeps, and fails at nothing.
+ *
+ * quire_mapping_readahead: readahead(2), POSIX_FADV_WILLNEED: start to read
+ * what is not cached of [pos, pos + len), as far as the file goes and memory is
+ * easily had.  file may be NULL.
+ * quire_mapping_drop_clean: POSIX_FADV_DONTNEED, after a quire_mapping_sync:
+ * drop the pages that lie whole in [start, end) (end: UINT64_MAX for the rest)
+ * and can be had from the device again: clean, mapped nowhere, not in use.
+ * Returns how many.
+ */
+void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
+			     uint64_t pos, uint64_t len);
+uint64_t quire_mapping_drop_clean(struct address_space *as, uint64_t start,
+				  uint64_t end);
 
 /*
  * Write-back.

@@ -117,6 +117,27 @@ static __always_inline vm_fault_t fault_outcome(vm_fault_t result,
 void trace_fault(struct quire_task *task, int type, unsigned long error,
 		 unsigned flags, uaddr_t address, vm_fault_t ret);
 #endif
+/*
+ * Waiting in a fault.  fault_may_unlock: may this try let go of the mmap_lock
+ * to wait, and answer RETRY?  The others: mm/page_lock.c.
+ *
+ * lock_page_or_retry: true: the page (referenced) is locked.  False: the
+ * mmap_lock was let go of, and the fault is to answer RETRY; the page was
+ * waited for, unless the task is to die or may not wait (RETRY_NOWAIT): then
+ * task->fault_waiting is set.  mmap_lock held for read.
+ * fault_note_nowait: sets RETRY_NOWAIT for a fault of a task that may not wait,
+ * and TRIED if it is the one that it waited for.
+ * fault_has_waited: is this fault of the task (not yet counted) the repeated
+ * access of one that ended in waiting?
+ */
+static __always_inline bool fault_may_unlock(unsigned flags)
+{
+	return (flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED |
+			 FAULT_FLAG_RETRY_NOWAIT)) == FAULT_FLAG_ALLOW_RETRY;
+}
+bool lock_page_or_retry(struct page *page, struct vm_fault *vmf);
+void fault_note_nowait(struct vm_fault *vmf);
+bool fault_has_waited(const struct quire_task *task, uaddr_t address);
 /* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
  * dropped.  kind (may be NULL) tells which path answered. May sleep. */
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,

@@ -125,13 +125,25 @@ int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
 /*
- * The page of index, read if need be, locked and up to date, with a reference.
- * *major: a read was waited for.  NULL and *err: -ENOMEM, -EIO, -EINTR
- * (killed).  Sleeps.
+ * The page of index, read if need be (it alone), locked and up to date, with a
+ * reference.  *major: a read was waited for.  NULL and *err: -ENOMEM, -EIO,
+ * -EINTR (killed).  Sleeps.
  */
 struct page *get_uptodate_locked(struct address_space *as,
 				 struct quire_file *file, uint64_t index,
 				 bool *major, int *err);
+/*
+ * For read(): the page of index up to date, with a reference, not locked; count
+ * pages are wanted from there on, and are read ahead as the file's policy says.
+ * NULL and *err as above.  Sleeps.
+ */
+struct page *filemap_read_page(struct address_space *as,
+			       struct quire_file *file, uint64_t index,
+			       uint32_t count, int *err);
+/* Take a page out of its file if it is clean and nobody uses it but the cache
+ * and the caller, who holds its lock: then two references are to be dropped.
+ * mm/reclaim.c */
+bool drop_cached_page(struct quire *q, struct page *page);
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 /*
  * F6: map what is cached of [start, end] (file pages, both inclusive; inside
@@ -145,6 +157,31 @@ extern const struct vm_operations_struct filemap_vm_ops;
 /* mm/writeback.c: see writeback.h */
 bool set_page_dirty(struct quire *q, struct page *page);
 void cancel_dirty(struct address_space *as, struct page *page);
+/*
+ * mm/readahead.c.  No lock but mmap_lock is held; they sleep if memory or the
+ * file system makes them, and never for the pages to arrive.
+ *
+ * page_cache_read: start to read req's page, which is not cached, and what the
+ * policy adds to it (req: index, count, why, random, sequential are set).  0,
+ * also when another has put the page in; -ENOMEM: not even that page could be
+ * allocated.
+ * page_cache_read_ahead: the same for what comes after `page`, of req->index,
+ * when it has the mark, which is taken off.
+ * start_read: one page, locked, is read; the I/O's end unlocks it.
+ * page_cache_next_hole, _prev_hole: the first index from `index` up (down) that
+ * is not cached; index + max (index - max) when the next `max` all are.  Down
+ * from 0 is UINT64_MAX.
+ */
+int page_cache_read(struct address_space *as, struct quire_file *file,
+		    struct quire_ra_request *req);
+void page_cache_read_ahead(struct address_space *as, struct quire_file *file,
+			   struct page *page, struct quire_ra_request *req);
+void start_read(struct address_space *as, struct quire_file *file,
+		struct page *page);
+uint64_t page_cache_next_hole(struct address_space *as, uint64_t index,
+			      uint32_t max);
+uint64_t page_cache_prev_hole(struct address_space *as, uint64_t index,
+			      uint32_t max);
 /* mm/page_lock.c: unlock by whoever ends an I/O, not by the one who locked. */
 void unlock_page_io(struct page *page);
 /* mm/shmem.c */

@@ -46,6 +46,9 @@
 #define VM_HUGEPAGE    0x20000000ull
 #define VM_NOHUGEPAGE  0x40000000ull
 #define VM_MERGEABLE   0x80000000ull
+/* fault-around of this VMA: 0 the system's, else log2 of its bytes less 11 */
+#define VM_FAULT_AROUND_SHIFT 32
+#define VM_FAULT_AROUND	      (0x1full << VM_FAULT_AROUND_SHIFT)
 /* enum quire_cache, for what a device gives */
 #define VM_CACHE_SHIFT	40
 #define VM_CACHE_MASK	(3ull << VM_CACHE_SHIFT)
@@ -109,6 +112,12 @@ static inline uint64_t linear_page_index(const struct vm_area_struct *vma,
 					 uaddr_t addr)
 {
 	return ((addr - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff;
+}
+/* Can a fault-around window be so many bytes? */
+static inline bool fault_around_ok(uint64_t bytes)
+{
+	return bytes >= PAGE_SIZE && bytes <= (uint64_t)1 << 30 &&
+	       IS_ALIGNED(bytes, bytes);
 }
 static inline unsigned long vma_pages(const struct vm_area_struct *vma)
 {

@@ -271,5 +271,12 @@ void lock_page(struct page *page);
 int lock_page_killable(struct page *page);
 bool trylock_page(struct page *page);
 void unlock_page(struct page *page);
+/* Sleep until nobody has it locked; flags: QUIRE_WAIT_KILLABLE ends it early.
+ * The caller has a reference. */
+void wait_on_page_locked(struct page *page, unsigned flags);
+/* PG_waiters was set and has been cleared: wake who sleeps on the flags word,
+ * and tell the host of the tasks that wait without sleeping.  Any context; the
+ * page itself may be gone already. */
+void wake_page_waiters(struct page *page);
 
 #endif

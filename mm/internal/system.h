@@ -43,7 +43,8 @@
 	V(quire_spurious) V(quire_stack_growth) \
 	V(quire_tlb_flush_page) V(quire_tlb_flush_all) \
 	V(quire_tlb_shootdown) V(quire_asid_rollover) \
-	V(quire_fault_retry)
+	V(quire_fault_retry) V(quire_readahead) V(quire_readahead_pages) \
+	V(quire_fault_wait)
 /* clang-format on */
 
 enum vmstat_item {
@@ -100,6 +101,13 @@ struct check_count {
 	uint32_t refs; /* references accounted for */
 };
 
+/* Tasks that wait for a page without sleeping (mm/page_lock.c). */
+#define PAGE_WAIT_BUCKETS 16u
+struct page_wait_bucket {
+	spinlock_t lock; /* LEAF */
+	struct quire_page_wait *first;
+};
+
 struct quire_node {
 	spinlock_t lock; /* ZONE: the buddy lists */
 	struct list_head free[MAX_ORDER];
@@ -132,7 +140,8 @@ struct quire {
 	/* write-back's limits (QUIRE_TUNABLE_DIRTY_*); each read alone */
 	unsigned long dirty_ratio, dirty_background_ratio, dirty_bytes,
 		dirty_background_bytes, dirty_expire, dirty_interval;
-	uint64_t fault_around_bytes;   /* seam: filemap_map_pages, next issue */
+	uint64_t fault_around_bytes;   /* what a read fault maps around it */
+	uint32_t ra_pages;	       /* the largest readahead window */
 	uint64_t boot_start, boot_end; /* frames of Quire's own tables, [) */
 	uint64_t stat_boot_pages;      /* pages Quire's own tables took */
 	uint32_t pcp_high, pcp_batch;  /* PCP_*, less on a small machine */
@@ -142,6 +151,7 @@ struct quire {
 	/* E4's seam: first look at every kernel-space fault; NULL: none */
 	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs, uaddr_t addr);
 
+	struct page_wait_bucket page_wait[PAGE_WAIT_BUCKETS];
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
 	long vm_committed __attribute__((aligned(64))); /* pages, atomic */
 	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
@@ -157,6 +167,8 @@ struct quire {
 	uint32_t wb_visit;	  /* number of the last walk; wb_lock */
 	uint32_t flusher_woken;	  /* atomic: it is to run, do not ask again */
 };
+
+#define READAHEAD_MAX (4u << 20) /* bytes of a window */
 
 static __always_inline struct quire_cpu *this_cpu(struct quire *q)
 {

@@ -40,7 +40,7 @@ static vm_fault_t wrapped_fault(struct vm_fault *vmf)
 		unlock_page(vmf->page);
 		ret &= ~VM_FAULT_LOCKED;
 	}
-	if (w.fill_behind) {
+	if (w.fill_behind && (ret & VM_FAULT_LOCKED)) {
 		/* as a second thread's fault at the same address would */
 		struct page *locked = vmf->page;
 		uaddr_t a = vmf->address;
