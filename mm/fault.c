@@ -168,40 +168,40 @@ static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf,
 	return handle_pte_fault(vmf);
 }
 
-/* The fault was not a plain minor one.  Returns ret, with MAJOR if it was. */
-static __cold_path vm_fault_t account_slow(struct quire_task *task, vm_fault_t ret,
-				     const struct vm_fault *vmf)
+/* The fault was not a plain minor one. */
+static __cold_path void account_slow(struct quire_task *task, vm_fault_t ret,
+				     unsigned flags, uaddr_t address)
 {
 	struct quire *q = task->q;
 
 	if (ret & VM_FAULT_RETRY)
-		return ret;
+		return;
 	count_vm_event(q, VM_pgfault);
 	if (ret & VM_FAULT_ERROR)
-		return ret;
-	if ((ret & VM_FAULT_MAJOR) || (vmf->flags & FAULT_FLAG_TRIED) ||
-	    fault_has_waited(task, vmf->real_address)) {
+		return;
+	if ((ret & VM_FAULT_MAJOR) || (flags & FAULT_FLAG_TRIED) ||
+	    (unlikely(task->nowait) && fault_has_waited(task, address))) {
 		task->maj_flt++;
 		count_vm_event(q, VM_pgmajfault);
-		return ret | VM_FAULT_MAJOR;
+	} else {
+		task->min_flt++;
 	}
-	task->min_flt++;
-	return ret;
 }
 
 /*
  * E8: once a fault, when it is complete.  One that had to be tried again
  * waited for something, even if the second try found everything in place.
  */
-static __always_inline vm_fault_t mm_account_fault(struct quire_task *task,
+static __always_inline void mm_account_fault(struct quire_task *task,
 					     vm_fault_t ret, unsigned flags,
-					     const struct vm_fault *vmf)
+					     uaddr_t address)
 {
-	if (unlikely(ret | (flags & FAULT_FLAG_TRIED)))
-		return account_slow(task, ret, vmf);
+	if (unlikely(ret | (flags & FAULT_FLAG_TRIED))) {
+		account_slow(task, ret, flags, address);
+		return;
+	}
 	count_vm_event(task->q, VM_pgfault);
 	task->min_flt++;
-	return 0;
 }
 
 static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
@@ -224,7 +224,8 @@ static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
 	else
 		ret = VM_FAULT_SIGSEGV;
 	*kind = fault_kind_of(&vmf);
-	return mm_account_fault(task, ret, flags, &vmf);
+	mm_account_fault(task, ret, flags, vmf.real_address);
+	return ret;
 }
 
 vm_fault_t handle_mm_fault(struct vm_area_struct *vma, uaddr_t address,
@@ -338,7 +339,7 @@ retry:
 		goto unlock;
 	}
 	ret = __fault_in_vma(task, vma, mm, address, flags, &kind);
-	ret |= fault_kind_bits(grown ? grown : kind);
+	ret |= fault_kind_bits(grown ? grown : kind) | fault_major_bit(flags);
 	if (unlikely(ret & (VM_FAULT_RETRY | VM_FAULT_COMPLETED))) {
 		/* the lock is released already */
 		if (!(ret & VM_FAULT_RETRY) || task->nowait)

@@ -172,7 +172,7 @@ bool fault_has_waited(const struct quire_task *task, uaddr_t address)
 {
 	const struct quire_page_wait *w = &task->page_wait;
 
-	return task->nowait && w->address == (address & PAGE_MASK) &&
+	return w->address == (address & PAGE_MASK) &&
 	       w->faults == task->min_flt + task->maj_flt;
 }
 

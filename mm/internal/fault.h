@@ -37,10 +37,14 @@ struct vm_fault {
 #define fault_kind(vmf, k) ((void)((vmf)->kind = (k)))
 #define fault_kind_of(vmf) ((vmf)->kind)
 #define fault_kind_bits(k) ((vm_fault_t)(k) << VM_FAULT_KIND_SHIFT)
+/* A second try is a major fault, whatever it finds. */
+#define fault_major_bit(flags)                                                 \
+	((flags)&FAULT_FLAG_TRIED ? VM_FAULT_MAJOR : (vm_fault_t)0)
 #else
 #define fault_kind(vmf, k) ((void)(vmf), (void)(k))
 #define fault_kind_of(vmf) ((void)(vmf), (uint8_t)QF_NONE)
 #define fault_kind_bits(k) ((void)(k), (vm_fault_t)0)
+#define fault_major_bit(flags) ((void)(flags), (vm_fault_t)0)
 #endif
 /* Results of handle_user_fault() besides VM_FAULT_* */
 #define VM_FAULT_BADMAP	   0x010000u /* nothing is mapped there */
@@ -128,7 +132,7 @@ void trace_fault(struct quire_task *task, int type, unsigned long error,
  * fault_note_nowait: sets RETRY_NOWAIT for a fault of a task that may not wait,
  * and TRIED if it is the one that it waited for.
  * fault_has_waited: is this fault of the task (not yet counted) the repeated
- * access of one that ended in waiting?
+ * access of one that ended in waiting?  (task->nowait is set.)
  */
 static __always_inline bool fault_may_unlock(unsigned flags)
 {
