@@ -39,7 +39,8 @@ static struct page *page_for_read(struct address_space *as,
 static void note_read(struct quire *q, struct quire_file *file,
 		      struct page *page, uint64_t index)
 {
-	if (page == q->zero_page || (file && READ_ONCE(file->ra.prev) == index + 1))
+	if (page == q->zero_page ||
+	    (file && READ_ONCE(file->ra.prev) == index + 1))
 		return;
 	mark_page_accessed(q, page);
 	if (file)

@@ -205,8 +205,8 @@ static bool lock_page_nowait(struct page *page, struct vm_fault *vmf)
 static __cold_path bool lock_page_wait(struct page *page, struct vm_fault *vmf)
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
-	unsigned wait = vmf->flags & FAULT_FLAG_KILLABLE ? QUIRE_WAIT_KILLABLE
-							 : 0;
+	unsigned wait =
+		vmf->flags & FAULT_FLAG_KILLABLE ? QUIRE_WAIT_KILLABLE : 0;
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return lock_page_nowait(page, vmf);

@@ -331,8 +331,8 @@ void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
 	while (index < end) {
 		struct quire_ra_request req = {
 			.index = index,
-			.count = (uint32_t)MIN(end - index,
-					       (uint64_t)RA_ADVICE),
+			.count =
+				(uint32_t)MIN(end - index, (uint64_t)RA_ADVICE),
 			.end = file_pages(as),
 			.why = QUIRE_RA_ADVICE,
 		};
@@ -341,9 +341,9 @@ void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
 			break;
 		ask_policy(as, file, &req, &w);
 		count_vm_event(as->q, VM_quire_readahead);
-		if (w.count && !read_window_of(as, file, &w,
-					       GFP_HIGHUSER_MOVABLE, NO_PAGE,
-					       &err))
+		if (w.count &&
+		    !read_window_of(as, file, &w, GFP_HIGHUSER_MOVABLE, NO_PAGE,
+				    &err))
 			break; /* memory is short: it was only advice */
 		index += req.count;
 	}

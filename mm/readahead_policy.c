@@ -90,8 +90,8 @@ static void first_window(struct quire_ra_state *ra,
 {
 	ra->start = req->index;
 	ra->size = first_size(req->count, req->max);
-	ra->async_size = ra->size > req->count ? ra->size - req->count
-					       : ra->size;
+	ra->async_size =
+		ra->size > req->count ? ra->size - req->count : ra->size;
 }
 
 /* On from `start`, after a window of `size`. */
@@ -106,9 +106,8 @@ static void next_window(struct quire_ra_state *ra, uint64_t start,
 /* Is index where the window's successor is due? */
 static bool at_edge(const struct quire_ra_state *ra, uint64_t index)
 {
-	return ra->size &&
-	       (index == ra->start + ra->size ||
-		index == ra->start + ra->size - ra->async_size);
+	return ra->size && (index == ra->start + ra->size ||
+			    index == ra->start + ra->size - ra->async_size);
 }
 
 /* The mark was reached. */
@@ -153,8 +152,8 @@ static bool miss_window(struct address_space *as, struct quire_ra_state *ra,
 		/* it was read, and dropped before it was used */
 		ra->size = MAX(ra->size / 2, MIN(req->count, req->max));
 		ra->start = req->index;
-		ra->async_size = ra->size > req->count ? ra->size - req->count
-						       : 0;
+		ra->async_size =
+			ra->size > req->count ? ra->size - req->count : 0;
 		return true;
 	}
 	if (req->index == 0 || req->sequential || continues(ra, req) ||

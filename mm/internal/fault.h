@@ -41,9 +41,9 @@ struct vm_fault {
 #define fault_major_bit(flags)                                                 \
 	((flags)&FAULT_FLAG_TRIED ? VM_FAULT_MAJOR : (vm_fault_t)0)
 #else
-#define fault_kind(vmf, k) ((void)(vmf), (void)(k))
-#define fault_kind_of(vmf) ((void)(vmf), (uint8_t)QF_NONE)
-#define fault_kind_bits(k) ((void)(k), (vm_fault_t)0)
+#define fault_kind(vmf, k)     ((void)(vmf), (void)(k))
+#define fault_kind_of(vmf)     ((void)(vmf), (uint8_t)QF_NONE)
+#define fault_kind_bits(k)     ((void)(k), (vm_fault_t)0)
 #define fault_major_bit(flags) ((void)(flags), (vm_fault_t)0)
 #endif
 /* Results of handle_user_fault() besides VM_FAULT_* */
