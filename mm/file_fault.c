@@ -291,6 +291,7 @@ static __cold_path vm_fault_t throttle_writer(struct vm_fault *vmf,
 	struct vm_area_struct *vma = vmf->vma;
 	struct quire_file *file = vma->vm_file;
 
+	fault_note_nowait(vmf);
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		return 0; /* it may not wait: the flusher will see to it */
 	if ((vmf->flags & (drop | keep)) != drop || !file) {

@@ -149,7 +149,7 @@ void quire_page_end_write(struct quire *q, struct page *page, int error)
 	spin_unlock(&as->tree_lock);
 	/* the file may be gone by now */
 	if (old & 1u << PG_waiters)
-		quire_host_wake(&page->flags, UINT32_MAX);
+		wake_page_waiters(page);
 	put_page(q, page);
 }
 
