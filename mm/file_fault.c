@@ -314,11 +314,11 @@ vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf)
 
 	/* under the page lock, so that neither truncation nor write-back comes
 	 * between the entry and the mark */
-	(void)set_page_dirty(as->q, vmf->page);
+	(void)set_page_dirty(vma->vm_mm->q, vmf->page);
 	unlock_page(vmf->page);
 	if (file && file->ops->update_time)
 		file->ops->update_time(file);
-	if (mapping_can_writeback(as) && balance_dirty_due(as->q))
+	if (as && mapping_can_writeback(as) && balance_dirty_due(as->q))
 		return throttle_writer(vmf, as);
 	return 0;
 }

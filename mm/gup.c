@@ -202,6 +202,7 @@ static size_t mm_access(struct mm_struct *mm, uaddr_t addr, void *buf, size_t n,
 		if (to_user) {
 			memcpy(k, (char *)buf + done, len);
 			flush_dcache_page(q, page);
+			quire_page_dirty(q, page);
 		} else {
 			memcpy((char *)buf + done, k, len);
 		}

@@ -91,7 +91,7 @@ void tlb_remove_table(struct mmu_gather *tlb, struct page *table)
 		tlb_flush_mmu(tlb);
 }
 
-static void tlb_flush_tlbonly(struct mmu_gather *tlb)
+void tlb_flush_tlbonly(struct mmu_gather *tlb)
 {
 	if (!tlb->cleared && !tlb->freed_tables)
 		return;

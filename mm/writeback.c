@@ -54,6 +54,17 @@ bool set_page_dirty(struct quire *q, struct page *page)
 	return true;
 }
 
+void quire_page_dirty(struct quire *q, struct page *page)
+{
+	/* memory that is no file's stays so while it is pinned */
+	if (PageAnon(page) || !READ_ONCE(page->mapping))
+		return;
+	lock_page(page);
+	if (READ_ONCE(page->mapping))
+		(void)set_page_dirty(q, page);
+	unlock_page(page);
+}
+
 /* tree_lock held: the page is not dirty any more. */
 static void drop_dirty_tags(struct address_space *as, struct page *page)
 {

@@ -15,7 +15,11 @@
  * for unmap_mapping_range the file's i_mmap_lock, which keeps its VMAs from
  * leaving; each table's own lock while its entries change.  Pages and tables
  * are freed by the gather, after the flush.
- */
+ *
+ * A page of a file that the entry has made dirty stays counted as mapped until
+ * the TLBs are flushed, and the table locked: another CPU may store to it until
+ * then, so write-back must find the mapping (page_mkclean) and wait at its lock.
+ */ */
 #include "fault.h"
 #include "filemap.h"
 #include "gather.h"
@@ -27,16 +31,44 @@ struct zap_details {
 	bool even_cows;
 };
 
+/* Pages that are counted as mapped until the TLBs are flushed. */
+struct zap_late {
+	unsigned n;
+	struct page *pages[32];
+};
+
+static __cold_path void zap_flush_late(struct mmu_gather *tlb,
+				       struct zap_late *late)
+{
+	tlb_flush_tlbonly(tlb);
+	while (late->n)
+		page_remove_rmap(tlb->mm->q, late->pages[--late->n]);
+}
+
+/* The entry was dirty. True: the page is counted as mapped till later. */
+static bool zap_dirty_page(struct mmu_gather *tlb, struct page *page,
+			   struct zap_late *late)
+{
+	(void)set_page_dirty(tlb->mm->q, page);
+	/* nobody runs in an address space that is at its end */
+	if (tlb->fullmm || !mapping_can_writeback(page->mapping))
+		return false;
+	late->pages[late->n++] = page;
+	return true;
+}
+
 /*
  * One present entry: clear it, settle the page.  Returns true when the gather
  * is full and must be flushed before the next one.
  */
 static __always_inline bool
 zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
-		pte_t pte, uaddr_t addr, int *rss, const struct zap_details *d)
+		pte_t pte, uaddr_t addr, int *rss, const struct zap_details *d,
+		struct zap_late *late)
 {
 	struct page *page = vm_normal_page(vma, pte);
 	struct quire *q = tlb->mm->q;
+	bool mapped = false;
 
 	if (unlikely(d) && page && PageAnon(page) && !d->even_cows)
 		return false;
@@ -49,13 +81,14 @@ zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
 		rss[MM_ANONPAGES]--;
 	} else {
 		if (pte_dirty(pte))
-			set_page_dirty(q, page);
+			mapped = zap_dirty_page(tlb, page, late);
 		if (pte_young(pte) && !(vma->vm_flags & VM_SEQ_READ))
 			mark_page_accessed(q, page);
 		rss[PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES
 						  : MM_FILEPAGES]--;
 	}
-	page_remove_rmap(q, page);
+	if (!mapped)
+		page_remove_rmap(q, page);
 	return tlb_remove_page(tlb, page);
 }
 
@@ -70,10 +103,12 @@ static uaddr_t zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 	struct mm_struct *mm = tlb->mm;
 	int rss[NR_MM_COUNTERS] = {0, 0, 0, 0};
 	spinlock_t *ptl = pte_lockptr(mm->q, pmdp_get(pmd));
+	struct zap_late late;
 	bool full = false;
 	pte_t *pte;
 	unsigned i;
 
+	late.n = 0;
 	spin_lock(ptl);
 	pte = pte_offset_map(mm->q, pmd, addr);
 	for (; addr < end && !full; addr += (uaddr_t)PAGE_SIZE, pte++) {
@@ -82,10 +117,15 @@ static uaddr_t zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 		if (pte_none(v))
 			continue;
 		if (likely(pte_present(v)))
-			full = zap_present_pte(tlb, vma, pte, v, addr, rss, d);
+			full = zap_present_pte(tlb, vma, pte, v, addr, rss, d,
+					       &late);
 		else if (!d || d->even_cows)
 			pte_clear(mm, addr, pte);
+		if (unlikely(late.n == ARRAY_LEN(late.pages)))
+			zap_flush_late(tlb, &late);
 	}
+	if (unlikely(late.n))
+		zap_flush_late(tlb, &late);
 	for (i = 0; i < NR_MM_COUNTERS; i++)
 		if (rss[i])
 			add_mm_counter(mm, (enum rss_type)i, rss[i]);

@@ -50,6 +50,9 @@ static __always_inline void tlb_track(struct mmu_gather *tlb, uaddr_t addr,
 bool tlb_remove_page(struct mmu_gather *tlb, struct page *page);
 void tlb_remove_table(struct mmu_gather *tlb, struct page *table);
 void tlb_flush_mmu(struct mmu_gather *tlb);
+/* Only the TLBs: no CPU uses what was cleared so far. A page-table lock may be
+ * held. */
+void tlb_flush_tlbonly(struct mmu_gather *tlb);
 void tlb_finish_mmu(struct mmu_gather *tlb);
 
 /* mm/zap.c: remove the entries and pages of [start, end); mmap_lock held. */
