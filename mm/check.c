@@ -84,6 +84,9 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 	if (pte_write(pte) && !(vma->vm_flags & VM_SHARED))
 		check_fail(c, "mm %u %llx: private file page is writable",
 			   w->mm->id, a);
+	if ((pte_write(pte) || pte_dirty(pte)) && !PageFlag(page, PG_dirty))
+		check_fail(c, "mm %u %llx: stores to the file go unnoticed",
+			   w->mm->id, a);
 }
 
 static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)
@@ -360,10 +363,12 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 		if (PageFlag(page, PG_locked) && PageUptodate(page))
 			check_fail(c, "cached page %llx is locked",
 				   (unsigned long long)page->index);
+		check_page_writeback(c, as, page);
 		index = page->index + 1;
 		if (index == 0)
 			break;
 	}
+	check_mapping_writeback(c, as);
 	if (n != as->nrpages)
 		check_fail(c, "file has %llu pages, nrpages %llu",
 			   (unsigned long long)n,
@@ -384,8 +389,8 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 		c->shmem += n;
 }
 
-static void check_sum(struct quire_check *c, const char *name, uint64_t want,
-		      int64_t have)
+void check_sum(struct quire_check *c, const char *name, uint64_t want,
+	       int64_t have)
 {
 	if ((int64_t)want != have)
 		check_fail(c, "%s is %lld, found %llu", name, (long long)have,
@@ -427,6 +432,7 @@ unsigned quire_check(struct quire *q)
 	list_for_each_entry (as, &q->mapping_list, struct address_space,
 			     mapping_list)
 		check_mapping(&c, as);
+	check_wb_list(&c);
 	check_slab(&c);
 	check_lru(&c);
 	check_frames(&c);

@@ -18,8 +18,9 @@
  *
  * A page of a file that the entry has made dirty stays counted as mapped until
  * the TLBs are flushed, and the table locked: another CPU may store to it until
- * then, so write-back must find the mapping (page_mkclean) and wait at its lock.
- */ */
+ * then, so write-back must find the mapping (page_mkclean) and wait at its
+ * lock.
+ */
 #include "fault.h"
 #include "filemap.h"
 #include "gather.h"

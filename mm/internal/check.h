@@ -15,7 +15,7 @@ struct quire_check {
 	/* sums over all address spaces */
 	uint64_t tables, vmas, avcs, mms, committed;
 	/* sums over all mappings */
-	uint64_t cached, shmem, tree_nodes;
+	uint64_t cached, shmem, tree_nodes, dirty, writeback, listed_files;
 	/* sums over all frames: slab pages, PG_lru; pages on the LRU lists */
 	uint64_t slab, on_lru, listed;
 };
@@ -28,6 +28,14 @@ static inline struct check_count *check_of(struct quire_check *c,
 {
 	return &c->count[page - c->q->mem_map];
 }
+/* A sum over all that was walked against the counter of that name. */
+void check_sum(struct quire_check *c, const char *name, uint64_t want,
+	       int64_t have);
+/* mm/check_writeback.c: a cached page, its file, the list of files. */
+void check_page_writeback(struct quire_check *c, struct address_space *as,
+			  struct page *page);
+void check_mapping_writeback(struct quire_check *c, struct address_space *as);
+void check_wb_list(struct quire_check *c);
 /* mm/check_pages.c: every frame against what was counted. */
 void check_frames(struct quire_check *c);
 void check_lru(struct quire_check *c);
