@@ -166,3 +166,28 @@ int quire_mapping_invalidate(struct address_space *as, uint64_t start,
 	} while (n && first && first <= last);
 	return err;
 }
+
+/* The first index from `index` on that is cached; UINT64_MAX: none. */
+static uint64_t next_cached(struct address_space *as, uint64_t index)
+{
+	struct page *page;
+
+	if (!find_get_pages(as, index, UINT64_MAX, &page, 1))
+		return UINT64_MAX;
+	index = page->index;
+	put_page(as->q, page);
+	return index;
+}
+
+uint64_t quire_mapping_seek(struct address_space *as, uint64_t pos, bool data)
+{
+	uint64_t size = quire_mapping_get_size(as), index = pos >> PAGE_SHIFT;
+	uint64_t end = (size + PAGE_SIZE - 1) >> PAGE_SHIFT;
+
+	if (data)
+		index = next_cached(as, index);
+	else
+		while (index < end && next_cached(as, index) == index)
+			index++;
+	return index < end ? MAX(pos, index << PAGE_SHIFT) : size;
+}

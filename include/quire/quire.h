@@ -539,6 +539,10 @@ int quire_mapping_sync(struct address_space *as, uint64_t start, uint64_t end,
 int quire_mapping_invalidate(struct address_space *as, uint64_t start,
 			     uint64_t end);
 uint64_t quire_mapping_dirty(struct address_space *as); /* pages, or soon */
+/* The first byte from pos on that is in a cached page (data), or in none: at
+ * the end of the file at the latest.  For memory-only files: lseek(2)'s
+ * SEEK_DATA and SEEK_HOLE.  pos is below the size. */
+uint64_t quire_mapping_seek(struct address_space *as, uint64_t pos, bool data);
 void quire_file_opened(struct quire_file *file);
 int quire_file_fsync(struct quire_file *file, uint64_t start, uint64_t end,
 		     bool datasync);

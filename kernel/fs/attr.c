@@ -411,20 +411,45 @@ long sys_sync_file_range(int fd, int64_t off, int64_t n, unsigned flags)
 	return ret;
 }
 
+#define POSIX_FADV_SEQUENTIAL 2
+#define POSIX_FADV_WILLNEED   3
+#define POSIX_FADV_DONTNEED   4
+#define POSIX_FADV_NOREUSE    5
+
+/* DONTNEED: what is dirty is on its way out then, for the next time. */
+static void give_advice(struct file *f, uint64_t off, uint64_t end, int advice)
+{
+	struct address_space *as = f->qf.mapping;
+
+	if (advice <= POSIX_FADV_SEQUENTIAL)
+		f->qf.ra_mode = (uint8_t)advice;
+	if (!as)
+		return;
+	if (advice == POSIX_FADV_WILLNEED)
+		quire_mapping_readahead(as, &f->qf, off, end - off + 1);
+	if (advice == POSIX_FADV_DONTNEED) {
+		(void)quire_mapping_sync(as, off, end, QUIRE_SYNC_START);
+		(void)quire_mapping_drop_clean(as, off, end + 1);
+	}
+}
+
+/* len 0: to the end of the file */
 long sys_fadvise64(int fd, int64_t off, int64_t len, int advice)
 {
 	struct file *f = fget(fd);
 	long ret = 0;
+	uint64_t end = FILE_END;
 
-	(void)off;
 	if (!f)
 		return -EBADF;
+	if (len > 0 && off >= 0 && len <= INT64_MAX - off)
+		end = (uint64_t)off + (uint64_t)len - 1;
 	if (inode_is(f->inode, S_IFIFO))
 		ret = -ESPIPE;
-	else if (len < 0 || advice < 0 || advice > 5)
+	else if (len < 0 || advice < 0 || advice > POSIX_FADV_NOREUSE)
 		ret = -EINVAL;
-	else if (advice <= 2) /* NORMAL, RANDOM, SEQUENTIAL */
-		f->qf.ra_mode = (uint8_t)advice;
+	else if (off >= 0)
+		give_advice(f, (uint64_t)off, end, advice);
 	fput(f);
 	return ret;
 }
@@ -432,16 +457,17 @@ long sys_fadvise64(int fd, int64_t off, int64_t len, int advice)
 long sys_readahead(int fd, int64_t off, size_t n)
 {
 	struct file *f = fget(fd);
-	long ret;
+	long ret = 0;
 
-	(void)off;
-	(void)n;
 	if (!f)
 		return -EBADF;
 	if (!file_can_read(f))
 		ret = -EBADF;
-	else
-		ret = f->qf.mapping ? 0 : -EINVAL;
+	else if (!f->qf.mapping)
+		ret = -EINVAL;
+	else if (off >= 0)
+		quire_mapping_readahead(f->qf.mapping, &f->qf, (uint64_t)off,
+					n);
 	fput(f);
 	return ret;
 }

@@ -268,6 +268,19 @@ long generic_write(struct file *file, struct iter *from, uint64_t *pos)
 	return generic_write_sync(file, from, *pos, ret);
 }
 
+/* Where a device has the bytes, all of them are data, and a hole is at the end;
+ * memory has holes where nothing has been written. */
+static int64_t seek_data(struct file *file, int64_t off, bool data,
+			 int64_t size)
+{
+	int64_t to = data ? off : size;
+
+	if (!file->inode->written_back && file->qf.mapping)
+		to = (int64_t)quire_mapping_seek(file->qf.mapping,
+						 (uint64_t)off, data);
+	return data && to >= size ? -ENXIO : to;
+}
+
 int64_t generic_llseek(struct file *file, int64_t off, int whence)
 {
 	int64_t size = (int64_t)inode_size(file->inode);
@@ -287,15 +300,13 @@ int64_t generic_llseek(struct file *file, int64_t off, int whence)
 		if (__builtin_add_overflow(size, off, &to))
 			return -EOVERFLOW;
 		break;
-	case SEEK_DATA: /* every byte is data, and a hole is at the end */
-		if (off < 0 || off >= size)
-			return -ENXIO;
-		to = off;
-		break;
+	case SEEK_DATA:
 	case SEEK_HOLE:
 		if (off < 0 || off >= size)
 			return -ENXIO;
-		to = size;
+		to = seek_data(file, off, whence == SEEK_DATA, size);
+		if (to < 0)
+			return to;
 		break;
 	default:
 		return -EINVAL;
