@@ -445,6 +445,43 @@ static void shared_memory(void)
 	CHECK(FAILS(memfd_create("x", 0x4000), EINVAL));
 }
 
+/* behaviours: C4, M2 */
+static void holes(void)
+{
+	const off_t mb = 1 << 20;
+	int fd = open("holes", O_CREAT | O_RDWR, 0600);
+	unsigned char *p, b[2] = {1, 1};
+
+	CHECK(pwrite(fd, "data", 4, mb) == 4 && ftruncate(fd, 3 * mb) == 0);
+	CHECK(lseek(fd, 0, SEEK_DATA) == mb);
+	CHECK(lseek(fd, mb + 1, SEEK_DATA) == mb + 1);
+	CHECK(lseek(fd, 0, SEEK_HOLE) == 0);
+	CHECK(lseek(fd, mb, SEEK_HOLE) == mb + 4096);
+	CHECK(FAILS(lseek(fd, 2 * mb, SEEK_DATA), ENXIO));
+	p = mmap(NULL, 3 * (size_t)mb, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		 0);
+	CHECK(p != MAP_FAILED && p[mb] == 'd' && p[2 * mb] == 0);
+	memset(p + 2 * mb, 'x', 4 * 4096);
+	/* taken out of the middle, also under a mapping */
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			2 * mb + 100, 4096) == 0);
+	CHECK(p[2 * mb + 99] == 'x' && p[2 * mb + 100] == 0);
+	CHECK(p[2 * mb + 4195] == 0 && p[2 * mb + 4196] == 'x');
+	CHECK(madvise(p + 2 * mb + 8192, 4096, MADV_REMOVE) == 0);
+	CHECK(pread(fd, b, 2, 2 * mb + 8192) == 2 && !b[0] && !b[1]);
+	CHECK(p[2 * mb + 12288] == 'x' && p[2 * mb + 8191] == 'x');
+	CHECK(fallocate(fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+			2 * mb + 12288, 8192) == 0);
+	CHECK(p[2 * mb + 12288] == 0 && p[2 * mb + 16000] == 0);
+	CHECK(FAILS(fallocate(fd, FALLOC_FL_PUNCH_HOLE, 0, 4096), EOPNOTSUPP));
+	CHECK(fsync(fd) == 0 && msync(p, 3 * (size_t)mb, MS_SYNC) == 0);
+	CHECK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+	CHECK(p[mb] == 'd' && p[2 * mb] == 'x'); /* memory is all there is */
+	munmap(p, 3 * (size_t)mb);
+	close(fd);
+	unlink("holes");
+}
+
 static void nameless(void)
 {
 	int fd = open(".", O_TMPFILE | O_RDWR, 0600);
@@ -589,6 +626,7 @@ int main(void)
 	places();
 	locks();
 	shared_memory();
+	holes();
 	nameless();
 	copies();
 	together();
