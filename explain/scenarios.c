@@ -108,6 +108,44 @@ static void shared_file_read(struct stage *s)
 	stage_read(s);
 }
 
+/* Its write-back has made it clean: the next store is noticed again. */
+static void shared_file_stored(struct stage *s)
+{
+	shared_file(s);
+	must(sim_store8(s->t, s->addr, 1));
+	if (quire_mapping_sync(sim_file_mapping(s->file), 0, UINT64_MAX,
+			       QUIRE_SYNC_START | QUIRE_SYNC_WAIT))
+		die("writing the file back fails");
+}
+
+/* So much is dirty that the writer must write some of it first. */
+static void shared_file_full(struct stage *s)
+{
+	struct quire *q = s->t->qt.q;
+
+	shared_file(s);
+	cache(s);
+	must(sim_touch_write(s->t, s->addr + 4 * PG, 8 * PG, 1));
+	if (quire_set_tunable(q, QUIRE_TUNABLE_DIRTY_BYTES, 4 * PG))
+		die("the limit cannot be set");
+}
+
+static void shared_file_refused(struct stage *s)
+{
+	shared_file_read(s);
+	sim_file_fail_mkwrites(s->file, 0, 1, -ENOSPC);
+}
+
+/* The disk answers when somebody waits for it, not before. */
+static void private_file_late(struct stage *s)
+{
+	const struct sim_disk_config disk = {.mode = SIM_DISK_LAZY};
+
+	private_file(s);
+	if (sim_disk_configure(s->file, &disk))
+		die("out of memory");
+}
+
 void stage_shared_anonymous(struct stage *s)
 {
 	s->addr = map(s, RW, SHANON, NULL);
@@ -228,6 +266,9 @@ static const struct scenario scenarios[] = {
 	 QF_ZERO_READ, SIM_READ, U, anonymous, NULL},
 	{"file_read", "read of a file's page that must come from its device",
 	 ON_ALL, QF_FILE_READ, SIM_READ, U, private_file, NULL},
+	{"file_read_late",
+	 "the same, with a disk to wait for: without the mmap_lock", ON_ALL,
+	 QF_FILE_READ, SIM_READ, U, private_file_late, NULL},
 	{"file_read_cached",
 	 "read of a cached page, mapped with its neighbours", ON_ALL,
 	 QF_FILE_READ, SIM_READ, U, private_file_cached, NULL},
@@ -247,6 +288,10 @@ static const struct scenario scenarios[] = {
 	 ON_ALL, QF_COW_ZERO, SIM_WRITE, U, anonymous_read, NULL},
 	{"mkwrite", "write to a shared file page that was only read", ON_ALL,
 	 QF_MKWRITE, SIM_WRITE, U, shared_file_read, NULL},
+	{"mkwrite_again", "the first write after a page was written back",
+	 ON_ALL, QF_MKWRITE, SIM_WRITE, U, shared_file_stored, NULL},
+	{"mkwrite_throttled", "write when too much is dirty: some is written",
+	 ON_ALL, QF_FILE_SHARED, SIM_WRITE, U, shared_file_full, NULL},
 	{"stack_growth", "write below the stack, which grows", ON_ALL,
 	 QF_STACK_GROWTH, SIM_WRITE, U, below_stack, NULL},
 	{"spurious", "the TLB is older than the entry, which allows it", ON_ALL,
@@ -266,6 +311,8 @@ static const struct scenario scenarios[] = {
 	 SIM_READ, U, beyond_end, NULL},
 	{"sigbus_io", "the device cannot read the file's page", ON_ALL,
 	 QF_SIGBUS, SIM_READ, U, bad_disk, NULL},
+	{"sigbus_mkwrite", "the file system has no room for what is written",
+	 ON_ALL, QF_SIGBUS, SIM_WRITE, U, shared_file_refused, NULL},
 	{"sigbus_entry", "an entry that nobody can have written", ON_ALL,
 	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL},
 	{"oom", "first write when no memory is left", ON_ALL, QF_OOM, SIM_WRITE,
