@@ -481,7 +481,8 @@ void quire_mapping_punch(struct address_space *as, uint64_t start,
  * cached up to date.  Otherwise the pages become dirty, and are written by the
  * flusher, fsync, or the writer itself when too much is dirty
  * (balance_dirty_pages).
- * No page is locked while copy() runs, so it may fault on any address.
+ * No page is locked while copy() runs, so it may fault on any address; a page
+ * that left the cache meanwhile is copied to again: the same `done` once more.
  */
 typedef size_t (*quire_copy_fn)(void *cookie, void *kaddr, size_t done,
 				size_t n);

@@ -127,8 +127,15 @@ long fd_get_cloexec(int fd);
 long fd_set_cloexec(int fd, bool on);
 
 /* iter.c */
-/* For quire_mapping_read/write: cookie is the struct iter. */
+/* For quire_mapping_read: cookie is the struct iter. */
 size_t iter_copy_out(void *cookie, void *kaddr, size_t done, size_t n);
+/* For quire_mapping_write: cookie is a struct iter_source, which says where the
+ * iterator was at the beginning: a page that was dropped from the cache
+ * meanwhile is copied to once more. */
+struct iter_source {
+	struct iter *it;
+	size_t count; /* it->count at the beginning */
+};
 size_t iter_copy_in(void *cookie, void *kaddr, size_t done, size_t n);
 
 /* generic.c: regular files whose bytes are in the page cache */

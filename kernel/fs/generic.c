@@ -214,12 +214,13 @@ long generic_write_room(uint64_t pos, size_t n)
 static long cached_write(struct file *file, struct iter *from, uint64_t pos,
 			 size_t n)
 {
+	struct iter_source source = {from, from->count};
 	unsigned tries = 0;
 	long ret;
 
 	do {
 		ret = quire_mapping_write(file->qf.mapping, &file->qf, pos, n,
-					  iter_copy_in, from);
+					  iter_copy_in, &source);
 	} while (ret == -ENOMEM && tries++ < 3 && vfs_shrink(1024));
 	return ret;
 }

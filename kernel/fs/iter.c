@@ -111,8 +111,23 @@ size_t iter_copy_out(void *cookie, void *kaddr, size_t done, size_t n)
 	return iter_copy_to(cookie, kaddr, n);
 }
 
+/* Undo an advance by n bytes. */
+static void iter_back(struct iter *it, size_t n)
+{
+	it->count += n;
+	while (n > it->off) {
+		n -= it->off;
+		it->vec--;
+		it->nr++;
+		it->off = it->vec->len;
+	}
+	it->off -= n;
+}
+
 size_t iter_copy_in(void *cookie, void *kaddr, size_t done, size_t n)
 {
-	(void)done;
-	return iter_copy_from(cookie, kaddr, n);
+	const struct iter_source *from = cookie;
+
+	iter_back(from->it, from->count - from->it->count - done);
+	return iter_copy_from(from->it, kaddr, n);
 }
