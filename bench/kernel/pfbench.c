@@ -33,23 +33,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
+#define PROGRAM "pfbench"
+#include "rows.h"
 
-#define PAGE	  4096ul
 #define PAGES	  512ul /* one page table's worth */
 #define SPAN	  (PAGES * PAGE)
 #define BATCHES	  15
 #define FILE_NAME "/tmp/pfbench.data"
 
-static uint64_t ticks_per_kinsn = 1000;
 static volatile uint64_t *mailbox; /* a child's answer */
-
-static void die(const char *what)
-{
-	printf("pfbench: failed: %s\n", what);
-	fflush(stdout);
-	_exit(1);
-}
 
 /* ------------------------------------------------------------- the regions */
 
@@ -361,57 +353,6 @@ static const struct row {
 };
 
 /* ---------------------------------------------------------------- running */
-
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double per_unit(uint64_t ticks, unsigned long units)
-{
-	return (double)ticks * 1000.0 / (double)ticks_per_kinsn / (double)units;
-}
-
-static uint64_t known_loop(unsigned long n)
-{
-	uint64_t t = ticks();
-
-	loop_of_two(n);
-	return ticks() - t;
-}
-
-static uint64_t least(unsigned long n)
-{
-	uint64_t best = UINT64_MAX;
-
-	/* An interrupt lengthens some. */
-	for (int i = 0; i < 9; i++) {
-		uint64_t t = known_loop(n);
-
-		if (t < best)
-			best = t;
-	}
-	return best;
-}
-
-static void calibrate(void)
-{
-	uint64_t best = least(600000) - least(100000);
-
-	ticks_per_kinsn = (best + 500) / 1000;
-	if (ticks_per_kinsn < 1)
-		ticks_per_kinsn = 1;
-	printf("pfbench calibration %llu ticks per 1000 instructions\n",
-	       (unsigned long long)ticks_per_kinsn);
-	/* Not under icount: report plain ticks. */
-	if (ticks_per_kinsn < 990 || ticks_per_kinsn > 1010) {
-		printf("pfbench note not under icount: figures are the "
-		       "clock's ticks\n");
-		ticks_per_kinsn = 1000;
-	}
-}
 
 static void make_file(void)
 {
