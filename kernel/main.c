@@ -12,6 +12,7 @@
 #include "irq.h"
 #include "proc.h"
 #include "protocol.h"
+#include "tuning.h"
 #include "vfs.h"
 
 struct quire *the_quire;
@@ -283,11 +284,13 @@ static void start_quire(void)
 	};
 
 	machine_config(&config);
+	tuning_policies(&config);
 	config.nr_regions = free_regions(regions, ARRAY_SIZE(regions));
 	the_quire = quire_create(&config);
 	if (!the_quire)
 		panic("too little memory: %llu bytes",
 		      (unsigned long long)ram_bytes);
+	tuning_limits();
 }
 
 /* The task that a CPU runs when there is none: for CPU 0 it is what boots. */
@@ -332,7 +335,6 @@ _Noreturn void kernel_main(uintptr_t start_info)
 	time_init();
 	machine_ready();
 	cpus[0].online = true;
-	cpus[0].idle_since = ktime_ns();
 	printk("%u CPU(s), %llu MiB, %u levels, %s", cpu_count,
 	       (unsigned long long)(ram_bytes >> 20), paging_levels,
 	       machine_name());
@@ -349,7 +351,6 @@ _Noreturn void ap_main(unsigned id)
 	cpu_load_current(id, cpus[id].idle);
 	machine_cpu(id);
 	quire_cpu_init(the_quire);
-	cpus[id].idle_since = ktime_ns();
 	__atomic_store_n(&cpus[id].online, true, __ATOMIC_RELEASE);
 	idle_loop();
 }
