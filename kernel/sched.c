@@ -35,9 +35,15 @@ uint64_t cpu_idle_ns(unsigned cpu)
 	struct cpu *c = &cpus[cpu];
 	uint64_t ns = c->idle_ns;
 
-	if (c->curr == c->idle)
+	if (K_READ(c->waiting))
 		ns += ktime_ns() - c->idle_since;
 	return ns;
+}
+
+void idle_waited(struct cpu *c)
+{
+	K_WRITE(c->waiting, false);
+	c->idle_ns += ktime_ns() - c->idle_since;
 }
 
 void sched_init_cpu(unsigned id)
@@ -152,16 +158,11 @@ static struct task *pick(struct cpu *c)
 	return t ? t : c->idle;
 }
 
-static void account(struct cpu *c, struct task *prev, struct task *next)
+static void account(struct task *prev, struct task *next)
 {
 	uint64_t now = ktime_ns();
 
-	if (prev == c->idle)
-		c->idle_ns += now - c->idle_since;
-	else
-		prev->runtime += now - prev->last_run;
-	if (next == c->idle)
-		c->idle_since = now;
+	prev->runtime += now - prev->last_run;
 	next->last_run = now;
 	all_switches++;
 }
@@ -185,7 +186,7 @@ void schedule_tail(struct task *prev)
 
 static void switch_to(struct cpu *c, struct task *prev, struct task *next)
 {
-	account(c, prev, next);
+	account(prev, next);
 	next->on_cpu = true;
 	fpu_save(prev);
 	c->curr = next;
@@ -331,8 +332,12 @@ _Noreturn void idle_loop(void)
 			continue;
 		}
 		irq_disable();
-		if (!(K_READ(c->curr->work) & TIF_RESCHED))
+		if (!(K_READ(c->curr->work) & TIF_RESCHED)) {
+			c->idle_since = ktime_ns();
+			K_WRITE(c->waiting, true);
 			cpu_wait_interrupt();
+			idle_end();
+		}
 		irq_enable();
 	}
 }

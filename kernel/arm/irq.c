@@ -56,6 +56,7 @@ void irq_dispatch(struct pt_regs *regs)
 	const struct irq_chip *chip = board->irqs;
 	uint32_t taken;
 
+	idle_end();
 	while ((taken = chip->take()) != IRQ_NONE) {
 		unsigned n = taken & IRQ_NUMBER;
 

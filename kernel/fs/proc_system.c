@@ -139,6 +139,19 @@ static int show_uptime(struct text *out, struct process *p, struct task *t)
 	return 0;
 }
 
+/* As much of it as tells exactly how long the processors have been idle. */
+static int show_timer_list(struct text *out, struct process *p, struct task *t)
+{
+	unsigned i;
+
+	(void)p;
+	(void)t;
+	for (i = 0; i < nr_cpus(); i++)
+		text_printf(out, "cpu: %u\n  .idle_sleeptime : %llu nsecs\n", i,
+			    (unsigned long long)cpu_idle_ns(i));
+	return 0;
+}
+
 static int show_loadavg(struct text *out, struct process *p, struct task *t)
 {
 	unsigned n = 0;
@@ -399,6 +412,7 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ENTRY("stat", show_stat),
 	FILE_ENTRY("uptime", show_uptime),
 	FILE_ENTRY("loadavg", show_loadavg),
+	{.name = "timer_list", .mode = S_IFREG | 0400, .show = show_timer_list},
 	FILE_ENTRY("version", show_version),
 	FILE_ENTRY("filesystems", show_filesystems),
 	FILE_ENTRY("cmdline", show_cmdline),
@@ -442,7 +456,12 @@ static const struct proc_entry mm_entries[] = {
 	DIR_ENTRY("transparent_hugepage", thp_entries),
 	{0},
 };
+static const struct proc_entry debug_entries[] = {
+	TUNABLE_ENTRY("fault_around_bytes", FAULT_AROUND_BYTES),
+	{0},
+};
 static const struct proc_entry sys_kernel_entries[] = {
+	DIR_ENTRY("debug", debug_entries),
 	DIR_ENTRY("mm", mm_entries),
 	{0},
 };

@@ -25,6 +25,7 @@ struct cpu {
 	struct list_head queue; /* runnable tasks, sched_lock */
 	unsigned nr_queued;
 	bool online, tick_on;
+	bool waiting; /* for an interrupt, since idle_since */
 	uint64_t idle_ns, idle_since;
 	uint64_t switches;
 	/* timers, timer lock */
@@ -94,6 +95,17 @@ void ipi_call(unsigned cpu);
 /* Sleep until an interrupt comes; entered with interrupts off, so that none is
  * missed; left with them on. */
 void cpu_wait_interrupt(void);
+
+/* An interrupt has ended the idle task's wait, as far as there was one: what
+ * follows is work.  The first thing in every interrupt handler. */
+void idle_waited(struct cpu *c); /* sched.c */
+static inline void idle_end(void)
+{
+	struct cpu *c = this_cpu();
+
+	if (k_unlikely(c->waiting))
+		idle_waited(c);
+}
 
 /* struct cpu_arch, struct task_arch: user registers that are not in pt_regs
  * (thread pointers), at a switch to `next`. */

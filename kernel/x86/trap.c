@@ -175,6 +175,7 @@ void irq_dispatch(struct pt_regs *regs)
 	unsigned vector = (unsigned)regs->orig_ax;
 
 	regs->orig_ax = ~0ull;
+	idle_end();
 	switch (vector) {
 	case VEC_TIMER:
 		apic_eoi();
