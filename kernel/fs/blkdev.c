@@ -17,9 +17,10 @@
 #include "blk.h"
 #include "blkdev.h"
 
-#define DISK_MAJOR  254u
-#define DISK_MINORS 16u /* a disk has as many; partitions are not looked for   \
-			 */
+#define DISK_MAJOR 254u
+#define DISK_MINORS                                                            \
+	16u /* a disk has as many; partitions are not looked for               \
+	     */
 
 static struct super *bdev_super; /* of the disks' inodes; nobody sees it */
 
@@ -30,17 +31,6 @@ static struct disk *disk_of_node(const struct inode *inode)
 	if (inode->rdev >> 8 != DISK_MAJOR || minor % DISK_MINORS)
 		return NULL;
 	return blk_disk((unsigned)(minor / DISK_MINORS));
-}
-
-/* Of a file whose blkdev_open() has been. */
-static struct disk *disk_of(const struct file *f)
-{
-	return f->priv;
-}
-
-static uint64_t disk_bytes(const struct disk *disk)
-{
-	return disk->sectors * BLK_SECTOR;
 }
 
 /* ---------------------------------------------------------- the page cache */
@@ -61,6 +51,13 @@ static void end_pages(struct blk_req *r, int error,
 static void end_read(struct blk_req *r, int error)
 {
 	end_pages(r, error, quire_page_end_read);
+}
+
+static void end_write(struct blk_req *r, int error)
+{
+	if (error)
+		super_note_error(bdev_super, error);
+	end_pages(r, error, quire_page_end_write);
 }
 
 /* Bytes of the page that are on the disk: its last one may be short. */
@@ -118,9 +115,18 @@ static int blk_readpage(struct address_space *as, struct quire_file *qf,
 	return 0;
 }
 
+static void blk_writepages(struct address_space *as, struct page **pages,
+			   unsigned n)
+{
+	struct inode *inode = quire_mapping_host(as);
+
+	start_pages(inode->priv, BLK_WRITE, pages, n, end_write);
+}
+
 static const struct quire_aops blk_aops = {
 	.readpage = blk_readpage,
 	.readahead = blk_readahead,
+	.writepages = blk_writepages,
 };
 
 /* ------------------------------------------------------------------- files */
@@ -148,10 +154,219 @@ static int64_t blkdev_llseek(struct file *f, int64_t off, int whence)
 	return from + off;
 }
 
+/*
+ * O_DIRECT: block borders, as the device's (open(2)), of the place and of every
+ * piece of the caller's memory.
+ */
+static bool direct_ok(const struct file *f, const struct iter *it, uint64_t pos)
+{
+	uint64_t bits = pos | it->count;
+	unsigned i;
+
+	if (!(f->flags & O_DIRECT))
+		return true;
+	for (i = 0; i < it->nr; i++)
+		bits |= it->vec[i].base | it->vec[i].len;
+	return !(bits & (disk_of(f)->block - 1));
+}
+
+static long blkdev_read(struct file *f, struct iter *to, uint64_t *pos)
+{
+	if (*pos >= disk_bytes(disk_of(f)))
+		return 0;
+	return direct_ok(f, to, *pos) ? generic_read(f, to, pos) : -EINVAL;
+}
+
+static long blkdev_write(struct file *f, struct iter *from, uint64_t *pos)
+{
+	struct disk *disk = disk_of(f);
+	uint64_t size = disk_bytes(disk);
+
+	if (disk->readonly)
+		return -EPERM;
+	if (!from->count)
+		return 0;
+	if (*pos >= size || (f->flags & O_APPEND))
+		return -ENOSPC;
+	if (!direct_ok(f, from, *pos))
+		return -EINVAL;
+	if (from->count > size - *pos)
+		from->count = (size_t)(size - *pos);
+	return generic_write(f, from, pos);
+}
+
+/* Whole blocks (blkdev_read, blkdev_write); a read may reach past the end. */
+static long blkdev_direct(struct file *f, const struct vq_seg *seg, unsigned nr,
+			  uint64_t pos, uint32_t bytes, bool write)
+{
+	struct disk *disk = disk_of(f);
+	uint64_t left = disk_bytes(disk) - pos;
+	struct blk_req *r;
+	uint32_t off, n;
+
+	if (pos >= disk_bytes(disk))
+		return 0;
+	if (bytes > left)
+		bytes = (uint32_t)left;
+	r = blk_start(disk, write ? BLK_WRITE : BLK_READ);
+	r->sector = pos / BLK_SECTOR;
+	for (; nr && r->bytes < bytes; seg++, nr--) {
+		for (off = 0; off < seg->len && r->bytes < bytes; off += n) {
+			n = K_MIN(seg->len - off, QUIRE_PAGE_SIZE);
+			n = K_MIN(n, bytes - r->bytes);
+			if (!blk_add(r, seg->phys + off, n))
+				goto send;
+		}
+	}
+send:
+	bytes = r->bytes;
+	n = (uint32_t)blk_wait(r);
+	return n ? (long)(int32_t)n : (long)bytes;
+}
+
+int blkdev_flush(struct disk *disk)
+{
+	return disk->flush ? blk_wait(blk_start(disk, BLK_FLUSH)) : 0;
+}
+
+static int blkdev_fsync(struct file *f, uint64_t start, uint64_t end,
+			bool datasync)
+{
+	(void)start;
+	(void)end;
+	(void)datasync;
+	return blkdev_flush(disk_of(f));
+}
+
+/* ----------------------------------------------- zeroes and unwanted blocks */
+
+/* One request of op for at most `max` sectors from *sector on. */
+static int range_piece(struct disk *disk, enum blk_op op, uint64_t *sector,
+		       uint64_t end, uint32_t max)
+{
+	uint64_t n = K_MIN(end - *sector, (uint64_t)max);
+	struct blk_req *r = blk_start(disk, op);
+
+	r->sector = *sector;
+	r->sectors = (uint32_t)n;
+	*sector += n;
+	return blk_wait(r);
+}
+
+/* Zeroes for a disk that cannot make them itself. */
+static int zero_piece(struct disk *disk, struct page *zeroes, uint64_t *sector,
+		      uint64_t end)
+{
+	struct blk_req *r = blk_start(disk, BLK_WRITE);
+	uint64_t left;
+	uint32_t n;
+
+	r->sector = *sector;
+	for (; *sector < end; *sector += n / BLK_SECTOR) {
+		left = (end - *sector) * BLK_SECTOR;
+		n = left < QUIRE_PAGE_SIZE ? (uint32_t)left : QUIRE_PAGE_SIZE;
+		if (!blk_add(r, quire_page_phys(the_quire, zeroes), n))
+			break;
+	}
+	return blk_wait(r);
+}
+
+static int write_zeroes(struct disk *disk, uint64_t sector, uint64_t end)
+{
+	struct page *zeroes;
+	int err = 0;
+
+	while (!err && sector < end && disk->zero_sectors)
+		err = range_piece(disk, BLK_ZERO, &sector, end,
+				  disk->zero_sectors);
+	if (err || sector == end)
+		return err;
+	zeroes = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO,
+				   0);
+	if (!zeroes)
+		return -ENOMEM;
+	while (!err && sector < end)
+		err = zero_piece(disk, zeroes, &sector, end);
+	quire_free_pages(the_quire, zeroes, 0);
+	return err;
+}
+
+static int discard(struct disk *disk, uint64_t sector, uint64_t end)
+{
+	int err = disk->discard_sectors ? 0 : -EOPNOTSUPP;
+
+	while (!err && sector < end)
+		err = range_piece(disk, BLK_DISCARD, &sector, end,
+				  disk->discard_sectors);
+	return err;
+}
+
+/* Bytes [start, start + len), whole blocks: the disk and the cache. */
+int blkdev_range(struct file *f, uint64_t start, uint64_t len, bool zero)
+{
+	struct disk *disk = disk_of(f);
+	struct inode *bdev = disk->fs;
+	uint64_t from = start / BLK_SECTOR, to = (start + len) / BLK_SECTOR;
+	int err;
+
+	mutex_lock(&bdev->lock);
+	err = quire_mapping_invalidate(bdev->mapping, start, start + len - 1);
+	if (!err)
+		err = zero ? write_zeroes(disk, from, to)
+			   : discard(disk, from, to);
+	/* what was read in meanwhile */
+	(void)quire_mapping_invalidate(bdev->mapping, start, start + len - 1);
+	mutex_unlock(&bdev->lock);
+	return err;
+}
+
+/* PUNCH_HOLE leaves zeroes, too; what cannot be is the length (fallocate(2)) */
+static int blkdev_fallocate(struct file *f, int mode, uint64_t off,
+			    uint64_t len)
+{
+	const struct disk *disk = disk_of(f);
+	uint64_t size = disk_bytes(disk), end = off + len;
+	int keep = mode & FALLOC_FL_KEEP_SIZE;
+
+	if (disk->readonly)
+		return -EPERM;
+	if (off >= size)
+		return -EINVAL;
+	if (end > size) {
+		if (!keep)
+			return -EINVAL;
+		end = size;
+	}
+	if ((off | end) & (disk->block - 1))
+		return -EINVAL;
+	if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) &&
+	    (mode & ~FALLOC_FL_KEEP_SIZE) != FALLOC_FL_ZERO_RANGE)
+		return -EOPNOTSUPP;
+	if ((mode & FALLOC_FL_PUNCH_HOLE) && !disk->zero_sectors)
+		return -EOPNOTSUPP;
+	return blkdev_range(f, off, end - off, true);
+}
+
+/* Linux: nobody may write to a read-only disk by a mapping, now or later. */
+static int blkdev_mmap(struct file *f, unsigned prot, unsigned flags)
+{
+	(void)prot;
+	if (disk_of(f)->readonly && f->qf.writable &&
+	    (flags & MAP_TYPE) != MAP_PRIVATE)
+		return -EINVAL;
+	return 0;
+}
+
 const struct file_operations blkdev_fops = {
 	.open = blkdev_open,
-	.read = generic_read,
+	.read = blkdev_read,
+	.write = blkdev_write,
 	.llseek = blkdev_llseek,
+	.ioctl = blkdev_ioctl,
+	.fsync = blkdev_fsync,
+	.fallocate = blkdev_fallocate,
+	.direct = blkdev_direct,
+	.mmap = blkdev_mmap,
 };
 
 /* ------------------------------------------------------------------- start */

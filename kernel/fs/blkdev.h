@@ -12,6 +12,24 @@
 /* Find the machine's disks, and make their nodes in /dev: once, after /dev is
  * there.  0 or -errno; the log says more. */
 int blkdev_init(void);
+/* blkdev_ioctl.c: ioctl(2) of a disk's file */
+long blkdev_ioctl(struct file *f, unsigned cmd, uaddr_t arg);
+
+/* For it, of a file that is open on a disk: */
+static inline struct disk *disk_of(const struct file *f)
+{
+	return f->priv;
+}
+static inline uint64_t disk_bytes(const struct disk *disk)
+{
+	return disk->sectors * BLK_SECTOR;
+}
+/* Bytes [start, start + len), whole blocks below the end, become zeroes, or are
+ * not wanted any more; the cache follows.  0 or -errno. */
+int blkdev_range(struct file *f, uint64_t start, uint64_t len, bool zero);
+/* What has been written back survives a power failure: 0 or -errno */
+int blkdev_flush(struct disk *disk);
+
 /* /proc/partitions and /proc/diskstats */
 int show_partitions(struct text *out, struct process *p, struct task *t);
 int show_diskstats(struct text *out, struct process *p, struct task *t);

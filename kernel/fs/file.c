@@ -42,9 +42,21 @@ static int qfile_punch(struct quire_file *qf, uint64_t start, uint64_t end)
 				  start, end - start);
 }
 
+static int qfile_mmap(struct quire_file *qf, struct mm_struct *mm, uaddr_t addr,
+		      uaddr_t len, unsigned prot, unsigned flags)
+{
+	struct file *f = file_of(qf);
+
+	(void)mm;
+	(void)addr;
+	(void)len;
+	return f->fops->mmap ? f->fops->mmap(f, prot, flags) : 0;
+}
+
 static const struct quire_file_ops qfile_ops = {
 	.get = qfile_get,
 	.put = qfile_put,
+	.mmap = qfile_mmap,
 	.fsync = qfile_fsync,
 	.update_time = qfile_update_time,
 	.punch = qfile_punch,

@@ -343,6 +343,8 @@ struct file_operations {
 	 */
 	long (*direct)(struct file *file, const struct vq_seg *seg, unsigned nr,
 		       uint64_t pos, uint32_t bytes, bool write);
+	/* mmap(2): may refuse, -errno.  NULL: allowed */
+	int (*mmap)(struct file *file, unsigned prot, unsigned flags);
 	/* All that was open for writing is closed, and written.  May be NULL */
 	void (*written)(struct inode *inode);
 };

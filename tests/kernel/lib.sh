@@ -58,6 +58,26 @@ writeback() {
 	rm -rf "$share"
 }
 
+# disk HOST-PROGRAM OPTION...: blkdev of $dir on a disk, which this machine
+# looks at before and afterwards by its own HOST-PROGRAM.
+disk() {
+	local here=$1 image
+	shift
+	image=$(mktemp -d /var/tmp/quire-disk.XXXXXX)
+	"$here" make "$image/disk" && cp "$image/disk" "$image/ro"
+	own blkdev --disk "$image/disk" --disk "$image/ro,ro" "$@"
+	if [[ $("$here" verify "$image/disk" | tail -n 1) =~ \
+		([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+		passed=$((passed + BASH_REMATCH[1]))
+		failed=$((failed + BASH_REMATCH[2]))
+		[ "${BASH_REMATCH[2]}" = 0 ] ||
+			echo "FAIL blkdev $*: what the disk has afterwards"
+	else
+		tell "blkdev verify $*" 1
+	fi
+	rm -r "$image"
+}
+
 # same NAME OPTION... -- PROGRAM ARG...: as on the host (where the variable D
 # is ${D_HOST-} and not empty, as it is in the machine).
 same() {

@@ -2,7 +2,7 @@
 # Programs that test the kernel from the inside, and the script that boots it
 # for each of them.
 
-KERNEL_TESTS := faults signals process smp files pipes procfs writeback
+KERNEL_TESTS := faults signals process smp files pipes procfs writeback blkdev
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
 KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h

@@ -36,7 +36,9 @@ for cpus in 1 2; do
 	own files --cpus $cpus
 	own pipes --cpus $cpus
 	own procfs --cpus $cpus
+	disk "$dir/blkdev" --cpus $cpus
 done
+disk "$dir/blkdev" --cpus 4
 own files --cpus 4 --levels 5
 own pipes --cpus 4
 own smp --cpus 4 --levels 5

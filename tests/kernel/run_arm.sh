@@ -31,6 +31,7 @@ if [ "$arch" = armv7 ]; then
 			own $name --arch armv7 --cpus $cpus
 		done
 	done
+	disk "$build/tests/kernel/blkdev" --arch armv7 --cpus 2
 	own smp --arch armv7 --cpus 4
 	own vfp --arch armv7 --cpus 4
 	own process --arch armv7 --cpus 4
@@ -51,6 +52,7 @@ else
 	for name in abi vfp aborts faults process signals smp files pipes procfs; do
 		own $name --arch armv6
 	done
+	disk "$build/tests/kernel/blkdev" --arch armv6
 fi
 
 for cpus in $(seq 1 $((several > 1 ? 2 : 1))); do
