@@ -49,7 +49,6 @@ static long put_long(uaddr_t arg, uint64_t v)
 	return copy_to_user(arg, &v, sizeof(v)) ? -EFAULT : 0;
 }
 
-
 /* Write what is dirty, forget what is not mapped or in use. */
 static long flush_buffers(struct disk *disk)
 {
