@@ -433,11 +433,11 @@ struct quire_aops {
 	 * now (-ENOSPC ...); also called when a clean page is first written
 	 * through a shared mapping.  May sleep.
 	 *
-	 * Whoever frees blocks makes this function forget them first, then
-	 * calls quire_mapping_set_size() or _punch(), and may give them to
-	 * another use after that.  The host keeps these two, and read and
-	 * write of one file, from each other (an inode lock), as nothing pins a
-	 * block while it is copied.
+	 * Blocks are freed after quire_mapping_set_size(), which leaves nobody
+	 * with one past the end.  To punch, this function forgets them, then
+	 * comes quire_mapping_punch(), then they may have another use.  The
+	 * host keeps these two, and read and write of one file, from each other
+	 * (an inode lock), as nothing pins a block while it is copied.
 	 */
 	int (*direct_access)(struct address_space *as, uint64_t index,
 			     bool write, struct quire_frame *frame);
