@@ -151,6 +151,58 @@ void stage_shared_anonymous(struct stage *s)
 	s->addr = map(s, RW, SHANON, NULL);
 }
 
+/* A device with some frames that are not Quire's memory. */
+static int device_mmap(struct quire_file *file, struct quire_device_map *map)
+{
+	(void)file;
+	map->kind = QUIRE_DEVICE_FAULT;
+	map->cache = QUIRE_CACHE_DEVICE;
+	return 0;
+}
+
+static paddr_t device_phys;
+
+static int device_frame(struct quire_file *file, uint64_t off, bool write,
+			struct quire_frame *frame)
+{
+	(void)file;
+	(void)write;
+	frame->phys = device_phys + off;
+	return 0;
+}
+
+static void *device_address(struct quire_file *file, paddr_t phys)
+{
+	(void)file;
+	return sim_phys(sim_this_machine(), phys);
+}
+
+static const struct quire_device_ops device_ops = {
+	.mmap = device_mmap,
+	.frame = device_frame,
+	.address = device_address,
+};
+
+static struct sim_file *device_of(struct stage *s)
+{
+	uint64_t bytes;
+
+	device_phys = sim_reserved(s->m, &bytes);
+	sim_file_quire(file_of(s))->device = &device_ops;
+	return s->file;
+}
+
+static void device_shared(struct stage *s)
+{
+	s->addr = map(s, RW, MAP_SHARED, device_of(s));
+}
+
+static void device_private_read(struct stage *s)
+{
+	s->addr = map(s, RW, MAP_PRIVATE, device_of(s));
+	stage_read(s);
+}
+
 static void forked(struct stage *s)
 {
 	stage_anonymous_written(s);
@@ -292,6 +344,10 @@ static const struct scenario scenarios[] = {
 	 ON_ALL, QF_MKWRITE, SIM_WRITE, U, shared_file_stored, NULL},
 	{"mkwrite_throttled", "write when too much is dirty: some is written",
 	 ON_ALL, QF_FILE_SHARED, SIM_WRITE, U, shared_file_full, NULL},
+	{"device", "first touch of a device's frame", ON_ALL, QF_DEVICE,
+	 SIM_WRITE, U, device_shared, NULL},
+	{"device_cow", "write to a device's frame in a private mapping", ON_ALL,
+	 QF_COW_COPY, SIM_WRITE, U, device_private_read, NULL},
 	{"stack_growth", "write below the stack, which grows", ON_ALL,
 	 QF_STACK_GROWTH, SIM_WRITE, U, below_stack, NULL},
 	{"spurious", "the TLB is older than the entry, which allows it", ON_ALL,

@@ -199,6 +199,8 @@ EXPECTED = {
     "cow_reuse": ("cow_reuse", "same frame", "done"),
     "cow_zero": ("cow_zero", "other frame", "done"),
     "mkwrite": ("mkwrite", "same frame", "done"),
+    "device": ("device", "new", "done"),
+    "device_cow": ("cow_copy", "other frame", "done"),
     "stack_growth": ("stack_growth", "new", "done"),
     "spurious": ("spurious", "as it was", "done"),
     "numa": ("numa", "same frame", "done"),
