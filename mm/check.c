@@ -84,7 +84,8 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 	if (pte_write(pte) && !(vma->vm_flags & VM_SHARED))
 		check_fail(c, "mm %u %llx: private file page is writable",
 			   w->mm->id, a);
-	if ((pte_write(pte) || pte_dirty(pte)) && !PageFlag(page, PG_dirty))
+	if ((pte_write(pte) || pte_dirty(pte)) && page->mapping &&
+	    !PageFlag(page, PG_dirty))
 		check_fail(c, "mm %u %llx: stores to the file go unnoticed",
 			   w->mm->id, a);
 }

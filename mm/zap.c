@@ -52,7 +52,8 @@ static bool zap_dirty_page(struct mmu_gather *tlb, struct page *page,
 {
 	(void)set_page_dirty(tlb->mm->q, page);
 	/* nobody runs in an address space that is at its end */
-	if (tlb->fullmm || !mapping_can_writeback(page->mapping))
+	if (tlb->fullmm || !page->mapping ||
+	    !mapping_can_writeback(page->mapping))
 		return false;
 	late->pages[late->n++] = page;
 	return true;
