@@ -36,7 +36,7 @@ bool trylock_page(struct page *page)
 }
 
 /* Sleep until the page is, or was, unlocked; or killed: -EINTR. */
-static int wait_page_unlock(struct page *page, unsigned flags)
+static __cold_path int wait_page_unlock(struct page *page, unsigned flags)
 {
 	uint32_t v = __atomic_or_fetch(&page->flags, 1u << PG_waiters,
 				       __ATOMIC_RELAXED);
@@ -141,7 +141,7 @@ static __cold_path void wake_noted(struct quire *q, struct page *page)
 	spin_unlock(&b->lock);
 }
 
-void wake_page_waiters(struct page *page)
+void __cold_path wake_page_waiters(struct page *page)
 {
 	struct quire *q = quire_host_current()->q;
 
