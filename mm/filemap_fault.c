@@ -123,6 +123,7 @@ static vm_fault_t look_at_page(struct vm_fault *vmf, struct page *page,
 				   PageFlag(page, PG_error)))
 			return VM_FAULT_MAJOR; /* to be read */
 		quire_step("the read has failed");
+		fault_wait_over(vmf); /* told now: the next one begins anew */
 		return VM_FAULT_SIGBUS;
 	}
 	/* the file may have become shorter before we had the lock */

@@ -176,6 +176,12 @@ bool fault_has_waited(const struct quire_task *task, uaddr_t address)
 	       w->faults == task->min_flt + task->maj_flt;
 }
 
+void fault_wait_over(const struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		quire_host_current()->page_wait.faults = UINT64_MAX;
+}
+
 void fault_note_nowait(struct vm_fault *vmf)
 {
 	struct quire_task *task = quire_host_current();

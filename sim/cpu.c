@@ -120,7 +120,10 @@ static int page_fault(struct sim_cpu *cpu, struct sim_task *t, unsigned mode,
 		return SIM_OOPS;
 	if (ip == SIM_IP_FIXUP)
 		return SIM_EFAULT;
-	return 0;
+	/* it may have been made ready before the exception returned */
+	return __atomic_load_n(&t->qt.fault_waiting, __ATOMIC_ACQUIRE)
+		       ? SIM_WAITS
+		       : 0;
 }
 
 /* Translate, taking faults until it works. 0, or what sim_access returns. */

@@ -67,6 +67,8 @@ struct sim_config {
 	/* passed on to quire_config */
 	unsigned overcommit, overcommit_ratio, max_map_count, stack_guard_gap;
 	uaddr_t mmap_min_addr;
+	const struct quire_readahead_policy *readahead;
+	const struct quire_fault_around_policy *fault_around;
 };
 #define SIM_TLB_WAYS_MAX	    16
 #define SIM_ARM_FORGET_ROLLOVER	    0x1u  /* flush_all(true) */
@@ -189,6 +191,8 @@ void sim_kill(struct sim_task *t);
 #define SIM_LOOP   (-2) /* faulted max_faults times (and is a violation) */
 #define SIM_OOPS   (-3) /* kernel mode without fixup */
 #define SIM_EFAULT (-4) /* kernel mode: the fixup was taken */
+#define SIM_WAITS  (-5) /* qt.nowait: the access is to be repeated, but not
+			 * before qt.fault_waiting is clear (fault_readies) */
 
 /*
  * User-mode access by t on this thread's CPU, byte ranges of any length and

@@ -52,6 +52,7 @@ struct quire_task {
 	 * run until quire_host_fault_ready(), before which it is cleared (that
 	 * may be before do_page_fault() has returned: read it atomically).
 	 * quire_fault_cancel() ends the wait of a task that is to die.
+	 * (Whoever ends I/O runs as a task whose q is set.)
 	 */
 	bool nowait;
 	bool fault_waiting;

@@ -131,6 +131,7 @@ void trace_fault(struct quire_task *task, int type, unsigned long error,
  * task->fault_waiting is set.  mmap_lock held for read.
  * fault_note_nowait: sets RETRY_NOWAIT for a fault of a task that may not wait,
  * and TRIED if it is the one that it waited for.
+ * fault_wait_over: the fault that waited has failed, and is not counted.
  * fault_has_waited: is this fault of the task (not yet counted) the repeated
  * access of one that ended in waiting?  (task->nowait is set.)
  */
@@ -140,6 +141,7 @@ static __always_inline bool fault_may_unlock(unsigned flags)
 			 FAULT_FLAG_RETRY_NOWAIT)) == FAULT_FLAG_ALLOW_RETRY;
 }
 bool lock_page_or_retry(struct page *page, struct vm_fault *vmf);
+void fault_wait_over(const struct vm_fault *vmf);
 void fault_note_nowait(struct vm_fault *vmf);
 bool fault_has_waited(const struct quire_task *task, uaddr_t address);
 /* mm/fault.c.  mmap_lock held for read on entry; on VM_FAULT_RETRY it has been
