@@ -144,7 +144,7 @@ void mapping_zero_beyond_end(struct address_space *as, uint64_t pos)
 	uint64_t size = quire_mapping_get_size(as);
 	size_t from = (size_t)(size & (PAGE_SIZE - 1)), to = PAGE_SIZE;
 
-	if (!from || pos <= size)
+	if (as->shmem || !from || pos <= size)
 		return;
 	if (pos >> PAGE_SHIFT == size >> PAGE_SHIFT)
 		to = (size_t)(pos & (PAGE_SIZE - 1));

@@ -111,7 +111,8 @@ struct page *find_lock_page(struct address_space *as, uint64_t index);
 /*
  * mm/truncate.c.  mapping_zero_beyond_end: the file is to become longer, up to
  * pos at least, where something will be written: clear what mappings have
- * stored between its end and pos.  Page lock; sleeps.
+ * stored between its end and pos.  Not in shared memory, where Linux lets it
+ * show.  Page lock; sleeps.
  */
 void mapping_zero_beyond_end(struct address_space *as, uint64_t pos);
 /* Up to n pages of [first, last] in order, a reference each. */

@@ -259,7 +259,7 @@ static int64_t do_file_call(const struct op *op)
 	case OP_STAT:
 		return (int64_t)quire_mapping_get_size(f->mapping);
 	default: /* OP_FSYNC */
-		return 0;
+		return quire_file_fsync(f, 0, UINT64_MAX, op->flags);
 	}
 }
 
