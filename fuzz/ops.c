@@ -7,10 +7,12 @@
  * never broken, and nothing is left at the end, also when allocations fail.
  *
  * What was stored must be what the task loads from there next, on this CPU and
- * on the other one, whose TLB has its own idea of the page.
+ * on the other one, whose TLB has its own idea of the page.  When a file has
+ * been synced and nothing was reported, its device has what its cache has.
  */
 #include "fuzz/fuzz.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <sim/sim.h>
@@ -26,11 +28,23 @@ struct op {
 	uint8_t kind, who, page, len, a, b, c, d;
 };
 
+/* What mappings and calls name. */
+enum {
+	F_RO,	  /* open for reading only */
+	F_SHM,	  /* memory */
+	F_BAD,	  /* its device has errors */
+	F_DATA,	  /* its device is sound */
+	F_DATA2,  /* another open of that */
+	F_DATA_R, /* and one for reading */
+	FILES
+};
+
 struct world {
 	struct sim_machine *m;
 	struct sim_task *task[MAX_TASKS];
-	struct sim_file *file[3]; /* read-only, shared memory, with errors */
+	struct sim_file *file[FILES];
 	bool injecting;
+	bool failed[FILES]; /* a write failed: what the device has is open */
 };
 
 static uaddr_t addr_of(const struct op *op)
@@ -71,8 +85,8 @@ static void do_mmap(struct world *w, unsigned i, const struct op *op)
 	flags |= op->b & 0x20 ? MAP_GROWSDOWN : 0;
 	flags |= op->b & 0x40 ? MAP_NORESERVE : 0;
 	flags |= op->b & 0x80 ? MAP_LOCKED : 0;
-	if (op->a & 0x30)
-		file = w->file[(op->a >> 4 & 3) - 1];
+	if (op->a & 0x70)
+		file = w->file[((op->a >> 4 & 7) - 1) % FILES];
 	else
 		flags |= MAP_ANONYMOUS;
 	sim_mmap(w->task[i], addr_of(op), len_of(op), prot, flags, file,
@@ -149,31 +163,215 @@ static void do_exit(struct world *w, unsigned i, const struct op *op)
 	w->task[i] = NULL;
 }
 
-static void do_file(struct world *w, const struct op *op)
+struct user_buffer {
+	struct sim_task *t;
+	uaddr_t addr;
+	bool to_user;
+};
+
+static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 {
-	static uint8_t buf[8192];
-	struct sim_file *f = w->file[op->a % 3];
+	struct user_buffer *u = cookie;
+	uaddr_t a = u->addr + (uaddr_t)done;
+
+	return u->to_user ? sim_copy_to_user(u->t, a, kaddr, n)
+			  : sim_copy_from_user(u->t, a, kaddr, n);
+}
+
+/* read(2) and write(2) of a task, the buffer where it has mapped something. */
+static void do_user_io(struct world *w, unsigned i, const struct op *op,
+		       unsigned which, bool to_user)
+{
+	struct user_buffer u = {w->task[i],
+				BASE + (op->d % SPAN) * PAGE + op->c * 16u,
+				to_user};
+	struct quire_file *f = sim_file_quire(w->file[which]);
 	uint64_t at = (uint64_t)op->page * 512;
 
-	switch (op->b % 6) {
+	if (!(to_user ? f->readable : f->writable))
+		return;
+	sim_run(u.t);
+	if (to_user)
+		quire_mapping_read(f->mapping, f, at, op->len * 64u, copy_piece,
+				   &u);
+	else
+		quire_mapping_write(f->mapping, f, at, op->len * 64u,
+				    copy_piece, &u);
+}
+
+/* The device has what read(2) gives. */
+static void compare_device(struct world *w, unsigned which)
+{
+	static uint8_t cached[4096], stored[4096];
+	struct sim_file *f = w->file[which];
+	long n;
+
+	for (uint64_t at = 0;; at += sizeof(cached)) {
+		n = sim_file_read(f, at, cached, sizeof(cached));
+		if (n <= 0)
+			return;
+		sim_file_peek(f, at, stored, (size_t)n);
+		FUZZ_EXPECT(memcmp(cached, stored, (size_t)n) == 0);
+	}
+}
+
+static void do_fsync(struct world *w, const struct op *op, unsigned which)
+{
+	struct quire_file *f = sim_file_quire(w->file[which]);
+	uint64_t from = 0, to = UINT64_MAX;
+	bool shm = which == F_SHM;
+	int err;
+
+	if (op->c & 1) { /* a part */
+		from = (uint64_t)op->page * 512;
+		to = from + op->len * 64u;
+	}
+	err = quire_file_fsync(f, from, to, op->c & 2);
+	FUZZ_EXPECT(!err || (!shm && (which == F_BAD || w->injecting)));
+	w->failed[which] |= err != 0;
+	/* another open of the file may be told of it before */
+	if (which >= F_DATA)
+		w->failed[F_DATA] |= err != 0;
+	if (!err && !(op->c & 1) && which == F_DATA && !w->failed[F_DATA])
+		compare_device(w, which);
+}
+
+static void do_writeback(struct world *w, const struct op *op, unsigned which)
+{
+	struct address_space *as = sim_file_mapping(w->file[which]);
+	uint64_t from = (uint64_t)op->page * 512, to = from + op->len * 64u;
+
+	switch (op->c % 8) {
+	case 0:
+	case 1:
+	case 2:
+		quire_mapping_sync(as, from, to, op->c % 8 + 1u);
+		break;
+	case 3:
+		if (which != F_SHM)
+			quire_mapping_invalidate(as, from, to);
+		break;
+	case 4:
+		quire_flusher_work(sim_quire(w->m));
+		break;
+	case 5:
+		quire_sync(sim_quire(w->m));
+		break;
+	case 6:
+		quire_set_tunable(sim_quire(w->m), QUIRE_TUNABLE_DIRTY_BYTES,
+				  op->d % 16 * PAGE);
+		quire_set_tunable(sim_quire(w->m),
+				  QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS,
+				  op->d & 0x80 ? 0 : 3000);
+		break;
+	case 7:
+		sim_disk_step(w->m, 1u + op->d % 8);
+		break;
+	}
+}
+
+/* Trouble to come, for the device that has it. */
+static void do_trouble(struct world *w, const struct op *op)
+{
+	struct sim_file *f = w->file[F_BAD];
+	unsigned skip = op->c % 4, n = op->d % 4;
+	int err = op->c & 0x10 ? -28 : -5;
+
+	switch (op->c >> 5 & 3) {
+	case 0:
+		sim_file_fail_reads(f, skip, n, -5);
+		break;
+	case 1:
+		sim_file_fail_writes(f, skip, n, err);
+		break;
+	case 2:
+		sim_file_fail_flushes(f, skip, n, -5);
+		break;
+	case 3:
+		sim_file_fail_mkwrites(f, skip, n, op->c & 0x80 ? -12 : err);
+		break;
+	}
+}
+
+/* What is read ahead, and mapped along. */
+static void do_reading(struct world *w, unsigned i, const struct op *op,
+		       unsigned which)
+{
+	struct sim_file *f = w->file[which];
+	struct address_space *as = sim_file_mapping(f);
+	struct quire *q = sim_quire(w->m);
+	uint64_t at = (uint64_t)op->page * 512;
+
+	switch (op->c % 6) {
+	case 0:
+		quire_mapping_readahead(as, sim_file_quire(f), at,
+					op->len * 512u);
+		break;
+	case 1:
+		quire_mapping_drop_clean(as, at, at + op->len * 512u);
+		break;
+	case 2:
+		sim_file_quire(f)->ra_mode = op->d % 3;
+		break;
+	case 3:
+		quire_set_fault_around(w->task[i]->qt.mm, addr_of(op),
+				       len_of(op),
+				       op->d & 16 ? 0 : PAGE << op->d % 8);
+		break;
+	case 4:
+		quire_set_tunable(q, QUIRE_TUNABLE_FAULT_AROUND_BYTES,
+				  PAGE << op->d % 8);
+		break;
+	case 5:
+		quire_set_tunable(q, QUIRE_TUNABLE_READAHEAD_BYTES,
+				  op->d % 64 * PAGE);
+		break;
+	}
+}
+
+static void do_file(struct world *w, unsigned i, const struct op *op)
+{
+	static uint8_t buf[8192];
+	unsigned which = op->a % FILES;
+	struct sim_file *f = w->file[which];
+	uint64_t at = (uint64_t)op->page * 512;
+
+	sim_run(w->task[i]);
+	switch (op->b % 12) {
 	case 0:
 		sim_file_truncate(f, at * 2);
 		break;
 	case 1:
+		memset(buf, op->c, sizeof(buf));
 		sim_file_write(f, at, buf, op->len * 32u);
 		break;
 	case 2:
 		sim_file_read(f, at, buf, op->len * 32u);
 		break;
 	case 3:
-		sim_file_fail_reads(w->file[2], op->c % 4, op->d % 4, -5);
+		do_trouble(w, op);
 		break;
 	case 4:
-		quire_mapping_punch(sim_file_mapping(w->file[1]), at,
-				    at + op->len * 512u);
+		sim_file_punch(f, at, at + op->len * 512u);
 		break;
 	case 5:
-		sim_file_set_perm(w->file[0], true, false, op->c & 1);
+		sim_file_set_perm(w->file[F_RO], true, false, op->c & 1);
+		break;
+	case 6:
+	case 7:
+		do_user_io(w, i, op, which, true);
+		break;
+	case 8:
+		do_user_io(w, i, op, which, false);
+		break;
+	case 9:
+		do_fsync(w, op, which);
+		break;
+	case 10:
+		do_writeback(w, op, which);
+		break;
+	case 11:
+		do_reading(w, i, op, which);
 		break;
 	}
 }
@@ -265,7 +463,7 @@ static void run_op(struct world *w, const struct op *op)
 		do_exit(w, i, op);
 		break;
 	case 12:
-		do_file(w, op);
+		do_file(w, i, op);
 		break;
 	case 13:
 		do_other(w, i, op);
@@ -280,6 +478,34 @@ static void run_op(struct world *w, const struct op *op)
 			sim_inject_reset(w->m);
 		break;
 	}
+}
+
+/* Disks: how they behave is in setup[2]. */
+static void open_files(struct world *w, const uint8_t *setup)
+{
+	struct sim_disk_config disk = {
+		.mode = setup[2] & 2 ? SIM_DISK_LAZY : SIM_DISK_NOW,
+		.reorder = setup[2] & 4,
+		.short_bytes = setup[2] & 8 ? 3000 : 0,
+		.short_random = true,
+		.write_cache = setup[2] & 16,
+		.seed = setup[1] + 1u,
+	};
+
+	w->file[F_RO] = sim_file_create(w->m, "a", 9 * PAGE + 100, 7);
+	w->file[F_SHM] = sim_file_shmem(w->m, "b", 10 * PAGE);
+	w->file[F_BAD] = sim_file_create(w->m, "c", 5 * PAGE, 8);
+	w->file[F_DATA] = sim_file_create(w->m, "d", 7 * PAGE + 300, 9);
+	FUZZ_EXPECT(w->file[F_RO] && w->file[F_SHM] && w->file[F_BAD] &&
+		    w->file[F_DATA]);
+	w->file[F_DATA2] = sim_file_reopen(w->file[F_DATA], true, true);
+	w->file[F_DATA_R] = sim_file_reopen(w->file[F_DATA], true, false);
+	FUZZ_EXPECT(w->file[F_DATA2] && w->file[F_DATA_R]);
+	sim_file_set_perm(w->file[F_RO], true, false, false);
+	FUZZ_EXPECT(!sim_disk_configure(w->file[F_DATA], &disk));
+	disk.read_error_one_in = setup[2] & 32 ? 20 : 0;
+	disk.write_error_one_in = setup[2] & 64 ? 20 : 0;
+	FUZZ_EXPECT(!sim_disk_configure(w->file[F_BAD], &disk));
 }
 
 static struct world *open_world(const uint8_t *setup)
@@ -305,11 +531,9 @@ static struct world *open_world(const uint8_t *setup)
 	w->m = sim_machine_create(&config);
 	FUZZ_EXPECT(w->m);
 	sim_quiet(w->m, true);
-	w->file[0] = sim_file_create(w->m, "a", 9 * PAGE + 100, 7);
-	w->file[1] = sim_file_shmem(w->m, "b", 10 * PAGE);
-	w->file[2] = sim_file_create(w->m, "c", 5 * PAGE, 8);
+	open_files(w, setup);
 	w->task[0] = sim_task_create(w->m);
-	FUZZ_EXPECT(w->file[0] && w->file[1] && w->file[2] && w->task[0]);
+	FUZZ_EXPECT(w->task[0]);
 	w->injecting = setup[2] & 1;
 	return w;
 }
@@ -320,7 +544,10 @@ static void close_world(struct world *w)
 	for (unsigned i = MAX_TASKS; i-- > 0;)
 		if (w->task[i])
 			sim_exit(w->task[i]);
-	for (unsigned i = 0; i < 3; i++)
+	quire_sync(sim_quire(w->m));
+	if (!w->injecting)
+		compare_device(w, F_DATA);
+	for (unsigned i = 0; i < FILES; i++)
 		sim_file_close(w->file[i]);
 	sim_quiet(w->m, false);
 	FUZZ_EXPECT(sim_check(w->m) == 0);
@@ -340,7 +567,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	     data += sizeof(op), size -= sizeof(op)) {
 		memcpy(&op, data, sizeof(op));
 		run_op(w, &op);
-		FUZZ_EXPECT(quire_check(sim_quire(w->m)) == 0);
+		/* pages under I/O are locked: some operations later, perhaps */
+		if (op.d & 1)
+			sim_disk_step(w->m, UINT_MAX);
+		if (!sim_disk_pending(w->m))
+			FUZZ_EXPECT(quire_check(sim_quire(w->m)) == 0);
 		FUZZ_EXPECT(sim_violations(w->m) == 0);
 	}
 	close_world(w);

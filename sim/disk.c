@@ -847,6 +847,23 @@ void disk_resize(struct sim_disk *d, uint64_t size)
 	pthread_mutex_unlock(&d->lock);
 }
 
+int disk_grow(struct sim_disk *d, uint64_t size)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&d->lock);
+	if (size > d->size && !d->dead) {
+		if (d->fd >= 0)
+			err = ftruncate(d->fd, (off_t)size) ? -errno : 0;
+		else
+			err = materialise(d, size) ? -ENOSPC : 0;
+		if (!err)
+			d->size = size;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
 void disk_zero(struct sim_disk *d, uint64_t start, uint64_t end)
 {
 	static const char zeroes[DISK_PAGE];

@@ -75,6 +75,8 @@ int disk_mkwrite(struct sim_disk *d);
 /* Grow with zeroes or shrink, now and safely; zero [start, end) likewise. */
 void disk_resize(struct sim_disk *d, uint64_t size);
 void disk_zero(struct sim_disk *d, uint64_t start, uint64_t end);
+/* Grow with zeroes, as a write does: safe when flushed.  0 or -errno. */
+int disk_grow(struct sim_disk *d, uint64_t size);
 /* Contents as completed; past the end zeroes. */
 int disk_peek(struct sim_disk *d, uint64_t pos, void *buf, size_t n);
 /*

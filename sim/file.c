@@ -23,6 +23,7 @@ struct sim_inode {
 	struct sim_machine *m;
 	struct address_space *as; /* NULL: /dev/zero */
 	char name[4096];
+	bool shmem; /* nothing is on the disk */
 	uint64_t ino;
 	unsigned refs; /* opens; under machine->lock */
 
@@ -169,12 +170,17 @@ static void file_put(struct quire_file *qf)
 static int file_fsync(struct quire_file *qf, uint64_t start, uint64_t end,
 		      bool datasync)
 {
-	struct sim_file *f = (struct sim_file *)(void *)qf;
+	struct sim_inode *i = ((struct sim_file *)(void *)qf)->inode;
+	int err = 0;
 
 	(void)start;
 	(void)end;
 	(void)datasync;
-	return disk_flush(&f->inode->disk);
+	/* a write that made it longer may not have been stored: punched since
+	 */
+	if (!i->shmem)
+		err = disk_grow(&i->disk, quire_mapping_get_size(i->as));
+	return err ? err : disk_flush(&i->disk);
 }
 
 static void file_update_time(struct quire_file *qf)
@@ -248,6 +254,7 @@ static struct sim_file *file_new(struct sim_inode *i, bool shmem)
 		inode_free(i);
 		return NULL;
 	}
+	i->shmem = shmem;
 	if (shmem)
 		quire_mapping_init_shmem(i->m->q, i->as, i, i->disk.size);
 	else

@@ -7,5 +7,5 @@ here=$(dirname "$0")
 "$here/run.sh" record linux 40 2500
 "$here/run.sh" record linux-i386 20 2500
 QDIFF_NO_EXEC=1 "$here/run.sh" record linux-i386 20 2500
-QDIFF_NO_PUNCH=1 "$here/run.sh" record linux 4 2500
-QDIFF_NO_PUNCH=1 "$here/run.sh" record linux-i386 6 2500
+QDIFF_SHARE=1 "$here/run.sh" record linux 4 2500
+QDIFF_SHARE=1 "$here/run.sh" record linux-i386 6 2500

@@ -10,8 +10,10 @@
  *
  * --data: where the data file is made; afterwards it has what the stream left
  * in it.  Without: it is one in memory, as the shm file is.
- * QDIFF_NO_PUNCH=1: nothing is punched out of the data file (9P knows no such
- * request).
+ * QDIFF_SHARE=1: the data file is on a 9P share, or is to be used as if it
+ * were: nothing is punched out of it (9P has no such request), and what is
+ * dirty is written before its size is asked for or set, as a network file
+ * system does.
  *
  * One line an operation: number, operation, "=", result.  Counts of minor
  * faults ("flt") are shown where only private anonymous memory is concerned:
@@ -276,19 +278,38 @@ static void keep_lock_count(const struct op *op)
 		shadow_forget_locks(op->proc);
 }
 
+static bool on_share(void)
+{
+	static int share = -1;
+
+	if (share < 0)
+		share = getenv("QDIFF_SHARE") && opt.backend.data_path;
+	return share;
+}
+
 /* What this run leaves out, on every system. */
 static bool left_out(const struct op *op)
 {
-	static int no_punch = -1;
-
-	if (no_punch < 0)
-		no_punch = getenv("QDIFF_NO_PUNCH") && opt.backend.data_path;
-	if (!no_punch)
+	if (!on_share())
 		return false;
 	if (op->kind == OP_FALLOC)
 		return op->file >= FILE_DATA;
 	return op->kind == OP_MADVISE && op->value == MADV_REMOVE &&
 	       shadow_file(op->proc, op->at, op->len);
+}
+
+/* Write what a network file system writes at this point.  It shows in the rest
+ * of the last page, past the end. */
+static void write_first(const struct op *op)
+{
+	struct op sync = {.kind = OP_FSYNC, .proc = op->proc, .file = op->file};
+
+	if (!on_share() || op->file < FILE_DATA ||
+	    (op->kind != OP_STAT && op->kind != OP_TRUNCATE &&
+	     op->kind != OP_PWRITE))
+		return;
+	memset(&res, 0, sizeof(res));
+	backend_run(&sync, &res);
 }
 
 static void run_op(unsigned long nr, const struct op *op)
@@ -307,6 +328,7 @@ static void run_op(unsigned long nr, const struct op *op)
 	}
 	flt = shadow_counts_faults(op);
 	keep_lock_count(op);
+	write_first(op);
 	memset(&res, 0, sizeof(res));
 	backend_run(op, &res);
 	printf("%lu %s =", nr, text);

@@ -51,10 +51,9 @@ if [[ $a-$b-$variant == *-i386* || $a-$b-$variant == *-arm* ]]; then
 	golden=$here/golden-i386${QDIFF_NO_EXEC:+-noexec}
 fi
 case $a$b in
-*kernel*) export QDIFF_NO_PUNCH=1 ;; # 9P has no request for holes
+*kernel*) export QDIFF_SHARE=1 ;; # see replay.c
 esac
-golden=$golden${QDIFF_NO_PUNCH:+-nopunch}
-: "${QDIFF_DATA=memory}"
+golden=$golden${QDIFF_SHARE:+-share}
 # The streams: those by hand, but for what needs 64 bits, and from seeds.
 streams() { # streams FIRST LAST
 	local f
