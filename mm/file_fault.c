@@ -242,7 +242,8 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_NOPAGE;
 	int err = 0;
 
-	lock_page(page);
+	if (!lock_page_or_retry(page, vmf))
+		return VM_FAULT_RETRY;
 	if (READ_ONCE(page->mapping) != as ||
 	    page->index >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
 		    PAGE_SHIFT)
@@ -264,10 +265,11 @@ vm_fault_t do_page_mkwrite(struct vm_fault *vmf)
 	unsigned old_flags = vmf->flags;
 	vm_fault_t ret;
 
-	vmf->flags = FAULT_FLAG_WRITE | FAULT_FLAG_MKWRITE;
+	fault_note_nowait(vmf);
+	vmf->flags |= FAULT_FLAG_MKWRITE;
 	ret = vmf->vma->vm_ops->page_mkwrite(vmf);
 	vmf->flags = old_flags;
-	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)))
+	if (unlikely(ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)))
 		return ret;
 	if (unlikely(!(ret & VM_FAULT_LOCKED))) {
 		lock_page(page);

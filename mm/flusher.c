@@ -244,19 +244,20 @@ bool balance_dirty_due(struct quire *q)
 }
 
 /*
- * A writer over the hard limit: some of its own file first, then of others.
+ * Some of one's own file (if not NULL) first, then of others, oldest first.
  * False: all is under write-back already.
  */
-static bool write_some(struct address_space *own, uint64_t now)
+static bool write_some(struct quire *q, struct address_space *own)
 {
 	struct wb_control wb = {.last = UINT64_MAX, .nr = WRITER_CHUNK};
 	struct address_space *as;
 	struct wb_walk w;
 
-	write_mapping(own, &wb);
+	if (own)
+		write_mapping(own, &wb);
 	if (wb.written)
 		return true;
-	walk_begin(&w, own->q, now);
+	walk_begin(&w, q, quire_host_time_ns());
 	for (as = walk_next(&w, false, 0); as;
 	     as = walk_next(&w, wb.written != 0, 0))
 		write_mapping(as, &wb);
@@ -302,9 +303,22 @@ void balance_dirty_pages(struct address_space *as)
 		if (dirty + vm_pages(q, VM_nr_writeback) <= hard)
 			return;
 		quire_step("too much is dirty: the writer writes and waits");
-		if (!write_some(as, quire_host_time_ns()) && !wait_for_some(q))
+		if (!write_some(q, as) && !wait_for_some(q))
 			return;
 	}
+}
+
+bool reclaim_writeback(struct quire *q)
+{
+	struct quire_task *task = quire_host_current();
+
+	if (!vm_pages(q, VM_nr_dirty) && !vm_pages(q, VM_nr_writeback))
+		return false;
+	/* inside aops->writepage the pages waited for could be its own */
+	if (task->nowait || task->writing)
+		return false;
+	return wait_for_some(q) ||
+	       (!quire_host_fatal_signal_pending(task) && write_some(q, NULL));
 }
 
 /* ------------------------------------------------------------ the flusher */
@@ -345,6 +359,13 @@ static void write_background(struct quire *q)
 	} while (written && over_background(q));
 }
 
+/* Reclaim found nothing but dirty pages: the oldest, some at a time. */
+static void write_for_reclaim(struct quire *q)
+{
+	if (__atomic_exchange_n(&q->wb_wanted, 0u, __ATOMIC_RELAXED))
+		(void)write_some(q, NULL);
+}
+
 uint64_t quire_flusher_work(struct quire *q)
 {
 	uint64_t expire, interval, now = quire_host_time_ns();
@@ -357,6 +378,7 @@ uint64_t quire_flusher_work(struct quire *q)
 	if (interval && now >= expire)
 		write_older(q, now - expire);
 	write_background(q);
+	write_for_reclaim(q);
 	return interval ? interval : UINT64_MAX;
 }
 

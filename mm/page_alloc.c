@@ -285,7 +285,8 @@ uint64_t nr_free_pages(struct quire *q)
 
 /*
  * The lists had nothing (or order > 0).  Give this CPU's stack back so that
- * blocks can form, then drop page cache, for as long as that brings anything.
+ * blocks can form, then drop page cache, for as long as that brings anything;
+ * for user memory, wait until some of it is clean.
  */
 static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 					  unsigned order)
@@ -306,7 +307,8 @@ static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 		if (page)
 			return page;
 		count_vm_event(q, VM_allocstall);
-	} while (shrink_page_cache(q, PCP_BATCH + (1ull << order)));
+	} while (shrink_page_cache(q, PCP_BATCH + (1ull << order)) ||
+		 ((gfp & __GFP_MOVABLE) && reclaim_writeback(q)));
 	return NULL;
 }
 

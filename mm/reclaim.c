@@ -14,10 +14,14 @@
  * work on one.  It is dropped only when, under its lock and the tree_lock (so
  * nobody can find it), the references are the cache's and ours.
  *
+ * What is dirty has to be written first: the flusher is asked to, and who needs
+ * memory for user pages writes or waits himself when there is nothing else
+ * (reclaim_writeback).
+ *
  * Locks: lru_lock to isolate and put back; page lock, by trylock since the
  * caller may hold any; tree_lock inside it.
  */
-#include "filemap.h"
+#include "writeback.h"
 
 #define ISOLATE 32u
 
@@ -175,5 +179,10 @@ uint64_t shrink_page_cache(struct quire *q, uint64_t nr)
 	lru_add_drain(q);
 	for (i = 0; i < q->nodes && freed < nr; i++)
 		freed += shrink_node(q, &q->node[i], nr - freed);
+	if (freed < nr && vmstat_sum(q, VM_nr_dirty) > 0) {
+		/* what is dirty can be had once it is written */
+		__atomic_fetch_or(&q->wb_wanted, 1u, __ATOMIC_RELAXED);
+		wake_flusher(q);
+	}
 	return freed;
 }

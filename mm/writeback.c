@@ -231,11 +231,13 @@ struct wb_run {
 
 static void submit(struct address_space *as, struct wb_run *run)
 {
+	struct quire_task *task = quire_host_current();
 	unsigned i;
 	int err;
 
 	if (!run->n)
 		return;
+	task->writing++;
 	if (as->aops->writepages) {
 		as->aops->writepages(as, run->pages, run->n);
 	} else {
@@ -245,6 +247,7 @@ static void submit(struct address_space *as, struct wb_run *run)
 				quire_page_end_write(as->q, run->pages[i], err);
 		}
 	}
+	task->writing--;
 	run->n = 0;
 }
 

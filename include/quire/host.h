@@ -62,6 +62,7 @@ struct quire_task {
 		uint64_t address; /* page address of the fault that waited */
 		uint64_t faults;  /* min_flt + maj_flt then */
 	} page_wait;		  /* Quire's */
+	uint32_t writing;	  /* Quire's: inside aops->writepage(s) */
 	/* Of the last faults that ended in a signal (sigcontext: cr2, err). */
 	uint64_t fault_address, fault_error, fault_trapno;
 };

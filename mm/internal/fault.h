@@ -168,7 +168,8 @@ vm_fault_t finish_fault(struct vm_fault *vmf);
  */
 void alloc_set_pte(struct vm_fault *vmf, struct page *page);
 /* After page_mkwrite: ask the owner of a shared page whether it may become
- * writable.  LOCKED, 0 when the page left its file, or an error. May sleep. */
+ * writable.  LOCKED, 0 when the page left its file, or an error. May sleep;
+ * RETRY: the mmap_lock was dropped for that. */
 vm_fault_t do_page_mkwrite(struct vm_fault *vmf);
 /* vmf->page, locked, is written to from now on; unlocks it.  The writer may
  * have to wait: COMPLETED, the mmap_lock was dropped for that. */

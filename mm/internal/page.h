@@ -263,6 +263,13 @@ static inline unsigned page_lru(const struct page *p)
  * caller may hold anything above those.
  */
 uint64_t shrink_page_cache(struct quire *q, uint64_t nr);
+/*
+ * reclaim_writeback (mm/flusher.c): nothing clean is left: write pages of files
+ * so that there is, or wait for those under way.  False: there are none, or the
+ * task is to die, or may not wait.  For allocations of user memory, whose
+ * callers may wait for write-back (balance_dirty_pages).
+ */
+bool reclaim_writeback(struct quire *q);
 
 /* ------------------------------------------------------ mm/filemap.c: lock */
 

@@ -166,6 +166,7 @@ struct quire {
 				   * write-back, by dirtied_when */
 	uint32_t wb_visit;	  /* number of the last walk; wb_lock */
 	uint32_t flusher_woken;	  /* atomic: it is to run, do not ask again */
+	uint32_t wb_wanted; /* atomic: reclaim wants to see pages written */
 };
 
 #define READAHEAD_MAX (4u << 20) /* bytes of a window */

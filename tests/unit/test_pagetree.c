@@ -109,6 +109,125 @@ TEST(pagetree_random)
 	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
 }
 
+static bool tagged[N][PTREE_TAGS];
+
+/* Where the next page with the tag is, or UINT64_MAX (and *none). */
+static uint64_t next_tagged_place(uint64_t from, uint64_t last, unsigned tag,
+				  bool *none)
+{
+	uint64_t best = UINT64_MAX;
+	unsigned i;
+
+	*none = true;
+	for (i = 0; i < N; i++)
+		if (inside[i] && tagged[i][tag] && place[i] >= from &&
+		    place[i] <= last && place[i] <= best) {
+			best = place[i];
+			*none = false;
+		}
+	return best;
+}
+
+static void check_gang_tag(struct page_tree *t, uint64_t *s)
+{
+	uint64_t start = rnd(s) % 3 ? place[rnd(s) % N] : rnd(s), at = start;
+	uint64_t last = rnd(s) % 2 ? UINT64_MAX : place[rnd(s) % N], want;
+	unsigned tag = (unsigned)(rnd(s) % PTREE_TAGS), i;
+	struct page *got[9];
+	unsigned n =
+		page_tree_gang_tag(t, start, last, (enum ptree_tag)tag, got, 9);
+	bool none;
+
+	for (i = 0; i < n; i++) {
+		want = next_tagged_place(at, last, tag, &none);
+		REQUIRE(!none);
+		CHECK_EQ(got[i]->index, want);
+		at = want + 1;
+		if (at == 0)
+			return;
+	}
+	if (n < 9 && at <= last) {
+		(void)next_tagged_place(at, last, tag, &none);
+		CHECK(none);
+	}
+}
+
+/* Copy a tag, some pages at a time, and compare every page's tags. */
+static void check_retag(struct page_tree *t, uint64_t *s)
+{
+	uint64_t first = place[rnd(s) % N], last = place[rnd(s) % N];
+	uint64_t index = first;
+	unsigned i;
+
+	if (first > last)
+		return;
+	while (page_tree_retag(t, &index, last, PTREE_DIRTY, PTREE_TOWRITE, 7))
+		REQUIRE(index > first && index <= last);
+	for (i = 0; i < N; i++) {
+		if (!inside[i])
+			continue;
+		if (tagged[i][PTREE_DIRTY] && place[i] >= first &&
+		    place[i] <= last)
+			tagged[i][PTREE_TOWRITE] = true;
+		CHECK_EQ(page_tree_has_tag(t, place[i], PTREE_TOWRITE),
+			 tagged[i][PTREE_TOWRITE]);
+	}
+}
+
+static void change_page(struct quire *q, struct page_tree *t, unsigned i,
+			uint64_t *s)
+{
+	unsigned tag = (unsigned)(rnd(s) % PTREE_TAGS);
+	enum ptree_tag g = (enum ptree_tag)tag;
+
+	CHECK_EQ(page_tree_has_tag(t, place[i], g),
+		 inside[i] && tagged[i][tag]);
+	if (!inside[i]) {
+		pages[i].index = place[i];
+		CHECK_EQ(page_tree_insert(q, t, place[i], &pages[i]), 0);
+		inside[i] = true;
+		memset(tagged[i], 0, sizeof(tagged[i]));
+	} else if (rnd(s) % 8 == 0) {
+		CHECK(page_tree_remove(q, t, place[i]) == &pages[i]);
+		inside[i] = false;
+	} else if (rnd(s) % 2) {
+		CHECK_EQ(page_tree_set_tag(t, place[i], g), !tagged[i][tag]);
+		tagged[i][tag] = true;
+	} else {
+		CHECK_EQ(page_tree_clear_tag(t, place[i], g), tagged[i][tag]);
+		tagged[i][tag] = false;
+	}
+}
+
+/* Tags against an array of them, while the tree grows and shrinks. */
+TEST(pagetree_tags)
+{
+	struct quire *q = sim_quire(m);
+	struct page_tree t = {NULL, 0};
+	uint64_t s = 815;
+	unsigned round, i;
+
+	pick_places(&s);
+	for (round = 0; round < 40000; round++) {
+		/* now and then few pages are left */
+		i = (unsigned)(rnd(&s) % (round / 1000 % 4 ? N : 9));
+		change_page(q, &t, i, &s);
+		if (round % 10 == 0)
+			check_gang_tag(&t, &s);
+		if (round % 200 == 0)
+			check_retag(&t, &s);
+	}
+	/* with the last page its tags are gone */
+	for (i = 0; i < N; i++)
+		if (inside[i])
+			CHECK(page_tree_remove(q, &t, place[i]) == &pages[i]);
+	CHECK(!t.root);
+	CHECK_EQ(page_tree_gang_tag(&t, 0, UINT64_MAX, PTREE_DIRTY,
+				    (struct page *[1]){NULL}, 1),
+		 0);
+	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
+}
+
 /* Out of memory at every node: nothing changes, nothing is lost. */
 TEST(pagetree_no_memory)
 {
