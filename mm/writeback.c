@@ -307,8 +307,7 @@ void write_mapping(struct address_space *as, struct wb_control *wb)
 
 	might_sleep();
 	wb->written = 0;
-	if (!mapping_can_writeback(as) || wb->first > wb->last ||
-	    !READ_ONCE(as->nrdirty))
+	if (!mapping_can_writeback(as) || wb->first > wb->last)
 		return;
 	tag_towrite(as, wb);
 	do {
