@@ -53,7 +53,7 @@ writeback() {
 		"${options[@]}" -- "$dir/writeback" /mnt/share "$@" </dev/null \
 		2>&1)
 	count "writeback ${options[*]} $*" $? "$out"
-	count "writeback ${options[*]} $verify" 0 \
+	[ -z "$verify" ] || count "writeback ${options[*]} $verify" 0 \
 		"$("$here/writeback" "$share" "$verify")"
 	rm -rf "$share"
 }
@@ -76,6 +76,45 @@ disk() {
 		tell "blkdev verify $*" 1
 	fi
 	rm -r "$image"
+}
+
+# turns OPTION...: the machine and the host change a file by turns; each finds
+# what the other has closed, while the machine runs on.
+turns() {
+	local share got i ok=0
+	share=$(mktemp -d /var/tmp/quire-share.XXXXXX)
+	timeout "$limit" "$quire" run -q --share "$share" "$@" -- \
+		/bin/busybox sh -c '
+		cd /mnt/share
+		for i in 1 2 3 4 5; do
+			echo "machine $i, and more of it" >f; cat f >>seen
+			mv f g; mv g f; : >ready$i
+			while [ ! -e go$i ]; do busybox sleep 0.05; done
+			cat f >>seen; busybox stat -c %s f >>seen
+		done' </dev/null >/dev/null 2>&1 &
+	for i in 1 2 3 4 5; do
+		for _ in $(seq 1 "$limit"0); do
+			[ ! -e "$share/ready$i" ] || break
+			sleep 0.1
+		done
+		got=$(cat "$share/f")
+		[ "$got" = "machine $i, and more of it" ] || ok=1
+		if [ $((i % 2)) = 0 ]; then
+			echo "host $i" >"$share/f"
+		else
+			echo "host $i" >"$share/h"
+			mv "$share/h" "$share/f"
+		fi
+		: >"$share/go$i"
+	done
+	wait $!
+	got=$(for i in 1 2 3 4 5; do
+		echo "machine $i, and more of it"
+		printf 'host %d\n7\n' $i
+	done)
+	[ "$(cat "$share/seen")" = "$got" ] && [ $ok = 0 ]
+	tell "turns $*" $?
+	rm -rf "$share"
 }
 
 # same NAME OPTION... -- PROGRAM ARG...: as on the host (where the variable D

@@ -116,7 +116,10 @@ done
 writeback verify-big --cpus 2 --ram 32M -- big 80
 writeback verify --cpus 2 --inject-io 1,3,0,0 --
 writeback verify-big --cpus 2 --ram 32M --inject-io 2,5,0,0 -- big 40
+writeback verify-scatter --cpus 2 --ram 32M -- scatter 80
 writeback verify-retry --cpus 2 --inject-io 3,4,6,0 -- retry
+writeback '' --cpus 2 --inject-io 4,4,0,4 -- reread
+turns --cpus 2
 
 # Exit statuses and what cannot be run.
 timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null

@@ -59,7 +59,10 @@ for cpus in $(seq 1 $((several > 1 ? 2 : 1))); do
 	writeback verify --arch "$arch" --cpus $cpus --
 	writeback verify-retry --arch "$arch" --cpus $cpus \
 		--inject-io 3,4,6,0 -- retry
+	writeback '' --arch "$arch" --cpus $cpus --inject-io 4,4,0,4 -- reread
 done
+writeback verify-scatter --arch "$arch" --ram 48M -- scatter 100
+turns --arch "$arch" --root "$debian"
 writeback verify-big --arch "$arch" --ram 48M --inject-io 2,5,0,0 -- big 64
 
 root=(--arch "$arch" --root "$debian")
