@@ -71,12 +71,24 @@ static void bounce_put(struct bounce *b)
 	quire_free_pages(the_quire, b->pages, b->order);
 }
 
+/* A transfer that stops early is gone on with: bytes, fewer at the file's end
+ * or before an error, or that error. */
 static long bounce_move(struct file *file, struct bounce *b, uint64_t pos,
 			size_t n, bool write)
 {
-	struct vq_seg seg = {quire_page_phys(the_quire, b->pages), (uint32_t)n};
+	struct vq_seg seg;
+	size_t done = 0;
+	long ret = 0;
 
-	return file->fops->direct(file, &seg, 1, pos, (uint32_t)n, write);
+	for (; done < n; done += (size_t)ret) {
+		seg.phys = quire_page_phys(the_quire, b->pages) + done;
+		seg.len = (uint32_t)(n - done);
+		ret = file->fops->direct(file, &seg, 1, pos + done, seg.len,
+					 write);
+		if (ret <= 0)
+			break;
+	}
+	return done ? (long)done : ret;
 }
 
 /* What the cache has newer than the device is written first. */

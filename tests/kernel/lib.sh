@@ -66,15 +66,7 @@ disk() {
 	image=$(mktemp -d /var/tmp/quire-disk.XXXXXX)
 	"$here" make "$image/disk" && cp "$image/disk" "$image/ro"
 	own blkdev --disk "$image/disk" --disk "$image/ro,ro" "$@"
-	if [[ $("$here" verify "$image/disk" | tail -n 1) =~ \
-		([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-		passed=$((passed + BASH_REMATCH[1]))
-		failed=$((failed + BASH_REMATCH[2]))
-		[ "${BASH_REMATCH[2]}" = 0 ] ||
-			echo "FAIL blkdev $*: what the disk has afterwards"
-	else
-		tell "blkdev verify $*" 1
-	fi
+	count "blkdev verify $*" 0 "$("$here" verify "$image/disk")"
 	rm -r "$image"
 }
 
