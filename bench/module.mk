@@ -3,14 +3,16 @@
 #   bench-hosted   time of each kind of fault on the simulated machine
 #   bench-kernel   instructions an operation: Quire's kernel against Debian's
 #                  Linux, both in QEMU under -icount
+#   bench-io       the same for files on a 9P share and on a disk, and MiB/s
 
-BENCHES += bench-hosted bench-kernel
+BENCHES += bench-hosted bench-kernel bench-io
 BENCH_OUT := $(B)/bench
 BENCH_ARCHS := x86_64 armv7 armv6
 
 define bench_arch
 BENCH_$(1) := $(BENCH_OUT)/$(1)
-$(BENCH_OUT)/$(1)/pfbench: bench/kernel/pfbench.c bench/kernel/clock.h
+$(BENCH_OUT)/$(1)/pfbench: bench/kernel/pfbench.c bench/kernel/clock.h \
+		bench/kernel/rows.h
 	@mkdir -p $$(@D)
 	$$(Q)$$(USER_CC_$(1)) -std=gnu17 $$(WARN) -O2 -static -o $$@ $$<
 
@@ -36,6 +38,23 @@ BENCH_TITLES_x86_64 := '(defaults)' '(mit. off)'
 BENCH_TITLES_armv7  := '(512 MiB)' '(1 GiB)'
 BENCH_TITLES_armv6  := '(raspi0)'
 
+# On x86-64 only: 9P and disk are the same code on ARM.
+BENCH_IO := $(BENCH_OUT)/io
+$(BENCH_IO)/iobench: bench/kernel/iobench.c bench/kernel/clock.h \
+		bench/kernel/rows.h
+	@mkdir -p $(@D)
+	$(Q)$(USER_CC_x86_64) -std=gnu17 $(WARN) -O2 -static -o $@ $<
+# Once a build tree: Linux does not change.
+$(BENCH_IO)/linux-io.txt: bench/io.sh $(BENCH_IO)/iobench
+	$(Q)bench/io.sh linux $(BENCH_IO)/iobench $(BENCH_IO) || \
+		echo "bench: going on without Linux's figures"
+.PHONY: bench-io
+bench-io: $(BENCH_IO)/iobench $(B)/bin/quire $(KERNEL_IMAGE) \
+		$(BENCH_IO)/linux-io.txt
+	bench/io.sh quire $(BENCH_IO)/iobench $(BENCH_IO) $(B)/bin/quire
+	@echo "Linux: $$(cat $(BENCH_IO)/linux-io.version 2>/dev/null || echo none)"
+	-@bench/io_table.sh $(BENCH_IO)
+
 # hosted, and hosted-FORMAT for each other format.
 define bench_hosted
 $(BENCH_OUT)/hosted$(2): bench/hosted.c $(call sim_libs,$(1))
@@ -53,6 +72,7 @@ BENCH_HOSTED := $(BENCH_OUT)/hosted $(OTHER_FORMATS:%=$(BENCH_OUT)/hosted-%)
 #: make bench-hosted    ns a fault on the simulated machine (in make bench)
 #: make bench-kernel    instructions, Quire against Linux (in make bench; also
 #:                      bench-kernel-x86_64, -armv7, -armv6)
+#: make bench-io        the same for files: mapped, read, written, synced
 bench-hosted: $(BENCH_HOSTED)
 	@for p in $^; do echo "-- $$p"; $$p || exit 1; done
 

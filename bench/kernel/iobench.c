@@ -81,6 +81,9 @@ struct span {
 	uint64_t ticks, idle, ns;
 };
 
+/* Idle time is told by the kernel's clock, which may go a little faster or
+ * slower than ours: the difference is taken in its ns. */
+
 static struct span span_start(void)
 {
 	struct span s = {.idle = idle_ns()};
@@ -95,7 +98,10 @@ static struct span span_end(struct span s)
 	s.ticks = ticks() - s.ticks;
 	s.ns = now_ns() - s.ns;
 	s.idle = idle_ns() - s.idle;
-	s.ticks = s.ticks > s.idle ? s.ticks - s.idle : 0;
+	if (s.ns)
+		s.ticks = (uint64_t)((double)s.ticks *
+				     ((double)s.ns - (double)s.idle) /
+				     (double)s.ns);
 	return s;
 }
 
