@@ -200,6 +200,52 @@ static uint64_t row_file_read(void)
 	return reads(task);
 }
 
+static void set_fault_around(uint64_t bytes)
+{
+	if (quire_set_tunable(sim_quire(machine),
+			      QUIRE_TUNABLE_FAULT_AROUND_BYTES, bytes))
+		die("no fault-around of that size");
+}
+
+/* A fault for each page: nothing is mapped around it. */
+static uint64_t row_file_read_alone(void)
+{
+	uint64_t ns;
+
+	set_fault_around(PAGE);
+	ns = row_file_read();
+	set_fault_around(65536);
+	return ns;
+}
+
+static void sync_file(void)
+{
+	if (quire_msync(task->qt.mm, BASE, SPAN, MS_SYNC))
+		die("msync failed");
+}
+
+/* The first write to each page of a cached file. */
+static uint64_t row_file_shared_write(void)
+{
+	uint64_t ns;
+
+	map(RW, MAP_SHARED, disk_file);
+	ns = writes(task);
+	sync_file();
+	return ns;
+}
+
+static uint64_t row_write_back(void)
+{
+	uint64_t start;
+
+	map(RW, MAP_SHARED, disk_file);
+	writes(task);
+	start = now_ns();
+	sync_file();
+	return now_ns() - start;
+}
+
 static uint64_t row_file_private_write(void)
 {
 	map(RW, MAP_PRIVATE, disk_file);
@@ -240,6 +286,9 @@ static const struct row {
 	{"fork + exit", row_fork_exit},
 	{"munmap of a touched page", row_munmap},
 	{"cached file read", row_file_read},
+	{"file read, no fault-around", row_file_read_alone},
+	{"shared file write", row_file_shared_write},
+	{"write-back (msync)", row_write_back},
 	{"private file write", row_file_private_write},
 	{"shm file write", row_shm_write},
 	{"SIGSEGV", row_segv},

@@ -255,6 +255,93 @@ def test_share():
     assert open(path("share/sub/out")).read() == "from the guest\n"
 
 
+def test_disks():
+    first, second = os.urandom(1 << 20), os.urandom(4096 + 512)
+    for name, data in (("disk-a", first), ("disk-b", second)):
+        with open(path(name), "wb") as f:
+            f.write(data)
+    r = sh("cat /dev/vdb; echo changed | dd of=/dev/vda bs=1 seek=5000 "
+           "conv=notrunc 2>/dev/null; echo x 2>/dev/null >/dev/vdb || "
+           "echo refused", "-q", "--disk", path("disk-a"),
+           "--disk", path("disk-b") + ",ro")
+    assert r.returncode == 0 and r.stdout == second + b"refused\n", r
+    assert open(path("disk-a"), "rb").read() == \
+        first[:5000] + b"changed\n" + first[5008:]
+    assert open(path("disk-b"), "rb").read() == second
+
+
+def report_of(script, *options):
+    r = sh(script, "--json", path("o.json"), *options)
+    assert r.returncode == 0, r
+    clean(r)
+    return json.load(open(path("o.json")))
+
+
+def file_reads(report):
+    return [k for k in report["faults"] if k["kind"] == "file_read"][0]
+
+
+def test_readahead():
+    with open(path("disk"), "wb") as f:
+        f.truncate(2 << 20)
+    script = "dd if=/dev/vda of=/dev/null bs=4096 2>/dev/null"
+    disk = ("--disk", path("disk"))
+    some = report_of(script, *disk)["file_pages"]
+    # All 512 pages, most of them ahead of their use, in windows of 32.
+    assert some["readahead"] > 400, some
+    assert 512 / 32 <= some["readahead_windows"] < 100, some
+    more = report_of(script, "--readahead", "1M", *disk)["file_pages"]
+    assert more["readahead_windows"] < some["readahead_windows"], more
+    none = report_of(script, "--readahead", "0", *disk)
+    assert none["file_pages"]["readahead"] == 0, none
+    # The program's own pages are waited for one by one, then.
+    assert none["all_faults"]["major"] > 20, none
+    none = report_of(script, "--readahead-policy", "none", *disk)
+    assert none["file_pages"]["readahead"] == 0, none
+
+
+def test_fault_around():
+    around = file_reads(report_of("true"))
+    alone = file_reads(report_of("true", "--fault-around", "4K"))
+    assert alone["count"] > around["count"] * 3 / 2, (around, alone)
+    alone = file_reads(report_of("true", "--fault-around-policy", "none"))
+    assert alone["count"] > around["count"] * 3 / 2, (around, alone)
+
+
+def test_unknown_policies():
+    for option, known in (("--readahead-policy", b"ondemand"),
+                          ("--fault-around-policy", b"aligned")):
+        r = sh("true", option, "magic")
+        assert r.returncode == 125, r
+        assert r.stderr.count(b"\n") == 1 and known in r.stderr, r
+        assert f"{option} magic".encode() in r.stderr, r
+
+
+def test_files_are_written_back():
+    os.makedirs(path("share"), exist_ok=True)
+    pages = report_of("dd if=/dev/zero of=/mnt/share/zeroes bs=4096 count=100",
+                      "--share", path("share"))["file_pages"]
+    assert pages["dirtied"] >= 100 and pages["written"] >= 100, pages
+    assert open(path("share/zeroes"), "rb").read() == bytes(409600)
+
+
+def test_transfers_that_fail():
+    with open(path("disk"), "wb") as f:
+        f.write(b"u" * 8192)
+    write = "echo new | dd of=/dev/vda conv=fsync 2>/dev/null; echo $?"
+    disk = ("-q", "--disk", path("disk"))
+    # No write arrives, and the program is told.
+    r = sh(write, "--inject-io", "1,0,1,0", *disk)
+    assert r.stdout == b"1\n", r
+    assert open(path("disk"), "rb").read() == b"u" * 8192
+    r = sh("cat /dev/vda >/dev/null 2>&1; echo $?", "--inject-io", "1,0,0,1",
+           *disk)
+    assert r.stdout == b"1\n", r
+    r = sh(write, "--inject-io", "1,0,0,0", *disk)
+    assert r.stdout == b"0\n", r
+    assert open(path("disk"), "rb").read(5) == b"new\nu"
+
+
 def test_root_is_read_only():
     victim = path("victim")
     with open(victim, "w") as f:
