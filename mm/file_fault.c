@@ -289,14 +289,17 @@ vm_fault_t do_page_mkwrite(struct vm_fault *vmf)
 static __cold_path vm_fault_t throttle_writer(struct vm_fault *vmf,
 					      struct address_space *as)
 {
-	const unsigned drop = FAULT_FLAG_ALLOW_RETRY, keep = FAULT_FLAG_TRIED;
 	struct vm_area_struct *vma = vmf->vma;
 	struct quire_file *file = vma->vm_file;
 
 	fault_note_nowait(vmf);
-	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
-		return 0; /* it may not wait: the flusher will see to it */
-	if ((vmf->flags & (drop | keep)) != drop || !file) {
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) {
+		quire_step("this task may not wait: the flusher is to hurry");
+		if (over_background(as->q))
+			wake_flusher(as->q);
+		return 0;
+	}
+	if (!fault_may_unlock(vmf->flags) || !file) {
 		balance_dirty_pages(as);
 		return 0;
 	}

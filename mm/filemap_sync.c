@@ -54,22 +54,23 @@ int quire_file_check_error(struct quire_file *file)
 
 	if (!as)
 		return 0;
-	seen = READ_ONCE(file->wb_seen);
-	do {
+	for (;;) {
+		seen = READ_ONCE(file->wb_seen);
 		err = __atomic_load_n(&as->wb_err, __ATOMIC_ACQUIRE);
-		if ((err | ERR_SEEN) == seen || err == 0)
+		if (err == 0 || (err | ERR_SEEN) == seen)
 			return 0;
 		if (!(err & ERR_SEEN) &&
 		    !__atomic_compare_exchange_n(
 			    &as->wb_err, &err, err | ERR_SEEN, false,
 			    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			continue; /* a new error, or another has seen it */
+			continue; /* a newer error, or another has seen it */
 		err |= ERR_SEEN;
 		/* of two threads with one open file, one is told */
-	} while (!__atomic_compare_exchange_n(&file->wb_seen, &seen, err, false,
-					      __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
-	return -(int)(err & ERR_MASK);
+		if (__atomic_compare_exchange_n(&file->wb_seen, &seen, err,
+						false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return -(int)(err & ERR_MASK);
+	}
 }
 
 int quire_mapping_sync(struct address_space *as, uint64_t start, uint64_t end,

@@ -323,10 +323,11 @@ bool reclaim_writeback(struct quire *q)
 
 /* ------------------------------------------------------------ the flusher */
 
-/* Everything that is dirty since before `until`. */
-static void write_older(struct quire *q, uint64_t until)
+/* Everything that is dirty since before `until`; again: as wb_control's. */
+static void write_older(struct quire *q, uint64_t until, bool again)
 {
-	struct wb_control wb = {.last = UINT64_MAX, .nr = UINT64_MAX};
+	struct wb_control wb = {
+		.last = UINT64_MAX, .nr = UINT64_MAX, .again = again};
 	uint64_t now = 0;
 	struct address_space *as;
 	struct wb_walk w;
@@ -376,7 +377,7 @@ uint64_t quire_flusher_work(struct quire *q)
 	expire = (uint64_t)READ_ONCE(q->dirty_expire) * 10000000u;
 	interval = (uint64_t)READ_ONCE(q->dirty_interval) * 10000000u;
 	if (interval && now >= expire)
-		write_older(q, now - expire);
+		write_older(q, now - expire, false);
 	write_background(q);
 	write_for_reclaim(q);
 	return interval ? interval : UINT64_MAX;
@@ -388,7 +389,7 @@ void quire_sync(struct quire *q)
 	struct wb_walk w;
 
 	might_sleep();
-	write_older(q, quire_host_time_ns());
+	write_older(q, quire_host_time_ns(), true);
 	/* others may have begun a write of what was dirty */
 	walk_begin(&w, q, UINT64_MAX);
 	while ((as = walk_next(&w, false, 0)) != NULL)

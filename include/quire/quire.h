@@ -458,7 +458,9 @@ void quire_mapping_init(struct quire *q, struct address_space *as,
 /* shmem: pages are memory only (tmpfs, memfd, shared anonymous). */
 void quire_mapping_init_shmem(struct quire *q, struct address_space *as,
 			      void *host, uint64_t size);
-/* Drop all pages; the mapping has no users.  It may then be freed. */
+/* Drop all pages, dirty ones too (quire_mapping_sync() first, unless nobody
+ * will ask for them any more); the mapping has no users.  It may then be freed.
+ */
 void quire_mapping_destroy(struct address_space *as);
 void *quire_mapping_host(struct address_space *as);
 uint64_t quire_mapping_get_size(struct address_space *as);

@@ -107,9 +107,6 @@ TEST(writeback_redirtied_under_way)
 	struct sim_file *f = new_file(m, 8);
 	uaddr_t a = must_map(t, 8 * PG, RW, MAP_SHARED, f, 0);
 
-	disk_mode(f, SIM_DISK_HELD);
-	sim_run(t);
-	CHECK_EQ(sim_disk_pending(m), 0);
 	disk_mode(f, SIM_DISK_LAZY);
 	put64(t, a, 1);
 	CHECK_EQ(quire_mapping_sync(sim_file_mapping(f), ALL, QUIRE_SYNC_START),
@@ -131,6 +128,14 @@ TEST(writeback_redirtied_under_way)
 	CHECK_EQ(sim_disk_pending(m), 0);
 	CHECK_EQ(disk64(f, 0), 3);
 	CHECK_EQ(stats(f).writes, 2);
+	/* so does sync(2) */
+	put64(t, a, 4);
+	CHECK_EQ(quire_mapping_sync(sim_file_mapping(f), ALL, QUIRE_SYNC_START),
+		 0);
+	put64(t, a, 5);
+	quire_sync(sim_quire(m));
+	CHECK_EQ(disk64(f, 0), 5);
+	CHECK_EQ(stats(f).writes, 4);
 	CHECK_SYSTEM(m);
 	sim_exit(t);
 	sim_file_close(f);
@@ -706,6 +711,93 @@ TEST(writeback_hard_limit)
 		put64(t, a + i * PG, i);
 		CHECK(sim_vmstat(m, "nr_dirty") <= 3);
 	}
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
+struct throttled {
+	struct sim_machine *m;
+	struct sim_task *t[2];
+	struct sim_file *f;
+	uaddr_t a;
+	uint32_t done;
+	unsigned maps;
+};
+
+static void map_while_throttled(unsigned i, void *arg)
+{
+	struct throttled *r = arg;
+	unsigned n;
+	sreg_t a;
+
+	if (i == 0) {
+		for (n = 0; n < 200; n++)
+			put64(r->t[0], r->a + n * PG, n);
+		__atomic_store_n(&r->done, 1u, __ATOMIC_RELEASE);
+		return;
+	}
+	while (!__atomic_load_n(&r->done, __ATOMIC_ACQUIRE)) {
+		sim_poll();
+		if (!sim_disk_pending(r->m))
+			continue;
+		/* it waits for the disk, which waits for us */
+		a = sim_mmap(r->t[1], 0, PG, RW, ANON, NULL, 0);
+		REQUIRE(mapped_at(a));
+		CHECK_EQ(sim_munmap(r->t[1], (uaddr_t)a, PG), 0);
+		r->maps++;
+		(void)sim_disk_step(r->m, 1);
+	}
+}
+
+/* behaviour: F8 (the writer waits with the mmap lock dropped) */
+TEST_WITH(writeback_throttled_without_the_lock, .config = {.cpus = 2})
+{
+	struct throttled r = {.m = m, .f = new_file(m, 200)};
+
+	set(m, QUIRE_TUNABLE_DIRTY_BYTES, 20 * PG);
+	r.t[0] = sim_task_create(m);
+	r.t[1] = sim_thread(r.t[0]);
+	r.a = must_map(r.t[0], 200 * PG, RW, MAP_SHARED, r.f, 0);
+	CHECK_EQ(sim_touch_read(r.t[0], r.a, 200 * PG), 0);
+	disk_mode(r.f, SIM_DISK_HELD);
+	sim_run(NULL);
+	sim_parallel(m, 2, map_while_throttled, &r);
+	CHECK(r.maps > 3);
+	sim_bind(m, 0);
+	while (sim_disk_pending(m))
+		(void)sim_disk_step(m, 1);
+	disk_mode(r.f, SIM_DISK_NOW);
+	sim_exit(r.t[1]);
+	sim_exit(r.t[0]);
+	sim_file_close(r.f);
+}
+
+/* behaviour: F8 (a task that may not wait is not made to) */
+TEST(writeback_nowait_is_not_throttled)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = new_file(m, 200);
+	uaddr_t a = must_map(t, 200 * PG, RW, MAP_SHARED, f, 0);
+	struct sim_stats before, after;
+	unsigned n;
+
+	set(m, QUIRE_TUNABLE_DIRTY_BYTES, 20 * PG);
+	CHECK_EQ(sim_touch_read(t, a, 200 * PG), 0);
+	disk_mode(f, SIM_DISK_HELD);
+	t->qt.nowait = true;
+	sim_get_stats(m, &before);
+	for (n = 0; n < 200; n++)
+		put64(t, a + n * PG, n);
+	sim_get_stats(m, &after);
+	CHECK_EQ(after.waits, before.waits);
+	CHECK_EQ(after.flusher_wakes, before.flusher_wakes + 1);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 200);
+	t->qt.nowait = false;
+	disk_mode(f, SIM_DISK_LAZY);
+	(void)quire_flusher_work(sim_quire(m));
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 10);
+	CHECK_EQ(fsync_all(f), 0);
 	CHECK_SYSTEM(m);
 	sim_exit(t);
 	sim_file_close(f);
