@@ -434,6 +434,7 @@ unsigned quire_check(struct quire *q)
 			     mapping_list)
 		check_mapping(&c, as);
 	check_wb_list(&c);
+	check_page_waits(&c);
 	check_slab(&c);
 	check_lru(&c);
 	check_frames(&c);

@@ -84,12 +84,15 @@ static vm_fault_t wait_and_retry(struct quire *q, struct page *page,
 }
 
 /* What was read around earlier is used, at the first try. */
-static void mmap_hit(const struct vm_fault *vmf)
+static void mmap_hit(struct vm_fault *vmf)
 {
 	struct quire_file *file = vmf->vma->vm_file;
 	uint32_t miss = file ? READ_ONCE(file->ra.mmap_miss) : 0;
 
-	if (miss && !(vmf->flags & FAULT_FLAG_TRIED))
+	if (likely(!miss))
+		return;
+	fault_note_nowait(vmf); /* (the first try may have been a fault) */
+	if (!(vmf->flags & FAULT_FLAG_TRIED))
 		WRITE_ONCE(file->ra.mmap_miss, miss - 1);
 }
 

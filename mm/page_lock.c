@@ -24,6 +24,7 @@
  * Order: inside mmap_lock, outside i_mmap, anon_vma and every page-table lock.
  * A bucket's lock is inside everything.
  */
+#include "check.h"
 #include "fault.h"
 #include "filemap.h"
 
@@ -166,6 +167,22 @@ void quire_fault_cancel(struct quire_task *task)
 			break;
 		}
 	spin_unlock(&b->lock);
+}
+
+void check_page_waits(struct quire_check *c)
+{
+	const uint32_t both = 1u << PG_locked | 1u << PG_waiters;
+	struct page_wait_bucket *b = c->q->page_wait;
+	struct quire_page_wait *w;
+	unsigned i;
+
+	for (i = 0; i < PAGE_WAIT_BUCKETS; i++)
+		for (w = b[i].first; w; w = w->next)
+			if (page_bucket(c->q, w->page) != &b[i] ||
+			    (READ_ONCE(w->page->flags) & both) != both ||
+			    !waiting_task(w)->fault_waiting)
+				check_fail(c, "task %u waits for nothing",
+					   waiting_task(w)->id);
 }
 
 bool fault_has_waited(const struct quire_task *task, uaddr_t address)

@@ -42,4 +42,7 @@ void check_lru(struct quire_check *c);
 /* mm/slab.c: each cache's pages and free objects against its counts. */
 void check_slab(struct quire_check *c);
 
+/* mm/page_lock.c: who waits without sleeping waits for a locked page. */
+void check_page_waits(struct quire_check *c);
+
 #endif

@@ -424,6 +424,7 @@ TEST(nowait_can_be_cancelled)
 		t[i]->qt.nowait = true;
 		CHECK_EQ(sim_load8(t[i], a, &byte), SIM_WAITS);
 	}
+	CHECK_SYSTEM(m);
 	quire_fault_cancel(&t[1]->qt);
 	quire_fault_cancel(&t[1]->qt); /* harmless */
 	CHECK(!t[1]->qt.fault_waiting);

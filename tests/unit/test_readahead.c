@@ -685,3 +685,48 @@ TEST(drop_clean_drops_what_can_be_read_again)
 	sim_exit(t);
 	sim_file_close(f);
 }
+
+/* behaviours: M2 (MADV_REMOVE), C4 (the hole is the file's, for everyone) */
+TEST(remove_is_the_files_business)
+{
+	struct sim_task *t = sim_task_create(m), *c;
+	struct sim_file *f = a_file(m, 16);
+	struct sim_file *ro = sim_file_reopen(f, true, false);
+	uaddr_t a = must_map(t, 16 * PG, RW, MAP_SHARED, f, 0);
+	uaddr_t p = must_map(t, 16 * PG, RW, MAP_PRIVATE, f, 0);
+	uaddr_t r = must_map(t, 16 * PG, PROT_READ, MAP_SHARED, ro, 0);
+	unsigned char buf[64];
+	uint8_t byte = 1;
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		CHECK_EQ(sim_store8(t, a + i * PG, 9), 0);
+	c = sim_fork(t);
+	REQUIRE(c);
+	CHECK_EQ(sim_madvise(t, p, PG, MADV_REMOVE), -EACCES);
+	CHECK_EQ(sim_madvise(t, r, PG, MADV_REMOVE), -EACCES);
+	CHECK_EQ(sim_madvise(t, anon(t, 1), PG, MADV_REMOVE), -EINVAL);
+	CHECK_EQ(quire_mlock(t->qt.mm, a, PG, 0), 0);
+	CHECK_EQ(sim_madvise(t, a, PG, MADV_REMOVE), -EINVAL);
+	CHECK_EQ(quire_munlock(t->qt.mm, a, PG), 0);
+	CHECK_EQ(sim_madvise(t, a + 3 * PG, 5 * PG, MADV_REMOVE), 0);
+	for (i = 0; i < 16; i++) {
+		uint8_t want = i >= 3 && i < 8 ? 0 : 9;
+
+		CHECK_EQ(sim_load8(c, a + i * PG, &byte), 0);
+		CHECK_EQ(byte, want);
+		CHECK_EQ(sim_load8(t, r + i * PG, &byte), 0);
+		CHECK_EQ(byte, want);
+	}
+	/* on the device, too */
+	memset(buf, 1, sizeof(buf));
+	sim_file_peek(f, 5 * PG, buf, sizeof(buf));
+	for (i = 0; i < sizeof(buf); i++)
+		CHECK_EQ(buf[i], 0);
+	CHECK_EQ(quire_mapping_get_size(sim_file_mapping(f)), 16 * PG);
+	CHECK_SYSTEM(m);
+	sim_exit(c);
+	sim_exit(t);
+	sim_file_close(ro);
+	sim_file_close(f);
+}
