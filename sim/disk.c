@@ -367,6 +367,7 @@ int disk_flush(struct sim_disk *d)
 		err = -EIO;
 	if (!err)
 		err = make_safe(d);
+	d->stats.flush_errors += err != 0;
 	pthread_mutex_unlock(&d->lock);
 	return err;
 }

@@ -232,6 +232,7 @@ static struct sim_file *file_open(struct sim_inode *i)
 	f->qf.writable = true;
 	f->inode = i;
 	f->refs = 1;
+	quire_file_opened(&f->qf);
 	pthread_mutex_lock(&m->lock);
 	i->refs++;
 	if (!i->ino)
@@ -430,6 +431,14 @@ void sim_file_truncate(struct sim_file *f, uint64_t size)
 	}
 	change_unlock(i);
 	check_balance(sim_self, "quire_mapping_set_size");
+}
+
+int sim_file_fsync(struct sim_file *f, bool datasync)
+{
+	int r = quire_file_fsync(&f->qf, 0, UINT64_MAX, datasync);
+
+	check_balance(sim_self, "quire_file_fsync");
+	return r;
 }
 
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)

@@ -272,6 +272,7 @@ int sim_mprotect(struct sim_task *t, uaddr_t addr, uaddr_t len, unsigned prot);
 sreg_t sim_mremap(struct sim_task *t, uaddr_t addr, uaddr_t old_len,
 		  uaddr_t new_len, unsigned flags, uaddr_t new_addr);
 int sim_madvise(struct sim_task *t, uaddr_t addr, uaddr_t len, int advice);
+int sim_msync(struct sim_task *t, uaddr_t addr, uaddr_t len, int flags);
 int sim_mincore(struct sim_task *t, uaddr_t addr, uaddr_t len,
 		unsigned char *vec);
 uaddr_t sim_brk(struct sim_task *t, uaddr_t brk);
@@ -287,7 +288,7 @@ struct sim_file_stats {
 	uint64_t reads, writes; /* pages */
 	uint64_t read_requests, write_requests;
 	uint64_t read_errors, write_errors; /* pages that ended with one */
-	uint64_t flushes, mkwrites, time_updates;
+	uint64_t flushes, flush_errors, mkwrites, time_updates;
 	uint64_t gets, puts; /* references by Quire */
 };
 
@@ -318,6 +319,8 @@ long sim_file_read(struct sim_file *f, uint64_t pos, void *buf, size_t n);
 long sim_file_write(struct sim_file *f, uint64_t pos, const void *buf,
 		    size_t n);
 void sim_file_truncate(struct sim_file *f, uint64_t size);
+/* fsync(2) or fdatasync(2) of the whole file: 0 or -errno. */
+int sim_file_fsync(struct sim_file *f, bool datasync);
 /* Zero [start, end) in cache and device (hole punch). */
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
 /* What the device has (not the cache). */

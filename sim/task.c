@@ -281,6 +281,16 @@ int sim_madvise(struct sim_task *t, uaddr_t addr, uaddr_t len, int advice)
 	return r;
 }
 
+int sim_msync(struct sim_task *t, uaddr_t addr, uaddr_t len, int flags)
+{
+	int r;
+
+	sim_run(t);
+	r = quire_msync(t->qt.mm, addr, len, flags);
+	ops_check(t, "quire_msync");
+	return r;
+}
+
 int sim_mincore(struct sim_task *t, uaddr_t addr, uaddr_t len,
 		unsigned char *vec)
 {

@@ -96,6 +96,13 @@ void test_set_shape(struct sim_config *config)
 		config->arm_colours = shape->config.arm_colours;
 }
 
+unsigned test_extra_seconds(void)
+{
+	const char *minutes = getenv("QUIRE_TEST_MINUTES");
+
+	return minutes ? (unsigned)(60 * strtod(minutes, NULL)) : 0;
+}
+
 unsigned test_levels(struct sim_machine *m)
 {
 	return sim_get_config(m)->levels;
@@ -178,7 +185,9 @@ static bool run_one(struct test_case *t, bool verbose)
 		fflush(stderr);
 		exit(r);
 	}
-	status = wait_child(pid, t->seconds ? t->seconds : 60, &late);
+	status = wait_child(
+		pid, (t->seconds ? t->seconds : 60) + test_extra_seconds(),
+		&late);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	ok = !late && WIFEXITED(status) && !WEXITSTATUS(status);
 	if (!ok) {

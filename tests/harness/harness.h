@@ -46,6 +46,8 @@
  *
  * usage of the program: unit.bin [-v] [-l] [-SHAPE] [PART-OF-NAME...]
  * QUIRE_TEST_SEED=n gives the machines another seed (evictions, yields).
+ * QUIRE_TEST_MINUTES=n lets tests that look for rare moments (test_file_races,
+ * test_durability) go on for so long, each, instead of a second or so.
  */
 #ifndef QUIRE_TESTS_HARNESS_H
 #define QUIRE_TESTS_HARNESS_H
@@ -148,6 +150,8 @@ bool test_dies(struct sim_machine *m, void (*fn)(struct sim_machine *m));
  * machines that a test makes itself. */
 const struct test_shape *test_shape(void);
 void test_set_shape(struct sim_config *config);
+/* QUIRE_TEST_MINUTES in seconds; 0: not set. */
+unsigned test_extra_seconds(void);
 /* Number of levels of tables that this run has. */
 unsigned test_levels(struct sim_machine *m);
 

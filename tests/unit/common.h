@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include <asm/pgtable_types.h>
 
@@ -25,6 +26,21 @@
 #ifndef ROUNDS
 #define ROUNDS(n) (n)
 #endif
+
+/* Tests that look for the rare moment go on for test_extra_seconds(). */
+struct test_deadline {
+	time_t end; /* 0: no time is set */
+};
+static inline struct test_deadline test_deadline(void)
+{
+	unsigned n = test_extra_seconds();
+
+	return (struct test_deadline){n ? time(NULL) + (time_t)n : 0};
+}
+static inline bool test_time_left(const struct test_deadline *d)
+{
+	return d->end && time(NULL) < d->end;
+}
 
 /* Is this a map call's address?  Otherwise it is a negative errno. */
 static inline bool mapped_at(sreg_t r)
