@@ -244,10 +244,13 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 
 	if (!lock_page_or_retry(page, vmf))
 		return VM_FAULT_RETRY;
-	if (READ_ONCE(page->mapping) != as ||
-	    page->index >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-		    PAGE_SHIFT)
-		goto unlock; /* truncated meanwhile */
+	if (READ_ONCE(page->mapping) != as)
+		goto unlock; /* truncated meanwhile: what is there now? */
+	/* being truncated, which may take its time: not to be waited for */
+	ret = VM_FAULT_SIGBUS;
+	if (page->index >=
+	    (quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+		goto unlock;
 	if (as->aops->page_mkwrite)
 		err = as->aops->page_mkwrite(as, page);
 	if (likely(!err))

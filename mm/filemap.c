@@ -66,7 +66,9 @@ int add_to_page_cache_lru(struct address_space *as, struct page *page,
 	get_page(page);
 	page->index = index;
 	spin_lock(&as->tree_lock);
-	err = page_tree_insert(q, &as->pages, index, page);
+	err = unlikely(as->frozen)
+		      ? -EAGAIN
+		      : page_tree_insert(q, &as->pages, index, page);
 	if (likely(!err)) {
 		WRITE_ONCE(page->mapping, as);
 		WRITE_ONCE(as->nrpages, as->nrpages + 1);
@@ -120,6 +122,8 @@ static struct page *read_locked(struct address_space *as,
 			quire_step("not in the cache: it is read, with others");
 			*major = true;
 			*err = page_cache_read(as, file, req);
+			if (unlikely(*err == -EAGAIN))
+				*err = mapping_wait_thaw(as);
 			if (*err)
 				return NULL;
 			tried = true;

@@ -173,7 +173,8 @@ static vm_fault_t lock_and_read(struct vm_fault *vmf, struct page *page,
 	}
 }
 
-/* Read the page, which is not cached.  0, RETRY or OOM. */
+/* Read the page, which is not cached.  0, RETRY, NOPAGE (to be looked for again
+ * by the repeated access) or OOM. */
 static vm_fault_t fault_miss(struct vm_fault *vmf)
 {
 	struct quire_file *file = vmf->vma->vm_file, *pinned;
@@ -186,6 +187,15 @@ static vm_fault_t fault_miss(struct vm_fault *vmf)
 	quire_step("not in the cache: it is read, with others");
 	pinned = unlock_mmap_for_io(vmf);
 	err = page_cache_read(as, file, &req);
+	if (unlikely(err == -EAGAIN)) {
+		quire_step("a hole is being punched: no page comes until then");
+		/* (the end of that tells nobody who may not wait) */
+		if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+			(void)mapping_wait_thaw(as);
+		err = 0;
+		if (!pinned)
+			return VM_FAULT_NOPAGE;
+	}
 	if (pinned) /* where memory is out, the second try says so */
 		return wait_and_retry(q, find_get_page(as, index), pinned,
 				      vmf->flags);

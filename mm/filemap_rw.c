@@ -103,6 +103,8 @@ static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
 		put_page(as->q, page);
 	if (*err == -EEXIST)
 		*err = 0;
+	else if (*err == -EAGAIN)
+		*err = mapping_wait_thaw(as);
 	return NULL;
 }
 

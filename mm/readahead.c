@@ -165,7 +165,8 @@ static void run_submit(struct ra_run *r)
 		put_page(r->as->q, r->pages[i]);
 }
 
-/* A new page of index, in the cache and locked: 0, -EEXIST or -ENOMEM. */
+/* A new page of index, in the cache and locked: 0, -EEXIST, -ENOMEM, -EAGAIN.
+ */
 static int new_page(struct ra_run *r, uint64_t index, gfp_t gfp,
 		    struct page **page)
 {
@@ -233,7 +234,7 @@ static bool read_window(struct ra_run *r, const struct quire_ra_window *w,
 			continue;
 		}
 		run_submit(r);
-		nomem = err == -ENOMEM;
+		nomem = err != -EEXIST;
 	}
 	run_submit(r);
 	mod_vmstat(r->as->q, VM_quire_readahead_pages, (long)ahead);

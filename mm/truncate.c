@@ -203,6 +203,32 @@ void quire_mapping_punch(struct address_space *as, uint64_t start, uint64_t end)
 	drop_pages(as, first, last - 1);
 }
 
+void quire_mapping_freeze(struct address_space *as)
+{
+	spin_lock(&as->tree_lock);
+	WRITE_ONCE(as->frozen, as->frozen + 1);
+	spin_unlock(&as->tree_lock);
+}
+
+void quire_mapping_thaw(struct address_space *as)
+{
+	spin_lock(&as->tree_lock);
+	WRITE_ONCE(as->frozen, as->frozen - 1);
+	spin_unlock(&as->tree_lock);
+	quire_host_wake(&as->frozen, UINT32_MAX);
+}
+
+int mapping_wait_thaw(struct address_space *as)
+{
+	uint32_t v;
+
+	might_sleep();
+	while ((v = READ_ONCE(as->frozen)))
+		if (quire_host_wait(&as->frozen, v, QUIRE_WAIT_KILLABLE))
+			return -EINTR;
+	return 0;
+}
+
 void quire_mapping_destroy(struct address_space *as)
 {
 	struct quire *q = as->q;

@@ -204,13 +204,18 @@ void vma_set_extent(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 	reverse_maps_unlock(vma);
 }
 
-/* Out of the tree and of all links, and freed; its pages belong to another. */
-static void vma_drop(struct vm_area_struct *vma)
+/*
+ * A VMA that another one takes the place of, with its pages: first out of the
+ * tree, then, when the other covers its place, out of the reverse maps, so that
+ * whoever walks back from a page finds the one, the other or both, never none.
+ */
+static void vma_take_out(struct vm_area_struct *vma)
 {
-	struct mm_struct *mm = vma->vm_mm;
-
-	vma_tree_remove(mm, vma);
-	mm->map_count--;
+	vma_tree_remove(vma->vm_mm, vma);
+	vma->vm_mm->map_count--;
+}
+static void vma_discard(struct vm_area_struct *vma)
+{
 	unlink_anon_vmas(vma);
 	vma_unlink_file(vma);
 	vm_area_free(vma);
@@ -360,9 +365,11 @@ struct vm_area_struct *vma_merge_new(const struct vma_range *r,
 	pgoff = prev ? prev->vm_pgoff : r->pgoff;
 	if (gone) {
 		keep->vm_flags |= gone->vm_flags & VM_SOFTDIRTY;
-		vma_drop(gone);
+		vma_take_out(gone);
 	}
 	vma_set_extent(keep, start, end, pgoff);
+	if (gone)
+		vma_discard(gone);
 	return keep;
 }
 
@@ -389,12 +396,15 @@ static struct vm_area_struct *merge_whole(struct vm_area_struct *vma,
 		if (!all[i] || all[i] == keep)
 			continue;
 		flags |= all[i]->vm_flags & VM_SOFTDIRTY;
-		vma_drop(all[i]);
+		vma_take_out(all[i]);
 	}
 	if (keep != vma)
 		flags = keep->vm_flags | (flags & VM_SOFTDIRTY);
 	vma_change_flags(keep, flags);
 	vma_set_extent(keep, start, end, pgoff);
+	for (i = 0; i < 3; i++)
+		if (all[i] && all[i] != keep)
+			vma_discard(all[i]);
 	return keep;
 }
 

@@ -80,14 +80,17 @@ static ssize_t raw_read(struct sim_disk *d, uint64_t pos, char *buf, size_t n)
 	return (ssize_t)n;
 }
 
-/* All of it; past the end: zeroes. lock held. */
-static int disk_read(struct sim_disk *d, uint64_t pos, char *buf, size_t n)
+/* All of it; past `size` and past the device's end: zeroes. lock held. */
+static int disk_read(struct sim_disk *d, uint64_t pos, char *buf, size_t n,
+		     uint64_t size)
 {
 	size_t have = 0;
 
 	memset(buf, 0, n);
-	if (pos < d->size)
-		have = d->size - pos < n ? (size_t)(d->size - pos) : n;
+	if (size > d->size)
+		size = d->size;
+	if (pos < size)
+		have = size - pos < n ? (size_t)(size - pos) : n;
 	while (have) {
 		ssize_t r = raw_read(d, pos, buf, have);
 
@@ -391,8 +394,10 @@ static int move(struct sim_disk *d, struct disk_request *r, size_t n)
 	char *kaddr = (char *)quire_page_address(d->m->q, page) + r->done;
 	uint64_t pos = (r->first + r->at) * DISK_PAGE + r->done;
 
+	/* the file may have become shorter, and the device not yet */
 	return r->write ? disk_write(d, pos, kaddr, n)
-			: disk_read(d, pos, kaddr, n);
+			: disk_read(d, pos, kaddr, n,
+				    quire_mapping_get_size(d->as));
 }
 
 /* Move what the device moves at one time; true: the request is at its end. */
@@ -416,9 +421,9 @@ static bool transfer(struct sim_disk *d, struct disk_request *r)
 			break;
 		r->part[r->at].error = err;
 		if (r->write)
-			d->stats.writes++, d->stats.write_errors += err != 0;
+			d->stats.writes++;
 		else
-			d->stats.reads++, d->stats.read_errors += err != 0;
+			d->stats.reads++;
 		r->at++;
 		r->done = 0;
 	}
@@ -438,11 +443,27 @@ static void unqueue(struct disk_request *r)
 		m->io_last = p;
 }
 
-/* Tell Quire; the disk may be gone after the last page's end. */
+static void count_errors(struct sim_disk *d, bool write, unsigned n, bool told)
+{
+	pthread_mutex_lock(&d->lock);
+	if (!write)
+		d->stats.read_errors += told ? 0 : n;
+	else if (told)
+		d->stats.write_errors_told += n;
+	else
+		d->stats.write_errors += n;
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* Tell Quire. */
 static void end_request(struct sim_machine *m, struct disk_request *r)
 {
-	unsigned i;
+	struct sim_disk *d = r->d;
+	unsigned i, errors = 0;
 
+	for (i = 0; i < r->n; i++)
+		errors += r->part[i].error != 0;
+	count_errors(d, r->write, errors, false);
 	for (i = 0; i < r->n; i++) {
 		if (r->write)
 			quire_page_end_write(m->q, r->part[i].page,
@@ -451,7 +472,12 @@ static void end_request(struct sim_machine *m, struct disk_request *r)
 			quire_page_end_read(m->q, r->part[i].page,
 					    r->part[i].error);
 	}
+	count_errors(d, r->write, errors, true);
 	free(r);
+	pthread_mutex_lock(&m->io_lock);
+	d->ending--;
+	m->io_ending--;
+	pthread_mutex_unlock(&m->io_lock);
 }
 
 /* Serve a request that is marked busy; false: there is a rest of it. */
@@ -463,18 +489,15 @@ static bool serve(struct sim_machine *m, struct disk_request *r)
 	if (whole) {
 		unqueue(r);
 		m->io_ending++;
+		r->d->ending++;
 	} else {
 		r->busy = r->own;
 		pthread_cond_signal(&m->io_cond);
 	}
 	pthread_mutex_unlock(&m->io_lock);
-	if (!whole)
-		return false;
-	end_request(m, r);
-	pthread_mutex_lock(&m->io_lock);
-	m->io_ending--;
-	pthread_mutex_unlock(&m->io_lock);
-	return true;
+	if (whole)
+		end_request(m, r);
+	return whole;
 }
 
 /* Who is to serve r? io_lock held. */
@@ -802,6 +825,15 @@ void disk_init(struct sim_disk *d, struct sim_machine *m, const char *name)
 
 void disk_destroy(struct sim_disk *d)
 {
+	unsigned left;
+
+	/* whoever has ended the last page is about to leave */
+	do {
+		pthread_mutex_lock(&d->m->io_lock);
+		left = d->ending;
+		pthread_mutex_unlock(&d->m->io_lock);
+		sim_poll();
+	} while (left);
 	forget_unsafe(d);
 	if (d->fd >= 0)
 		close(d->fd);
@@ -887,7 +919,7 @@ int disk_peek(struct sim_disk *d, uint64_t pos, void *buf, size_t n)
 	int err;
 
 	pthread_mutex_lock(&d->lock);
-	err = disk_read(d, pos, buf, n);
+	err = disk_read(d, pos, buf, n, UINT64_MAX);
 	pthread_mutex_unlock(&d->lock);
 	return err;
 }

@@ -45,6 +45,7 @@ struct sim_disk {
 	uint64_t seed;
 	struct disk_trouble reads, writes, flushes, mkwrites;
 	struct disk_range bad[DISK_RANGES];
+	unsigned ending; /* requests whose pages are being ended; io_lock */
 	uint64_t rng;
 	bool dead; /* no power */
 	/* config.write_cache: what is safe, and what is only completed */
@@ -59,7 +60,7 @@ void disk_init(struct sim_disk *d, struct sim_machine *m, const char *name);
 /* Set it; 0 or -ENOMEM. */
 int disk_configure(struct sim_disk *d, const struct sim_disk_config *config);
 void disk_get_config(struct sim_disk *d, struct sim_disk_config *config);
-/* No request is under way. */
+/* None of its pages is under I/O any more. */
 void disk_destroy(struct sim_disk *d);
 /*
  * Move n pages with consecutive indices (write: under write-back; else locked,

@@ -446,10 +446,10 @@ void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)
 	struct sim_inode *i = f->inode;
 
 	change_lock(i);
+	quire_mapping_freeze(i->as);
 	quire_mapping_punch(i->as, start, end);
 	disk_zero(&i->disk, start, end);
-	/* what was read back from the device between the two */
-	quire_mapping_punch(i->as, start, end);
+	quire_mapping_thaw(i->as);
 	change_unlock(i);
 	check_balance(sim_self, "quire_mapping_punch");
 }

@@ -287,7 +287,9 @@ uint64_t sim_vmstat(struct sim_machine *m, const char *name);
 struct sim_file_stats {
 	uint64_t reads, writes; /* pages */
 	uint64_t read_requests, write_requests;
-	uint64_t read_errors, write_errors; /* pages that ended with one */
+	/* Pages that ended with one; write_errors_told: counted after Quire was
+	 * told, not before. */
+	uint64_t read_errors, write_errors, write_errors_told;
 	uint64_t flushes, flush_errors, mkwrites, time_updates;
 	uint64_t gets, puts; /* references by Quire */
 };

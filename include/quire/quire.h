@@ -472,6 +472,14 @@ void quire_mapping_set_size(struct address_space *as, uint64_t size);
 void quire_mapping_punch(struct address_space *as, uint64_t start,
 			 uint64_t end);
 /*
+ * Between the two no page of the file enters the cache: reads and faults that
+ * need one wait.  For a hole that the device has too: freeze, punch, deallocate
+ * it there, thaw; otherwise what a fault read in between would be the old
+ * contents.  Not around anything that reads the file itself.  Nests.
+ */
+void quire_mapping_freeze(struct address_space *as);
+void quire_mapping_thaw(struct address_space *as);
+/*
  * read() and write() through the cache, bounded by the size (read) or growing
  * it (write).  `copy` moves n bytes between kernel memory at `kaddr` and the
  * caller's buffer at offset `done` (0 ... len); returns how many it could

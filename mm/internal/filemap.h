@@ -46,6 +46,7 @@ struct address_space {
 	spinlock_t tree_lock;
 	struct page_tree pages;
 	unsigned long nrpages;
+	uint32_t frozen; /* quire_mapping_freeze(); tree_lock, waited for */
 	/* MAPPING, outside i_mmap_lock: held for read from finding a device's
 	 * frame or a DAX block to its entry, for write to take it away */
 	struct rwsem frames_lock;
@@ -120,11 +121,15 @@ unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
 			struct page **pages, unsigned n);
 /*
  * Put a fresh page in, locked, with a reference for the cache beside the
- * caller's: 0, -EEXIST or -ENOMEM (then the page is as before).
+ * caller's: 0, -EEXIST, -ENOMEM or, while the mapping is frozen, -EAGAIN (then
+ * the page is as before).
  */
 int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
+/* mm/truncate.c: sleep until the mapping is not frozen (that is, a hole is
+ * punched no more).  0, or -EINTR: a fatal signal came. */
+int mapping_wait_thaw(struct address_space *as);
 /*
  * The page of index, read if need be (it alone), locked and up to date, with a
  * reference.  *major: a read was waited for.  NULL and *err: -ENOMEM, -EIO,

@@ -27,9 +27,9 @@
 /* What is compared after the failure; shared with a process that is killed. */
 struct model {
 	uint8_t lo[BYTES], hi[BYTES];
-	uint64_t size;	    /* at most; and what a sync has confirmed: */
+	uint64_t size; /* at most; and what a sync has confirmed: */
 	uint64_t confirmed;
-	uint64_t zero, zero_end; /* being truncated or punched: may be 0 */
+	uint64_t zero, zero_end;  /* being truncated or punched: may be 0 */
 	uint32_t running, failed; /* the other process; atomic */
 };
 
@@ -39,7 +39,7 @@ struct work {
 	struct sim_file *f[2]; /* two openers */
 	uaddr_t map[2];
 	struct model *md;
-	bool lost[PAGES];   /* a write of it may have failed */
+	bool lost[PAGES]; /* a write of it may have failed */
 	/* errors of the device that each opener was told of: at least, at most
 	 */
 	uint64_t told[2], told_max[2];
@@ -68,7 +68,8 @@ static struct sim_file_stats stats_of(struct work *w)
 	return s;
 }
 
-/* ------------------------------------------------------------ the operations */
+/* ------------------------------------------------------------ the operations
+ */
 
 /* A random piece of the file, not empty; false: there is none. */
 static bool piece(struct work *w, uint64_t *start, size_t *n)
@@ -225,7 +226,7 @@ static void synced(struct work *w, unsigned k, uint64_t first, uint64_t last,
 static void op_msync(struct work *w)
 {
 	uint64_t first = rnd(w, PAGES), n = 1 + rnd(w, PAGES - first);
-	uint64_t before = stats_of(w).write_errors;
+	uint64_t before = stats_of(w).write_errors_told;
 	unsigned k = (unsigned)rnd(w, 2);
 
 	synced(w, k, first, first + n - 1, before,
@@ -235,7 +236,7 @@ static void op_msync(struct work *w)
 
 static void op_fsync(struct work *w)
 {
-	uint64_t size = w->md->size, before = stats_of(w).write_errors;
+	uint64_t size = w->md->size, before = stats_of(w).write_errors_told;
 	unsigned k = (unsigned)rnd(w, 2);
 	int r = sim_file_fsync(w->f[k], rnd(w, 2));
 
@@ -413,8 +414,8 @@ static void crash(struct work *w)
 	struct sim_file *after;
 	uint64_t size;
 
-	after = sim_disk_crash(w->f[0],
-			       (unsigned)rnd(w, 4) /* LOSE, TEAR, both, none */);
+	after = sim_disk_crash(
+		w->f[0], (unsigned)rnd(w, 4) /* LOSE, TEAR, both, none */);
 	REQUIRE(after);
 	size = quire_mapping_get_size(sim_file_mapping(after));
 	REQUIRE(size <= BYTES);
@@ -442,8 +443,8 @@ static void rounds(struct sim_machine *m, unsigned n, uint64_t seed,
 	struct sim_disk_config c = *config;
 	unsigned i, k;
 
-	(void)quire_set_tunable(sim_quire(m), QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS,
-			  0);
+	(void)quire_set_tunable(sim_quire(m),
+				QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS, 0);
 	w.t = sim_task_create(m);
 	md.size = BYTES;
 	open_both(&w, sim_file_create(m, "/data", BYTES, 0));
@@ -530,9 +531,8 @@ static _Noreturn void victim(struct model *md, const char *path, uint64_t seed)
 	w.device_errors = dc.write_error_one_in != 0;
 	w.t = m ? sim_task_create(m) : NULL;
 	if (w.t) {
-		(void)quire_set_tunable(sim_quire(m),
-					QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS,
-					0);
+		(void)quire_set_tunable(
+			sim_quire(m), QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS, 0);
 		open_both(&w, sim_file_open_host(m, path, true));
 		CHECK_EQ(sim_disk_configure(w.f[0], &dc), 0);
 	}
