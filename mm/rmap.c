@@ -107,7 +107,7 @@ static bool page_mkclean_one(struct page *page, struct vm_area_struct *vma,
 	pmd_t *pmd;
 
 	/* a private mapping has the file's pages read-only */
-	if (!(vma->vm_flags & VM_SHARED))
+	if (!(READ_ONCE(vma->vm_flags) & VM_SHARED))
 		return true;
 	pmd = mm_find_pmd(vma->vm_mm, addr);
 	if (!pmd || pmd_none(pmdp_get(pmd)))

@@ -109,7 +109,7 @@ void vma_set_page_prot(struct vm_area_struct *vma)
 
 void vma_change_flags(struct vm_area_struct *vma, vm_flags_t flags)
 {
-	vma->vm_flags = flags;
+	WRITE_ONCE(vma->vm_flags, flags); /* reverse walks look at them */
 	vma_set_page_prot(vma);
 }
 
