@@ -90,9 +90,12 @@ static void enqueue(struct task *t)
 
 	t->cpu = c->id;
 	t->on_rq = true;
-	list_add_tail(&t->run_node, &c->queue);
+	if (t->urgent)
+		list_add(&t->run_node, &c->queue);
+	else
+		list_add_tail(&t->run_node, &c->queue);
 	c->nr_queued++;
-	if (c->curr == c->idle) {
+	if (c->curr == c->idle || t->urgent) {
 		set_work(c->curr, TIF_RESCHED);
 		if (c != me)
 			ipi_resched(c->id);

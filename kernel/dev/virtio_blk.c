@@ -332,6 +332,7 @@ static void disk_thread(void *arg)
 	struct vblk *b = arg;
 	struct blk_req *r;
 
+	current->urgent = true;
 	for (;;) {
 		wait_event(&b->done_wq, (r = next_done(b)) != NULL);
 		end_req(b, r);

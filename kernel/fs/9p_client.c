@@ -96,6 +96,7 @@ static void completer(void *arg)
 	struct p9_client *c = arg;
 	struct p9_req *r;
 
+	current->urgent = true;
 	for (;;) {
 		wait_event(&c->done_wq, (r = pop_done(c)) != NULL);
 		r->complete(r);

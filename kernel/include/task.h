@@ -134,6 +134,7 @@ struct task {
 	uint32_t cpu;
 	struct list_head run_node;
 	bool on_rq, on_cpu;
+	bool urgent; /* a thread that others' I/O waits for: it runs first */
 	uint64_t slice_end;
 	uint64_t affinity; /* mask of CPUs */
 	int policy, priority;
