@@ -73,6 +73,15 @@ int quire_file_check_error(struct quire_file *file)
 	}
 }
 
+int quire_file_peek_error(const struct quire_file *file)
+{
+	uint32_t err = file->mapping ? READ_ONCE(file->mapping->wb_err) : 0;
+
+	if (err == 0 || (err | ERR_SEEN) == READ_ONCE(file->wb_seen))
+		return 0;
+	return -(int)(err & ERR_MASK);
+}
+
 int quire_mapping_sync(struct address_space *as, uint64_t start, uint64_t end,
 		       unsigned how)
 {

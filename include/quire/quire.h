@@ -558,6 +558,9 @@ void quire_file_opened(struct quire_file *file);
 int quire_file_fsync(struct quire_file *file, uint64_t start, uint64_t end,
 		     bool datasync);
 int quire_file_check_error(struct quire_file *file);
+/* The same, but nobody counts as told: for a close whose result may go nowhere
+ * (a program's end).  Does not sleep. */
+int quire_file_peek_error(const struct quire_file *file);
 
 /*
  * quire_flusher_work: one round of the flusher, which the host calls from a

@@ -125,12 +125,13 @@ int file_close(struct file *f, struct files *owner)
 
 	if (f->inode->locks)
 		locks_release(f->inode, owner, false);
-	/* fput() is about to write: before f is gone it can tell of errors */
+	/* fput() is about to write: before f is gone it can tell of errors.
+	 * At a program's end nobody listens, so they stay for others. */
 	if (inode && inode->nlink &&
 	    __atomic_load_n(&f->refs, __ATOMIC_ACQUIRE) == 1 &&
 	    __atomic_load_n(&inode->writers, __ATOMIC_ACQUIRE) == 1 &&
 	    !inode_write_back(inode))
-		err = quire_file_check_error(&f->qf);
+		err = quire_file_peek_error(&f->qf);
 	fput(f);
 	return err;
 }
