@@ -80,6 +80,14 @@ need xz-utils have xz
 need sqlite3 test -x /usr/bin/sqlite3
 need perl test -x /usr/bin/perl
 need python3 test -x /usr/bin/python3
+need lmdb-utils have mdb_load
+need python3-lmdb test -d /usr/lib/python3/dist-packages/lmdb
+# Python's tests of its mmap module; the package has Python's version (that of
+# Debian 12, where Python is not there yet).
+python=$(/usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' \
+	2>/dev/null) || python=3.11
+need "libpython$python-testsuite" test -e \
+	"/usr/lib/python$python/test/test_mmap.py"
 # What the benchmarks unpack and pack.
 need cpio have cpio
 

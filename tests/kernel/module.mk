@@ -2,10 +2,12 @@
 # Programs that test the kernel from the inside, and the script that boots it
 # for each of them.
 
-KERNEL_TESTS := faults signals process smp files pipes procfs writeback blkdev
+KERNEL_TESTS := faults signals process smp files pipes procfs writeback blkdev \
+	durability race_files
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
-KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h
+KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h \
+	tests/kernel/durability.h
 KERNEL_TEST_CFLAGS := -std=gnu17 $(WARN) -O1 -static -pthread
 
 $(B)/tests/kernel/%: tests/kernel/%.c $(KERNEL_TEST_DEPS)
@@ -36,6 +38,12 @@ $(B)/tests/kernel/p9_host: tests/kernel/p9_host.c kernel/fs/9p_parse.c \
 		tests/kernel/p9_host.c kernel/fs/9p_parse.c
 KERNEL_TEST_BIN += $(B)/tests/kernel/p9_host
 
+# What looks from the host at a file that a program in the machine writes.
+$(B)/tests/kernel/durability_host: tests/kernel/durability_host.c \
+		tests/kernel/durability.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -o $@ $<
+
 SUITES += kernel
 SUITE_kernel := tests/kernel/run.sh $(B)/bin/quire $(B)/tests/kernel
 SUITE_DEPS_kernel := $(B)/bin/quire $(KERNEL_IMAGE) $(KERNEL_TEST_BIN)
@@ -54,6 +62,29 @@ test-kernel-$(1): $$(SUITE_DEPS_kernel-$(1))
 	$$(SUITE_kernel-$(1))
 endef
 $(foreach a,$(ARM_ARCHS),$(eval $(call kernel_suite_arm,$(a))))
+
+# Files: durability, races, and programs that live by mapped files.
+SUITES += kernel-programs $(ARCHS:%=kernel-files-%)
+SUITE_kernel-programs := tests/kernel/run_programs.sh $(B)/bin/quire
+SUITE_DEPS_kernel-programs := $(B)/bin/quire $(KERNEL_IMAGE)
+SUITE_LIMIT_kernel-programs := 900
+KERNEL_TEST_BIN_x86_64 := $(KERNEL_TEST_BIN)
+define kernel_files_suite
+SUITE_kernel-files-$(1) := tests/kernel/run_files.sh $(1) $(B)/bin/quire $(B)
+SUITE_DEPS_kernel-files-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
+	$(B)/tests/kernel/durability_host $(KERNEL_TEST_BIN_$(1))
+SUITE_LIMIT_kernel-files-$(1) := 900
+endef
+$(foreach a,$(ARCHS),$(eval $(call kernel_files_suite,$(a))))
+.PHONY: test-files test-programs
+#: make test-files      mapped files in QEMU: killed programs, races; for minutes
+#:                      with FILES_TEST_SECONDS=N FILES_TEST_ROUNDS=N
+#: make test-programs   programs that live by mapped files, in QEMU
+test-files: $(foreach a,$(ARCHS),$(SUITE_DEPS_kernel-files-$(a)))
+	set -e; for a in $(ARCHS); do \
+		tests/kernel/run_files.sh $$a $(B)/bin/quire $(B); done
+test-programs: $(SUITE_DEPS_kernel-programs)
+	$(SUITE_kernel-programs)
 
 # The board that has no virtio.
 ifneq ($(filter armv6,$(ARM_ARCHS)),)

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Files under fire: what msync confirmed is on the host, whatever happens
+# afterwards; and nothing is lost when everything happens at once.
+#
+# usage: tests/kernel/run_files.sh ARCH QUIRE BUILD
+#   ARCH   x86_64, armv7 or armv6
+#   QUIRE  the quire command
+#   BUILD  the build's folder
+#   environment: FILES_TEST_SECONDS  the length of each race (4)
+#                FILES_TEST_ROUNDS   rounds of programs that are killed (4000;
+#                                    for x86_64 there are two and a half times
+#                                    as many in all)
+#                FILES_TEST_SEED     another seed (1)
+# Last line: N passed, N failed.
+set -u
+. "$(dirname "$0")/lib.sh"
+arch=$1
+quire=$2
+build=$(realpath "$3")
+seconds=${FILES_TEST_SECONDS:-4}
+rounds=${FILES_TEST_ROUNDS:-4000}
+seed=${FILES_TEST_SEED:-1}
+limit=${KERNEL_TEST_LIMIT:-$((120 + seconds * 10 + rounds / 10))}
+host=$build/tests/kernel
+several=2 options=()
+case $arch in
+x86_64) dir=$host ;;
+armv7) dir=$build/tests/kernel-armv7 options=(--arch armv7) ;;
+armv6) dir=$build/tests/kernel-armv6 options=(--arch armv6) several=1 ;;
+*) exit 2 ;;
+esac
+dir=$(realpath "$dir")
+work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+# durable NAME OPTION... -- RUN-OPTION...: the host's side of it, and the file.
+durable() {
+	local name="durability: $1" opts=() out
+	shift
+	while [ "$1" != -- ]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	out=$(timeout "$limit" "$host/durability_host" "${opts[@]}" \
+		"$work/data" /mnt/share/data "$quire" run -q \
+		"${options[@]}" --share "$work" "$@" -- "$dir/durability" 2>&1)
+	count "$name" $? "$out"
+}
+
+# race NAME PLACE [OPTION...] -- RUN-OPTION...: with the kernel's own check at
+# the end; on the share the host compares.
+race() {
+	local name="race: $1" place=$2 opts=() out status
+	shift 2
+	while [ "$1" != -- ]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	rm -rf "$work"/*
+	out=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
+		"${options[@]}" --json "$work.json" "$@" -- "$dir/race_files" \
+		-s "$seconds" -r "$seed" "${opts[@]}" "$place" \
+		</dev/null 2>"$work.err")
+	status=$?
+	count "$name" $status "$out"
+	grep -q 'quire_check: 0 violations' "$work.err"
+	tell "$name: quire_check at the end" $?
+	if [ "$place" = /mnt/share ]; then
+		cmp -n "$(stat -c %s "$work/lanes")" "$work/strict" "$work/lanes"
+		tell "$name: the host's file" $?
+	fi
+	rm -f "$work.json" "$work.err"
+}
+
+durable 'no errors' -n "$rounds" -s "$seed" -- --cpus 1
+if [ "$arch" = x86_64 ]; then
+	durable 'the flusher runs' -n "$rounds" -s $((seed + 1)) -f -- --cpus 2
+	durable 'the machine is switched off' -k $((rounds / 200)) \
+		-s $((seed + 2)) -- --cpus 1
+fi
+durable 'no room' -n $((rounds / 4)) -s $((seed + 3)) -e -l 400000 -- --cpus 1
+durable 'errors and short transfers' -n $((rounds / 4)) -s $((seed + 4)) -e -- \
+	--cpus $several --inject-io "$seed,20,40,0"
+
+race 'tmpfs' /tmp -p -- --cpus $several
+race 'share' /mnt/share -- --share "$work" --cpus $several
+[ "$arch" != x86_64 ] ||
+	race 'share, one processor' /mnt/share -- --share "$work" --cpus 1
+
+finish
