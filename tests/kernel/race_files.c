@@ -43,13 +43,17 @@
 #define ALL_WORDS  ((NR_LANE + NR_CUT) * PAGE_WORDS)
 #define MINE	   (LANE_WORDS / LANES)
 
+/* offsets */
+#define WORDS(n) ((off_t)(n)*4)
+#define PAGES(n) ((off_t)(n) * (off_t)PAGE)
+
 static struct shared {
 	uint32_t stop, bad, began;
 	uint32_t epoch;	      /* of words in the part that is cut */
 	uint32_t busy[LANES]; /* epoch that a worker writes there with, or 0 */
 	uint32_t seq;	      /* changes with each change of the size */
-	uint64_t size;	      /* not more than the file has */
-	uint64_t ops, sigbus, punched, cut, dropped, synced;
+	uint32_t size;	      /* not more than the file has */
+	uint32_t ops, sigbus, punched, cut, dropped, synced;
 	uint32_t value[LANES][MINE]; /* what each lane has to hold */
 } * sh;
 
@@ -134,7 +138,7 @@ static void lane_write(struct worker *w)
 		if (n % 8) {
 			w->map[place] = v;
 		} else {
-			ssize_t did = pwrite(w->strict, &v, 4, place * 4l);
+			ssize_t did = pwrite(w->strict, &v, 4, WORDS(place));
 
 			EXPECT(did == 4, "%zd, errno %d", did, errno);
 		}
@@ -150,7 +154,7 @@ static void lane_look(struct worker *w)
 	int fd = way == 3 && w->direct >= 0 ? w->direct : w->strict;
 
 	if (way >= 2) {
-		ssize_t n = pread(fd, buf, PAGE, page * (off_t)PAGE);
+		ssize_t n = pread(fd, buf, PAGE, PAGES(page));
 
 		EXPECT(n == (ssize_t)PAGE, "%zd, errno %d", n, errno);
 	}
@@ -175,7 +179,7 @@ static void private_page(struct worker *w)
 		w->private_page = rnd(w, NR_LANE);
 		w->private_tag = 0;
 		p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-			 w->strict, w->private_page * (off_t)PAGE);
+			 w->strict, PAGES(w->private_page));
 		EXPECT(p != MAP_FAILED, "errno %d", errno);
 		if (p != MAP_FAILED)
 			w->private = p;
@@ -227,13 +231,12 @@ static void cut_access(struct worker *w)
 		}
 		may_trap = 0;
 	} else {
-		uint64_t size = LOAD(sh->size);
+		uint32_t size = LOAD(sh->size);
 
-		ADD(sh->sigbus, 1ull);
+		ADD(sh->sigbus, 1u);
 		if (LOAD(sh->seq) == seq)
-			EXPECT(place * 4ull / PAGE * PAGE >= size,
-			       "SIGBUS at %u with size %llu", place * 4,
-			       (unsigned long long)size);
+			EXPECT(place * 4 / PAGE * PAGE >= size,
+			       "SIGBUS at %u with size %u", place * 4, size);
 	}
 	STORE(sh->busy[w->lane], 0u);
 }
@@ -242,7 +245,7 @@ static void cut_read(struct worker *w)
 {
 	static __thread uint32_t buf[PAGE_WORDS];
 	uint32_t place = LANE_WORDS + rnd(w, (NR_CUT - 1) * PAGE_WORDS);
-	ssize_t n = pread(w->strict, buf, PAGE, place * (off_t)4);
+	ssize_t n = pread(w->strict, buf, PAGE, WORDS(place));
 	uint32_t i;
 
 	EXPECT(n >= 0, "errno %d", errno);
@@ -263,11 +266,11 @@ static void wild_bytes(struct worker *w)
 	if (rnd(w, 2)) {
 		for (i = 0; i < n; i++)
 			buf[i] = tagged(place + i, tag, WILD);
-		did = pwrite(w->wild, buf, n * 4, place * (off_t)4);
+		did = pwrite(w->wild, buf, n * 4, WORDS(place));
 		EXPECT(did == (ssize_t)(n * 4), "%zd, errno %d", did, errno);
 		return;
 	}
-	did = pread(w->wild, buf, n * 4, place * (off_t)4);
+	did = pread(w->wild, buf, n * 4, WORDS(place));
 	EXPECT(did >= 0, "errno %d", errno);
 	for (i = 0; did > 0 && i < (uint32_t)did / 4; i++)
 		EXPECT(right_place(buf[i], place + i, WILD), "word %u is %x",
@@ -276,8 +279,8 @@ static void wild_bytes(struct worker *w)
 
 static void wild_change(struct worker *w)
 {
-	off_t at = rnd(w, NR_WILD * PAGE_WORDS) * 4l;
-	off_t len = (1 + rnd(w, 20000)) * 4l;
+	off_t at = WORDS(rnd(w, NR_WILD * PAGE_WORDS));
+	off_t len = WORDS(1 + rnd(w, 20000));
 	volatile uint32_t *p = w->wild_map + at / 4;
 	uint32_t v;
 
@@ -320,7 +323,7 @@ static void drop_caches(void)
 		return;
 	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
 	if (fd >= 0 && write(fd, "1", 1) == 1)
-		ADD(sh->dropped, 1ull);
+		ADD(sh->dropped, 1u);
 	if (fd >= 0)
 		close(fd);
 }
@@ -338,13 +341,12 @@ static void disturb(struct worker *w)
 		EXPECT(fdatasync(w->wild) == 0, "errno %d", errno);
 		break;
 	case 2:
-		EXPECT(sync_file_range(w->strict, a * (off_t)PAGE,
-				       n * (off_t)PAGE, 7) == 0,
+		EXPECT(sync_file_range(w->strict, PAGES(a), PAGES(n), 7) == 0,
 		       "errno %d", errno);
 		break;
 	case 3:
-		EXPECT(!posix_fadvise(w->strict, a * (off_t)PAGE,
-				      n * (off_t)PAGE, POSIX_FADV_DONTNEED),
+		EXPECT(!posix_fadvise(w->strict, PAGES(a), PAGES(n),
+				      POSIX_FADV_DONTNEED),
 		       "DONTNEED");
 		break;
 	case 4:
@@ -360,7 +362,7 @@ static void disturb(struct worker *w)
 	default:
 		EXPECT(msync(at, n * PAGE, MS_ASYNC) == 0, "errno %d", errno);
 	}
-	ADD(sh->synced, 1ull);
+	ADD(sh->synced, 1u);
 }
 
 /* Map it anew, elsewhere; or only forget what is mapped. */
@@ -421,7 +423,7 @@ static void open_files(struct worker *w, const char *dir)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t n = 0;
+	uint32_t n = 0;
 
 	ADD(sh->began, 1u);
 	while (!LOAD(sh->stop)) {
@@ -502,7 +504,7 @@ static uint32_t new_epoch(void)
 static void none_older(struct worker *w, uint32_t a, uint32_t b, uint32_t epoch)
 {
 	static uint32_t buf[NR_CUT * PAGE_WORDS];
-	ssize_t n = pread(w->strict, buf, (b - a) * 4ul, a * (off_t)4);
+	ssize_t n = pread(w->strict, buf, (b - a) * 4ul, WORDS(a));
 	uint32_t i, v;
 
 	EXPECT(n == (ssize_t)((b - a) * 4), "%zd, errno %d", n, errno);
@@ -523,10 +525,10 @@ static void punch(struct worker *w)
 
 	epoch = new_epoch();
 	EXPECT(fallocate(w->strict, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			 a * 4l, n * 4l) == 0,
+			 WORDS(a), WORDS(n)) == 0,
 	       "errno %d", errno);
 	none_older(w, a, a + n, epoch);
-	ADD(sh->punched, 1ull);
+	ADD(sh->punched, 1u);
 }
 
 /* Beyond the end there is nothing: the cutter knows where that is. */
@@ -555,19 +557,19 @@ static void cut(struct worker *w)
 	if (rnd(w, 4) == 0)
 		end = end / PAGE_WORDS * PAGE_WORDS;
 	epoch = new_epoch();
-	STORE(sh->size, end * 4ull);
+	STORE(sh->size, end * 4);
 	ADD(sh->seq, 1u);
-	EXPECT(ftruncate(w->strict, end * 4l) == 0, "errno %d", errno);
+	EXPECT(ftruncate(w->strict, WORDS(end)) == 0, "errno %d", errno);
 	beyond(w, end);
-	EXPECT(fstat(w->strict, &st) == 0 && st.st_size == end * 4l, "%lld",
+	EXPECT(fstat(w->strict, &st) == 0 && st.st_size == WORDS(end), "%lld",
 	       (long long)st.st_size);
 	if (rnd(w, 2))
 		sched_yield();
-	EXPECT(ftruncate(w->strict, ALL_WORDS * 4l) == 0, "errno %d", errno);
+	EXPECT(ftruncate(w->strict, WORDS(ALL_WORDS)) == 0, "errno %d", errno);
 	ADD(sh->seq, 1u);
-	STORE(sh->size, ALL_WORDS * 4ull);
+	STORE(sh->size, ALL_WORDS * 4);
 	none_older(w, end, ALL_WORDS, epoch);
-	ADD(sh->cut, 1ull);
+	ADD(sh->cut, 1u);
 }
 
 static void cutter(const char *dir, unsigned seconds, unsigned seed)
@@ -639,7 +641,7 @@ static void run(const char *dir, unsigned seconds, unsigned seed)
 	unsigned i;
 	int status;
 
-	make_file(dir, "strict", ALL_WORDS * 4l);
+	make_file(dir, "strict", WORDS(ALL_WORDS));
 	make_file(dir, "wild", NR_WILD * PAGE / 2);
 	fflush(stdout);
 	for (i = 0; i < PROCESSES; i++) {
@@ -677,15 +679,14 @@ int main(int argc, char **argv)
 	if (sh == MAP_FAILED || optind >= argc)
 		return 2;
 	sh->epoch = 1;
-	sh->size = ALL_WORDS * 4ull;
+	sh->size = ALL_WORDS * 4;
 	run(argv[optind], seconds, seed);
 	CHECK(sh->bad == 0);
 	CHECK(sh->cut > 0 && sh->sigbus > 0 && sh->synced > 0);
 	CHECK(!can_punch || sh->punched > 0);
-	printf("%llu rounds; %llu cut, %llu punched, %llu SIGBUS, "
-	       "%llu syncs, %llu dropped\n",
-	       (unsigned long long)sh->ops, (unsigned long long)sh->cut,
-	       (unsigned long long)sh->punched, (unsigned long long)sh->sigbus,
-	       (unsigned long long)sh->synced, (unsigned long long)sh->dropped);
+	printf("%u rounds; %u cut, %u punched, %u SIGBUS, %u syncs, "
+	       "%u dropped\n",
+	       sh->ops, sh->cut, sh->punched, sh->sigbus, sh->synced,
+	       sh->dropped);
 	return check_done();
 }
