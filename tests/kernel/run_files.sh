@@ -80,7 +80,7 @@ race() {
 durable 'no errors' -n "$rounds" -s "$seed" -- --cpus 1
 if [ "$arch" = x86_64 ]; then
 	durable 'the flusher runs' -n "$rounds" -s $((seed + 1)) -f -- --cpus 2
-	durable 'the machine is switched off' -k $((rounds / 200)) \
+	durable 'the machine is switched off' -k $((rounds / 200 + 5)) \
 		-s $((seed + 2)) -- --cpus 1
 fi
 durable 'no room' -n $((rounds / 2)) -s $((seed + 3)) -e -l 400000 -- --cpus 1
