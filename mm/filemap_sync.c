@@ -105,6 +105,9 @@ int quire_file_fsync(struct quire_file *file, uint64_t start, uint64_t end,
 {
 	int err = 0, told;
 
+	/* as fsync(2) of what has nothing to store */
+	if (file->device && !file->ops->fsync)
+		return -EINVAL;
 	if (file->mapping)
 		err = quire_mapping_sync(file->mapping, start, end,
 					 QUIRE_SYNC_START | QUIRE_SYNC_WAIT);

@@ -230,7 +230,7 @@ static int madvise_remove(struct vm_area_struct *vma, uaddr_t start,
 	p = pin_and_unlock(vma);
 	if (p.file && p.file->ops->punch)
 		err = p.file->ops->punch(p.file, from, to);
-	else if (p.as->shmem)
+	else if (p.as && p.as->shmem)
 		quire_mapping_punch(p.as, from, to);
 	else
 		err = -EOPNOTSUPP; /* its file system cannot */

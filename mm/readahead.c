@@ -321,7 +321,8 @@ void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
 	struct quire_ra_window w;
 	int err;
 
-	if (!as->aops || !len)
+	/* memory is there already */
+	if (!as->aops || as->aops->direct_access || !len)
 		return;
 	last = pos + len < pos ? UINT64_MAX : pos + len - 1;
 	end = MIN(end, (last >> PAGE_SHIFT) + 1);

@@ -137,6 +137,7 @@ static const char *class_name(int cls)
 		[0] = "unnamed",
 		[QUIRE_LOCK_MMAP] = "mmap_lock",
 		[QUIRE_LOCK_VMA] = "VMA lock",
+		[QUIRE_LOCK_MAPPING] = "frames lock",
 		[QUIRE_LOCK_I_MMAP] = "i_mmap lock",
 		[QUIRE_LOCK_ANON_VMA] = "anon_vma lock",
 		[QUIRE_LOCK_PAGE] = "page lock",

@@ -92,13 +92,36 @@ static int killed(struct sim_task *t)
 	return SIGKILL;
 }
 
+static uint64_t ip_of(unsigned mode)
+{
+	return mode & SIM_FIXUP	   ? SIM_IP_FIXABLE
+	       : mode & SIM_KERNEL ? SIM_IP_PLAIN
+				   : 0x400000;
+}
+
+/* Not when a step has begun, nor inside the handler of another exception. */
+static void exception_ends(struct sim_cpu *cpu, const char *which)
+{
+	if (--cpu->exceptions == 0 && !cpu->tf)
+		check_balance(cpu, which);
+}
+
+/* The instruction has done its work: a single step ends after it. */
+static void instruction_ends(struct sim_cpu *cpu, unsigned mode)
+{
+	if (sim_likely(!cpu->tf))
+		return;
+	cpu->stats.debug_traps++;
+	cpu->exceptions++;
+	cpu->m->mmu->debug(cpu, mode, ip_of(mode));
+	exception_ends(cpu, "the debug exception");
+}
+
 /* A page fault: let Quire answer.  0: repeat the access. */
 static int page_fault(struct sim_cpu *cpu, struct sim_task *t, unsigned mode,
 		      uaddr_t addr, uint32_t error)
 {
-	uint64_t ip = mode & SIM_FIXUP	  ? SIM_IP_FIXABLE
-		      : mode & SIM_KERNEL ? SIM_IP_PLAIN
-					  : 0x400000;
+	uint64_t ip = ip_of(mode);
 
 	cpu->stats.page_faults++;
 	t->total_faults++;
@@ -108,8 +131,9 @@ static int page_fault(struct sim_cpu *cpu, struct sim_task *t, unsigned mode,
 			      (unsigned long long)addr, error);
 		return SIM_LOOP;
 	}
+	cpu->exceptions++;
 	cpu->m->mmu->fault(cpu, mode, addr, error, &ip);
-	check_balance(cpu, "do_page_fault");
+	exception_ends(cpu, "do_page_fault");
 	if (__atomic_load_n(&t->killed, __ATOMIC_RELAXED))
 		return killed(t);
 	if (t->nr_queued)
@@ -167,9 +191,11 @@ static int begin(struct sim_task *t)
 int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 	       uaddr_t addr, void *buf, size_t n)
 {
+	bool stepping = sim_self && sim_self->tf; /* we are in a handler */
 	int r = begin(t);
 	struct sim_cpu *cpu = sim_self;
 
+	cpu->tf = false;
 	while (!r && t->done < n) {
 		uaddr_t at = addr + (uaddr_t)t->done;
 		size_t piece = 4096 - (at & 4095);
@@ -187,8 +213,37 @@ int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 		else
 			sim_copy_out((char *)buf + t->done, cpu->m->ram + phys,
 				     piece);
+		instruction_ends(cpu, mode);
 		t->done += piece;
 	}
+	cpu->tf = stepping;
+	return r;
+}
+
+int sim_move(struct sim_task *t, unsigned mode, uaddr_t to, uaddr_t from,
+	     size_t n)
+{
+	bool stepping = sim_self && sim_self->tf;
+	int r = begin(t);
+	struct sim_cpu *cpu = sim_self;
+	paddr_t src, dst, again;
+
+	cpu->tf = false;
+	/* until neither operand faults after the other has been found */
+	while (!r) {
+		r = resolve(cpu, t, SIM_READ, mode, from, &src);
+		if (!r)
+			r = resolve(cpu, t, SIM_WRITE, mode, to, &dst);
+		if (!r)
+			r = resolve(cpu, t, SIM_READ, mode, from, &again);
+		if (!r && again == src)
+			break;
+	}
+	if (!r) {
+		memmove(cpu->m->ram + dst, cpu->m->ram + src, n);
+		instruction_ends(cpu, mode);
+	}
+	cpu->tf = stepping;
 	return r;
 }
 

@@ -121,7 +121,9 @@ struct sim_cpu {
 	unsigned preempt; /* depth */
 	unsigned nr_held;
 	struct sim_held held[SIM_HELD_MAX];
-	uint64_t kernel_ip; /* of the access under way, for the fixup */
+	uint64_t kernel_ip;  /* of the access under way, for the fixup */
+	unsigned exceptions; /* under way: handlers may fault themselves */
+	bool tf; /* x86: EFLAGS.TF is set: a debug exception after it */
 	struct sim_stats stats;
 	struct sim_arm_regs arm;
 	uint64_t pdpte[4]; /* i386_pae: as the load of the root found them */
@@ -174,10 +176,12 @@ struct sim_mmu_format {
 	void (*fault)(struct sim_cpu *cpu, unsigned mode, uaddr_t addr,
 		      uint32_t error, uint64_t *ip);
 	/*
-	 * Any of these may be NULL.  init: before the CPUs are made; 0 or
+	 * Any of these may be NULL.  debug: cpu->tf was set as an instruction
+	 * ended (SDM vol. 3B, 17.3.1.4).  init: before the CPUs are made; 0 or
 	 * -ENOMEM.  pages_freed: Quire has freed that memory.  used: an access
 	 * is about to go to phys.
 	 */
+	void (*debug)(struct sim_cpu *cpu, unsigned mode, uint64_t ip);
 	int (*init)(struct sim_machine *m);
 	void (*fini)(struct sim_machine *m);
 	void (*cpu_init)(struct sim_cpu *cpu);

@@ -148,4 +148,5 @@ const struct sim_mmu_format sim_mmu = {
 	.check = x86_check,
 	.kernel_tables = i386_kernel_tables,
 	.fault = x86_fault,
+	.debug = x86_debug,
 };

@@ -141,4 +141,5 @@ const struct sim_mmu_format sim_mmu = {
 	.load = pae_load,
 	.kernel_tables = pae_kernel_tables,
 	.fault = x86_fault,
+	.debug = x86_debug,
 };

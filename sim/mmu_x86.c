@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <asm/ptrace.h>
+#include <quire/kmmio.h>
 #include <sim/mmu_x86.h>
 
 uint32_t x86_base_error(const struct sim_machine *m, enum sim_access_kind kind,
@@ -111,22 +112,61 @@ enum { KERNEL_CS = 0x10, KERNEL_SS = 0x18, USER_CS = 0x33, USER_SS = 0x2b };
 enum { KERNEL_CS = 0x60, KERNEL_SS = 0x68, USER_CS = 0x73, USER_SS = 0x7b };
 #endif
 
+#define FLAG_TF 0x100u
+#define FLAG_IF 0x200u
+
+/*
+ * The registers of an exception.  TF is what an earlier exception of the same
+ * instruction has left; IF is off with it (that is all there is of a step).
+ */
+static struct pt_regs trap_regs(const struct sim_cpu *cpu, unsigned mode,
+				uint64_t ip)
+{
+	bool kernel = mode & SIM_KERNEL;
+	struct pt_regs regs;
+
+	memset(&regs, 0, sizeof(regs));
+	regs.ip = (uaddr_t)ip;
+	regs.cs = kernel ? KERNEL_CS : USER_CS;
+	regs.ss = kernel ? KERNEL_SS : USER_SS;
+	regs.flags = 0x2 | (mode & SIM_AC ? 0x40000 : 0);
+	if (cpu->tf)
+		regs.flags |= FLAG_TF;
+	else if (!(mode & SIM_NOIRQ))
+		regs.flags |= FLAG_IF;
+	return regs;
+}
+
+/* What the exception returns to: TF with IF off, or both as they were. */
+static void trap_return(struct sim_cpu *cpu, unsigned mode,
+			const struct pt_regs *regs)
+{
+	unsigned want = mode & SIM_NOIRQ ? 0 : FLAG_IF;
+
+	cpu->tf = regs->flags & FLAG_TF;
+	if ((regs->flags & FLAG_IF) != (cpu->tf ? 0 : want))
+		sim_violation("an exception returns with EFLAGS %llx",
+			      (unsigned long long)regs->flags);
+}
+
 void x86_fault(struct sim_cpu *cpu, unsigned mode, uaddr_t addr, uint32_t error,
 	       uint64_t *ip)
 {
-	struct pt_regs regs;
-	bool kernel = mode & SIM_KERNEL;
+	struct pt_regs regs = trap_regs(cpu, mode, *ip);
 
-	(void)cpu;
-	memset(&regs, 0, sizeof(regs));
-	regs.ip = (uaddr_t)*ip;
-	regs.cs = kernel ? KERNEL_CS : USER_CS;
-	regs.ss = kernel ? KERNEL_SS : USER_SS;
 	regs.sp = addr & ~(uaddr_t)15;
-	regs.flags = 0x2 | (mode & SIM_NOIRQ ? 0 : 0x200) |
-		     (mode & SIM_AC ? 0x40000 : 0);
 	do_page_fault(&regs, error, addr);
+	trap_return(cpu, mode, &regs);
 	*ip = regs.ip;
+}
+
+void x86_debug(struct sim_cpu *cpu, unsigned mode, uint64_t ip)
+{
+	struct pt_regs regs = trap_regs(cpu, mode, ip + 1); /* a trap */
+
+	if (!quire_kmmio_debug(&regs))
+		sim_violation("nobody expects a debug exception");
+	trap_return(cpu, mode, &regs);
 }
 
 /* The exception table: the one instruction of sim_copy_to/from_user. */

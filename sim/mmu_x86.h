@@ -47,6 +47,8 @@ uint32_t x86_check(struct sim_cpu *cpu, enum sim_access_kind kind,
 		   unsigned mode, const struct sim_tlb_entry *e);
 void x86_fault(struct sim_cpu *cpu, unsigned mode, uaddr_t addr, uint32_t error,
 	       uint64_t *ip);
+/* and its debug. */
+void x86_debug(struct sim_cpu *cpu, unsigned mode, uint64_t ip);
 
 /* The rights so far with those of one entry more. */
 unsigned x86_fold(unsigned flags, uint64_t e);

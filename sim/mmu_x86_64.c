@@ -153,4 +153,5 @@ const struct sim_mmu_format sim_mmu = {
 	.check = x86_check,
 	.kernel_tables = x86_kernel_tables,
 	.fault = x86_fault,
+	.debug = x86_debug,
 };

@@ -238,6 +238,13 @@ int sim_access(struct sim_task *t, enum sim_access_kind kind, unsigned mode,
 	       uaddr_t addr, void *buf, size_t n);
 
 /*
+ * One instruction that reads n bytes at `from` and writes them at `to` (MOVS),
+ * each within a page.
+ */
+int sim_move(struct sim_task *t, unsigned mode, uaddr_t to, uaddr_t from,
+	     size_t n);
+
+/*
  * sim_translate: what the MMU answers for one access by the task that runs on
  * this CPU, without a fault being taken.  Returns true and the physical
  * address, or false and the error code (and *gp for a non-canonical address).
@@ -436,6 +443,7 @@ void sim_trace(struct sim_machine *m, sim_trace_fn fn, void *cookie);
 struct sim_stats {
 	uint64_t accesses, tlb_hits, walks, page_faults, ipis;
 	uint64_t flush_page, flush_all, table_loads;
+	uint64_t debug_traps; /* x86: single steps */
 	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes;
 };
 void sim_get_stats(struct sim_machine *m, struct sim_stats *out);

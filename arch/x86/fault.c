@@ -234,7 +234,7 @@ static __cold_path vm_fault_t kmmio_first_look(struct quire_task *task,
 {
 	struct quire *q = task->q;
 
-	if (q->kmmio_fault(q, regs, address) > 0)
+	if (q->kmmio_fault(q, regs, error, address) > 0)
 		return 0;
 	if (fault_in_kernel_space(address))
 		return do_kern_addr_fault(task, regs, error, address);

@@ -17,6 +17,7 @@ int arch_system_init(struct quire *q, const struct quire_config *config)
 	    !IS_ALIGNED(config->kernel_table, (paddr_t)PAGE_SIZE) ||
 	    config->kernel_table >> PAGE_SHIFT >= PGD_MAX_PFN)
 		return -EINVAL;
+	spin_lock_init(&q->arch.kmmio.lock, LEAF);
 	q->arch.nr_asids =
 		config->asids > MAX_ASIDS ? MAX_ASIDS : config->asids;
 	return kernel_root_init(q, config->kernel_table, &q->arch.kernel_root);

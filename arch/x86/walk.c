@@ -27,6 +27,7 @@ void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,
 		slot = (pteval_t *)phys_to_virt(q, table) +
 		       ((addr >> shift) & ((1u << WALK_INDEX_BITS) - 1));
 		e = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+		w->slot = slot;
 		w->entry[w->n] = e;
 		w->shift[w->n++] = (uint8_t)shift;
 		if (!(e & _PAGE_PRESENT) || shift == PAGE_SHIFT)

@@ -148,8 +148,9 @@ struct quire {
 
 	struct check_count *check_scratch; /* debug: one a frame (mm/check.c) */
 
-	/* E4's seam: first look at every kernel-space fault; NULL: none */
-	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs, uaddr_t addr);
+	/* E4: looks first at every fault: 1: dealt with.  NULL: none */
+	int (*kmmio_fault)(struct quire *q, struct pt_regs *regs,
+			   unsigned long error, uaddr_t addr);
 
 	struct page_wait_bucket page_wait[PAGE_WAIT_BUCKETS];
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));

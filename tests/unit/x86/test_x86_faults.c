@@ -22,8 +22,10 @@ TEST_WITH(no_execute_missing, .config = {.no_nx = true})
 
 static unsigned kmmio_calls;
 static uaddr_t kmmio_addr;
-static int kmmio_probe(struct quire *q, struct pt_regs *regs, uaddr_t addr)
+static int kmmio_probe(struct quire *q, struct pt_regs *regs,
+		       unsigned long error, uaddr_t addr)
 {
+	(void)error;
 	pmd_t *pmd = mm_find_pmd(quire_host_current()->mm, addr);
 	pte_t *ptep = pte_offset_map(q, pmd, addr);
 
@@ -99,9 +101,11 @@ TEST_WITH(smap_violation, .config = {.smap = true, .smep = true})
 	sim_exit(t);
 }
 
-static int kmmio_claims_all(struct quire *q, struct pt_regs *regs, uaddr_t addr)
+static int kmmio_claims_all(struct quire *q, struct pt_regs *regs,
+			    unsigned long error, uaddr_t addr)
 {
 	(void)q;
+	(void)error;
 	(void)regs;
 	(void)addr;
 	return 1;

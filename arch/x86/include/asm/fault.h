@@ -20,6 +20,7 @@
 struct x86_walk {
 	unsigned n;
 	uint64_t entry[5];
+	pteval_t *slot; /* where the last one is */
 	uint8_t shift[5];
 };
 void x86_walk_table(struct quire *q, paddr_t root, uaddr_t addr,

@@ -30,6 +30,7 @@ struct pt_regs {
 };
 #endif
 
+#define X86_EFLAGS_TF (1ull << 8)  /* a debug trap after one instruction */
 #define X86_EFLAGS_IF (1ull << 9)  /* interrupts are on */
 #define X86_EFLAGS_AC (1ull << 18) /* SMAP: user pages may be accessed */
 

@@ -11,6 +11,8 @@
 #ifndef QUIRE_X86_TLB_TYPES_H
 #define QUIRE_X86_TLB_TYPES_H
 
+#include <asm/kmmio.h>
+
 #include "base.h"
 
 #define TLB_NR_DYN_ASIDS 6 /* MAX_ASIDS of a format is at most that */
@@ -24,6 +26,7 @@ struct arch_system {
 	paddr_t kernel_root;  /* reference table: the kernel half */
 	uint64_t last_ctx_id; /* atomic */
 	uint32_t nr_asids;    /* ids in use, 0: none */
+	struct kmmio_system kmmio;
 };
 
 struct arch_cpu {
@@ -33,6 +36,7 @@ struct arch_cpu {
 	} ctxs[TLB_NR_DYN_ASIDS];
 	uint32_t loaded_asid;
 	uint32_t next_asid;
+	struct kmmio_cpu kmmio;
 };
 
 #endif
