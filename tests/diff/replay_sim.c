@@ -141,14 +141,23 @@ struct user_buffer {
 	bool to_user;
 };
 
+/*
+ * Byte by byte, upwards, as Linux's copy does: the buffer may be a mapping of
+ * the very page, some bytes further down.
+ */
 static size_t copy_piece(void *cookie, void *kaddr, size_t done, size_t n)
 {
 	struct user_buffer *u = cookie;
+	uaddr_t a = u->addr + (uaddr_t)done;
+	char *k = kaddr;
 
-	if (u->to_user)
-		return sim_copy_to_user(u->t, u->addr + (uaddr_t)done, kaddr,
-					n);
-	return sim_copy_from_user(u->t, u->addr + (uaddr_t)done, kaddr, n);
+	for (size_t i = 0; i < n; i++)
+		if (!(u->to_user
+			      ? sim_copy_to_user(u->t, a + (uaddr_t)i, k + i, 1)
+			      : sim_copy_from_user(u->t, a + (uaddr_t)i, k + i,
+						   1)))
+			return i;
+	return n;
 }
 
 static bool on_disk(enum file_id f)
