@@ -92,7 +92,7 @@ int p9_fetch_attr(struct inode *inode, struct p9_attr *a, bool locked)
 
 	if (err)
 		return err;
-	if (a->qid.path != inode->ino ||
+	if (a->qid.path != inode->ino || pi->nameless ||
 	    (a->mode & S_IFMT) != (inode->mode & S_IFMT))
 		return -ESTALE;
 	copy_modes(inode, a);

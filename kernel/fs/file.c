@@ -402,6 +402,7 @@ struct file *vfs_open(int dirfd, const char *path, uint32_t flags,
 {
 	struct dentry *d;
 	struct file *f;
+	unsigned tries = 0;
 	bool created;
 
 	if ((flags & O_TMPFILE) == O_TMPFILE && !(flags & O_PATH))
@@ -410,11 +411,15 @@ struct file *vfs_open(int dirfd, const char *path, uint32_t flags,
 		return ERR_PTR(-EINVAL);
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	d = open_lookup(dirfd, path, flags, mode, &created);
-	if (IS_ERR(d))
-		return (struct file *)d;
-	f = open_found(d, flags, created);
-	dput(d);
+	do {
+		d = open_lookup(dirfd, path, flags, mode, &created);
+		if (IS_ERR(d))
+			return (struct file *)d;
+		f = open_found(d, flags, created);
+		dput(d);
+		/* what was found has lost its name since, so that a server no
+		 * longer finds it: it is as if it had not been there */
+	} while (PTR_ERR(f) == -ENOENT && (flags & O_CREAT) && tries++ < 100);
 	return f;
 }
 

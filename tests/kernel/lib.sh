@@ -37,6 +37,17 @@ own() {
 	count "$name $*" $? "$out"
 }
 
+# own_on_share NAME OPTION...: the same in a fresh directory of the host's.
+own_on_share() {
+	local name=$1 out share
+	shift
+	share=$(mktemp -d /var/tmp/quire-share.XXXXXX)
+	out=$(timeout "$limit" "$quire" run -q --share "$share" "$@" -- \
+		"$dir/$name" /mnt/share </dev/null 2>&1)
+	count "$name on the share $*" $? "$out"
+	rm -rf "$share"
+}
+
 # writeback VERIFY OPTION... -- ARG...: that program in a fresh directory of the
 # host's, and afterwards its word VERIFY here ($here has programs for this
 # machine).

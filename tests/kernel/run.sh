@@ -112,6 +112,7 @@ tell 'the root is read-only' $?
 # transfers that fail or stop early.
 for cpus in 1 2 4; do
 	writeback verify --cpus $cpus --
+	own_on_share files --cpus $cpus
 done
 writeback verify-big --cpus 2 --ram 32M -- big 80
 writeback verify --cpus 2 --inject-io 1,3,0,0 --
