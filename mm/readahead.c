@@ -373,7 +373,9 @@ uint64_t quire_mapping_drop_clean(struct address_space *as, uint64_t start,
 				  uint64_t end)
 {
 	uint64_t first = (start + PAGE_SIZE - 1) >> PAGE_SHIFT, dropped = 0;
-	uint64_t limit = end == UINT64_MAX ? end : end >> PAGE_SHIFT;
+	/* (the file's last page is whole where its bytes are) */
+	uint64_t limit = end >= quire_mapping_get_size(as) ? UINT64_MAX
+							   : end >> PAGE_SHIFT;
 	struct page *pages[RA_LOCAL];
 	unsigned n, i;
 

@@ -429,7 +429,8 @@ static void give_advice(struct file *f, uint64_t off, uint64_t end, int advice)
 		quire_mapping_readahead(as, &f->qf, off, end - off + 1);
 	if (advice == POSIX_FADV_DONTNEED) {
 		(void)quire_mapping_sync(as, off, end, QUIRE_SYNC_START);
-		(void)quire_mapping_drop_clean(as, off, end + 1);
+		(void)quire_mapping_drop_clean(
+			as, off, end == UINT64_MAX ? end : end + 1);
 	}
 }
 

@@ -673,6 +673,7 @@ TEST(drop_clean_drops_what_can_be_read_again)
 	CHECK_EQ(quire_mapping_drop_clean(as, 10 * PG + 1, 15 * PG - 1), 3);
 	CHECK_EQ(quire_mapping_pages(as), 61);
 	CHECK_EQ(quire_mapping_drop_clean(as, 5, 5), 0);
+	CHECK_EQ(quire_mapping_drop_clean(as, 63 * PG, 64 * PG - 1), 0);
 	CHECK_EQ(quire_mapping_drop_clean(as, 0, UINT64_MAX), 61 - 3);
 	CHECK_EQ(quire_mapping_pages(as), 3);
 	quire_page_put(sim_quire(m), pinned);
