@@ -77,6 +77,13 @@ race() {
 	rm -f "$work.json" "$work.err"
 }
 
+# Two processes, in memory and on the share.
+for place in /tmp /mnt/share; do
+	out=$(timeout "$limit" "$quire" run -q "${options[@]}" --share "$work" \
+		--cpus $several -- "$dir/sharing" $place </dev/null 2>&1)
+	count "sharing $place" $? "$out"
+done
+
 durable 'no errors' -n "$rounds" -s "$seed" -- --cpus 1
 if [ "$arch" = x86_64 ]; then
 	durable 'the flusher runs' -n "$rounds" -s $((seed + 1)) -f -- --cpus 2
