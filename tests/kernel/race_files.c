@@ -112,7 +112,7 @@ static void on_bus(int signo)
 {
 	(void)signo;
 	if (!may_trap) {
-		EXPECT(!"SIGBUS inside of the file", "thread");
+		EXPECT(0, "SIGBUS inside of the file");
 		_exit(1);
 	}
 	may_trap = 0;
@@ -546,7 +546,7 @@ static void beyond(struct worker *w, uint32_t end)
 		*p = 1;
 	v = *p;
 	may_trap = 0;
-	EXPECT(!"no SIGBUS beyond the end", "%u: %x", page, v);
+	EXPECT(0, "no SIGBUS beyond the end: page %u: %x", page, v);
 }
 
 static void cut(struct worker *w)
