@@ -365,7 +365,7 @@ static void in_step(char **argv, rlim_t limit)
 	compare(ended, 0);
 }
 
-/* A machine that is switched off after so many ms. */
+/* A machine that is switched off so many ms after its first word. */
 static uint32_t switched_off(char **argv, unsigned ms)
 {
 	struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
@@ -375,6 +375,8 @@ static uint32_t switched_off(char **argv, unsigned ms)
 
 	start_machine(argv, 0);
 	sizing.op = 0;
+	if (!next_record(&r) || !take(&r, 0)) /* it has begun */
+		fail("the machine does not start", 0, 0, 0);
 	watch = fork();
 	if (watch == 0) {
 		nanosleep(&t, NULL);
@@ -399,7 +401,7 @@ static void many_machines(char **argv, char *seed, char *first, unsigned kills)
 
 	for (i = 0; i < kills; i++) {
 		sprintf(first, "%u", start);
-		round = switched_off(argv, 150 + (unsigned)rand() % 600);
+		round = switched_off(argv, (unsigned)rand() % 600);
 		if (round >= start)
 			start = round;
 		/* rounds whose end was not heard of may have begun */
