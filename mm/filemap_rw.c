@@ -110,8 +110,8 @@ static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
 
 /*
  * The page to write to, up to date, with a reference, not locked.  A page
- * inside the file is read first even when all of it is to be written: the copy
- * may stop in the middle.  NULL with *err 0: not cached, and need not be.
+ * inside the file is read first (write_whole_page() has done without where it
+ * could).  NULL with *err 0: not cached, and need not be.
  */
 static struct page *page_for_write(struct address_space *as,
 				   struct quire_file *file, uint64_t index,
@@ -160,6 +160,40 @@ static void grow_size(struct address_space *as, uint64_t end)
 }
 
 /*
+ * A whole page that is not cached: filled before anyone can see it, so that
+ * what is on the device need not be read.  False: it was cached, or memory or
+ * the caller's buffer had less to give; nothing has changed, and `done` is
+ * copied from once more.
+ */
+static bool write_whole_page(struct address_space *as, uint64_t pos,
+			     size_t done, quire_copy_fn copy, void *cookie)
+{
+	struct page *page = find_get_page(as, pos >> PAGE_SHIFT);
+
+	if (page) {
+		put_page(as->q, page);
+		return false;
+	}
+	page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE, 0);
+	if (!page)
+		return false;
+	if (copy(cookie, page_address(as->q, page), done, PAGE_SIZE) <
+		    PAGE_SIZE ||
+	    add_to_page_cache_lru(as, page, pos >> PAGE_SHIFT)) {
+		put_page(as->q, page);
+		return false;
+	}
+	flush_dcache_page(as->q, page);
+	SetPageUptodate(page);
+	/* the size first: what is written back ends there */
+	grow_size(as, pos + PAGE_SIZE);
+	(void)set_page_dirty(as->q, page);
+	unlock_page(page);
+	put_page(as->q, page);
+	return true;
+}
+
+/*
  * n bytes into the page of pos, at once dirty.  Returns the bytes moved; *err:
  * -ENOMEM, -EIO, -EINTR.  A page that left the file while it was written to
  * (truncation, invalidation) is not the file's any more: once again.
@@ -173,6 +207,9 @@ static size_t write_one_page(struct address_space *as, struct quire_file *file,
 	struct page *page;
 	bool gone;
 
+	if (n == PAGE_SIZE && mapping_can_writeback(as) &&
+	    write_whole_page(as, pos, done, copy, cookie))
+		return n;
 	do {
 		page = page_for_write(as, file, pos >> PAGE_SHIFT, err);
 		if (!page) /* nobody has cached it: nothing to bring up to date

@@ -446,3 +446,77 @@ TEST_WITH(filemap_races_shmem, .config = {.cpus = 5, .jitter = 40},
 {
 	race_on(m, sim_file_shmem(m, "f", RECORDS * 1024));
 }
+
+/* -------------------------------------------------------- whole pages */
+
+static uint64_t on_disk(struct sim_file *f, uint64_t pos)
+{
+	uint64_t v = 0;
+
+	sim_file_peek(f, pos, &v, sizeof(v));
+	return v;
+}
+
+static uint64_t reads_of(struct sim_file *f)
+{
+	struct sim_file_stats s;
+
+	sim_file_get_stats(f, &s);
+	return s.reads;
+}
+
+struct source {
+	const char *bytes;
+	size_t most;   /* the caller's buffer is bad from there on */
+	unsigned asks; /* pieces asked for */
+};
+
+static size_t copy_source(void *cookie, void *kaddr, size_t done, size_t n)
+{
+	struct source *s = cookie;
+	size_t can = s->most > done ? s->most - done : 0;
+
+	if (can > n)
+		can = n;
+	memcpy(kaddr, s->bytes + done, can);
+	s->asks++;
+	return can;
+}
+
+/*
+ * behaviour: C3
+ * A write of whole pages reads none of them from the disk; where the buffer
+ * ends in the middle of one, the rest of that page is what the disk has.
+ */
+TEST(filemap_whole_pages)
+{
+	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 9);
+	struct address_space *as;
+	static char bytes[4 * PG];
+	struct source s = {.bytes = bytes, .most = sizeof(bytes)};
+	uint64_t want, got = 0;
+
+	REQUIRE(f);
+	as = sim_file_mapping(f);
+	want = on_disk(f, 7 * PG - 8);
+	memset(bytes, 'w', sizeof(bytes));
+	CHECK_EQ(quire_mapping_write(as, sim_file_quire(f), PG, sizeof(bytes),
+				     copy_source, &s),
+		 (long)sizeof(bytes));
+	CHECK_EQ(s.asks, 4);
+	CHECK_EQ(reads_of(f), 0);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 4);
+	s = (struct source){.bytes = bytes, .most = PG + 100};
+	CHECK_EQ(quire_mapping_write(as, sim_file_quire(f), 5 * PG, 2 * PG,
+				     copy_source, &s),
+		 PG + 100);
+	CHECK_EQ(sim_file_read(f, 7 * PG - 8, &got, 8), 8);
+	CHECK_EQ(got, want);
+	CHECK_EQ(quire_file_fsync(sim_file_quire(f), 0, UINT64_MAX, false), 0);
+	CHECK_EQ(on_disk(f, 7 * PG - 8), want);
+	CHECK_EQ(on_disk(f, 6 * PG + 92), 0x7777777777777777);
+	CHECK_EQ(on_disk(f, PG), 0x7777777777777777);
+	CHECK_EQ(on_disk(f, 5 * PG - 8), 0x7777777777777777);
+	CHECK_SYSTEM(m);
+	sim_file_close(f);
+}
