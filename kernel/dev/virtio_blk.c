@@ -247,8 +247,9 @@ static void uncut(struct blk_req *r)
 }
 
 /*
- * A fault asked for by a test: the request fails, at once, or after the
- * device has done a part of it (torn).  True: there is nothing to send.
+ * A fault asked for by a test.  Short: the device does a part, and the request
+ * is sent once more, whole.  Error: at once, or after a part (torn).  True:
+ * there is nothing to send.
  */
 static bool injected(struct blk_req *r)
 {
@@ -259,10 +260,11 @@ static bool injected(struct blk_req *r)
 		fault = inject_io(r->op == BLK_WRITE);
 	if (fault == INJECT_NONE)
 		return false;
-	r->error = -EIO;
 	keep = inject_part(r->bytes / r->disk->block) * r->disk->block;
-	if (fault == INJECT_ERROR || keep == 0)
-		return true;
+	if (fault == INJECT_ERROR)
+		r->error = -EIO;
+	if (keep == 0)
+		return fault == INJECT_ERROR;
 	cut(r, keep);
 	return false;
 }
@@ -302,9 +304,14 @@ static void end_req(struct vblk *b, struct blk_req *r)
 
 	if (!r->error && status != S_OK)
 		r->error = status == S_UNSUPP ? -EOPNOTSUPP : -EIO;
-	count(&b->disk, r);
-	if (r->whole_nr)
+	if (r->whole_nr) {
 		uncut(r);
+		if (!r->error) {
+			send(b, r);
+			return;
+		}
+	}
+	count(&b->disk, r);
 	if (r->end) {
 		r->end(r, r->error);
 		blk_drop(r);

@@ -16,10 +16,9 @@
 
 enum inject_fault {
 	INJECT_NONE,
-	/* Stop early.  A transport that knows short transfers makes one; one
-	 * that does not does a part and fails. */
+	/* Stop early: what is left is a transfer of its own afterwards. */
 	INJECT_SHORT,
-	INJECT_ERROR, /* fail with -EIO, nothing done */
+	INJECT_ERROR, /* fail with -EIO, with nothing done, or a part */
 };
 
 extern bool inject_asked;
