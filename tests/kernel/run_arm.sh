@@ -57,7 +57,9 @@ fi
 
 for cpus in $(seq 1 $((several > 1 ? 2 : 1))); do
 	writeback verify --arch "$arch" --cpus $cpus --
-	own_on_share files --arch "$arch" --cpus $cpus
+	# (places in a directory are the server's, and too large for a program
+	# with 32-bit offsets)
+	[ "$arch" != armv7 ] || own_on_share files --arch armv7 --cpus $cpus
 	writeback verify-retry --arch "$arch" --cpus $cpus \
 		--inject-io 3,4,6,0 -- retry
 	writeback '' --arch "$arch" --cpus $cpus --inject-io 4,4,0,4 -- reread
