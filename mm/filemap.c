@@ -87,21 +87,43 @@ int add_to_page_cache_lru(struct address_space *as, struct page *page,
 	return 0;
 }
 
-void delete_from_page_cache(struct page *page)
+static void remove_page(struct address_space *as, struct page *page)
 {
-	struct address_space *as = page->mapping;
 	struct quire *q = as->q;
 
-	spin_lock(&as->tree_lock);
-	cancel_dirty(as, page);
 	(void)page_tree_remove(q, &as->pages, page->index);
 	WRITE_ONCE(page->mapping, NULL);
 	WRITE_ONCE(as->nrpages, as->nrpages - 1);
 	mod_vmstat(q, VM_nr_file_pages, -1);
 	if (as->shmem)
 		mod_vmstat(q, VM_nr_shmem, -1);
+}
+
+void delete_from_page_cache(struct page *page)
+{
+	struct address_space *as = page->mapping;
+
+	spin_lock(&as->tree_lock);
+	cancel_dirty(as, page);
+	remove_page(as, page);
 	spin_unlock(&as->tree_lock);
-	put_page(q, page);
+	put_page(as->q, page);
+}
+
+bool delete_clean_page(struct page *page)
+{
+	struct address_space *as = page->mapping;
+	bool clean;
+
+	/* a write() that is under way marks it dirty without its lock */
+	spin_lock(&as->tree_lock);
+	clean = !PageFlag(page, PG_dirty);
+	if (clean)
+		remove_page(as, page);
+	spin_unlock(&as->tree_lock);
+	if (clean)
+		put_page(as->q, page);
+	return clean;
 }
 
 /* -------------------------------------------------------------- filling */

@@ -142,11 +142,9 @@ static int invalidate_page(struct address_space *as, struct page *page)
 	while (page_mapcount(page))
 		unmap_mapping_range(as, page->index, page->index, false);
 	/* a pinned page may be written to at any time */
-	if (PageFlag(page, PG_dirty) ||
-	    __atomic_load_n(&page->pins, __ATOMIC_ACQUIRE))
+	if (__atomic_load_n(&page->pins, __ATOMIC_ACQUIRE) ||
+	    !delete_clean_page(page))
 		err = -EBUSY;
-	else
-		delete_from_page_cache(page);
 unlock:
 	unlock_page(page);
 	put_page(as->q, page);

@@ -38,12 +38,15 @@ bool set_page_dirty(struct quire *q, struct page *page)
 	}
 	/* a full barrier: what was stored to the page is seen by the one that
 	 * clears the flag next */
-	if (TestSetPageFlag(page, PG_dirty))
+	if (__atomic_fetch_or(&page->flags, 0u, __ATOMIC_SEQ_CST) >> PG_dirty &
+	    1u)
 		return false;
 	spin_lock(&as->tree_lock);
-	/* it may have left the file, or have been written since */
-	if (READ_ONCE(page->mapping) == as && PageFlag(page, PG_dirty) &&
+	/* it may have left the file.  The flag comes after the tag: whoever
+	 * sees it may sync, and must find the page */
+	if (READ_ONCE(page->mapping) == as &&
 	    page_tree_set_tag(&as->pages, page->index, PTREE_DIRTY)) {
+		SetPageFlag(page, PG_dirty);
 		if (as->nrdirty++ == 0)
 			wb_first_dirty(as);
 		mod_vmstat(q, VM_nr_dirty, 1);
@@ -69,7 +72,6 @@ void quire_page_dirty(struct quire *q, struct page *page)
 static void drop_dirty_tags(struct address_space *as, struct page *page)
 {
 	(void)page_tree_clear_tag(&as->pages, page->index, PTREE_TOWRITE);
-	/* none yet: who has set the flag waits for the tree_lock */
 	if (!page_tree_clear_tag(&as->pages, page->index, PTREE_DIRTY))
 		return;
 	as->nrdirty--;

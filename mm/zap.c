@@ -84,7 +84,7 @@ zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
 	} else {
 		if (pte_dirty(pte))
 			mapped = zap_dirty_page(tlb, page, late);
-		if (pte_young(pte) && !(vma->vm_flags & VM_SEQ_READ))
+		if (pte_young(pte) && !(READ_ONCE(vma->vm_flags) & VM_SEQ_READ))
 			mark_page_accessed(q, page);
 		rss[PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES
 						  : MM_FILEPAGES]--;

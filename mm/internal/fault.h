@@ -260,7 +260,8 @@ static __always_inline struct page *vm_normal_page(struct vm_area_struct *vma,
 
 	if (unlikely(pte_special(pte)))
 		return NULL;
-	if (unlikely(vma->vm_flags & (VM_PFNMAP | VM_MIXEDMAP)) &&
+	/* (reverse walks come here while other flags may change) */
+	if (unlikely(READ_ONCE(vma->vm_flags) & (VM_PFNMAP | VM_MIXEDMAP)) &&
 	    !pfn_valid(q, pte_pfn(pte)))
 		return NULL;
 	return pte_page(q, pte);

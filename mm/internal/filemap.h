@@ -127,6 +127,8 @@ unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
 int add_to_page_cache_lru(struct address_space *as, struct page *page,
 			  uint64_t index);
 void delete_from_page_cache(struct page *page); /* locked page */
+/* The same if it is not dirty: true.  Locked, not under write-back. */
+bool delete_clean_page(struct page *page);
 /* mm/truncate.c: sleep until the mapping is not frozen (that is, a hole is
  * punched no more).  0, or -EINTR: a fatal signal came. */
 int mapping_wait_thaw(struct address_space *as);
