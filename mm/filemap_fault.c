@@ -280,24 +280,8 @@ static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
 	return true;
 }
 
-/* Up to MAP_BATCH cached pages of [start, end], each with a reference. */
-static unsigned grab_cached(struct address_space *as, uint64_t start,
-			    uint64_t end, struct page **pages)
-{
-	unsigned n, i;
-
-	spin_lock(&as->tree_lock);
-	n = page_tree_gang(&as->pages, start, pages, MAP_BATCH);
-	while (n && pages[n - 1]->index > end)
-		n--;
-	for (i = 0; i < n; i++)
-		get_page(pages[i]);
-	spin_unlock(&as->tree_lock);
-	return n;
-}
-
-/* Map those n pages, and drop the references of those that cannot be mapped.
- * True: the fault's own page is mapped. */
+/* Map these n cached pages, and drop the references of those that cannot be
+ * mapped. True: the fault's own page is mapped. */
 static bool map_batch(struct vm_fault *vmf, struct page **pages, unsigned n)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -345,7 +329,8 @@ vm_fault_t filemap_map_pages(struct vm_fault *vmf, uint64_t start, uint64_t end)
 	unsigned n;
 
 	while (start <= end) {
-		n = grab_cached(vmf->vma->vm_mapping, start, end, pages);
+		n = find_get_pages(vmf->vma->vm_mapping, start, end, pages,
+				   MAP_BATCH);
 		if (!n)
 			break;
 		any = true;

@@ -377,20 +377,14 @@ uint64_t quire_mapping_drop_clean(struct address_space *as, uint64_t start,
 	uint64_t limit = end >= quire_mapping_get_size(as) ? UINT64_MAX
 							   : end >> PAGE_SHIFT;
 	struct page *pages[RA_LOCAL];
-	unsigned n, i;
+	unsigned n;
 
 	might_sleep();
 	if (as->shmem || start > UINT64_MAX - PAGE_SIZE)
 		return 0;
 	lru_add_drain(as->q); /* a page in a batch has a reference for it */
 	while (first < limit) {
-		spin_lock(&as->tree_lock);
-		n = page_tree_gang(&as->pages, first, pages, RA_LOCAL);
-		while (n && pages[n - 1]->index >= limit)
-			n--;
-		for (i = 0; i < n; i++)
-			get_page(pages[i]);
-		spin_unlock(&as->tree_lock);
+		n = find_get_pages(as, first, limit - 1, pages, RA_LOCAL);
 		if (!n)
 			break;
 		first = pages[n - 1]->index + 1;
