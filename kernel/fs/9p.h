@@ -90,7 +90,8 @@ int p9_wait(struct p9_req *r, struct p9_reply *reply);
 int p9_walk(struct p9_client *c, uint32_t fid, uint32_t newfid,
 	    const char *name, size_t len); /* len 0: clone */
 int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *attr);
-int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags);
+/* path: the file's number, if it is another's by now -ENOENT (fid is open) */
+int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags, uint64_t path);
 void p9_clunk(struct p9_client *c, uint32_t fid);
 int p9_fsync(struct p9_client *c, uint32_t fid, bool datasync);
 /* Read into pieces of memory: bytes or -errno */

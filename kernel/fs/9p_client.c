@@ -333,7 +333,7 @@ int p9_getattr(struct p9_client *c, uint32_t fid, struct p9_attr *attr)
 	return err;
 }
 
-int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags)
+int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags, uint64_t path)
 {
 	struct p9_req *r = p9_start(c, P9_TLOPEN);
 	struct p9_reply reply;
@@ -344,6 +344,8 @@ int p9_lopen(struct p9_client *c, uint32_t fid, uint32_t flags)
 	p9_u32(&r->msg, fid);
 	p9_u32(&r->msg, flags);
 	err = p9_call(r, &reply);
+	if (!err && reply.open.qid.path != path)
+		err = -ENOENT;
 	p9_end_call(r);
 	return err;
 }

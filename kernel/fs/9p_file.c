@@ -20,10 +20,11 @@ static int open_fid(struct inode *inode, uint32_t fid, bool write)
 	struct p9_client *c = p9_c(inode->sb);
 	int err;
 
-	err = p9_lopen(c, fid, (write ? O_RDWR : O_RDONLY) | O_LARGEFILE);
+	err = p9_lopen(c, fid, (write ? O_RDWR : O_RDONLY) | O_LARGEFILE,
+		       inode->ino);
 	if (err != -EACCES || !write)
 		return err;
-	err = p9_lopen(c, fid, O_WRONLY | O_LARGEFILE);
+	err = p9_lopen(c, fid, O_WRONLY | O_LARGEFILE, inode->ino);
 	p9_i(inode)->write_only = !err;
 	return err;
 }
@@ -179,7 +180,8 @@ static int p9_dir_open(struct inode *inode, struct file *f)
 	err = p9_walk(c, p9_i(inode)->fid, fid, NULL, 0);
 	if (err)
 		return err;
-	err = p9_lopen(c, fid, O_RDONLY | O_DIRECTORY | O_LARGEFILE);
+	err = p9_lopen(c, fid, O_RDONLY | O_DIRECTORY | O_LARGEFILE,
+		       inode->ino);
 	if (err) {
 		p9_clunk(c, fid);
 		return err;

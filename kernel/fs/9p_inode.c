@@ -47,21 +47,30 @@ static int set_type(struct inode *inode, uint64_t size)
 	return 0;
 }
 
-/* fid leads to an inode that is known already. */
+/*
+ * fid leads to an inode that is known already.  It takes the place of the
+ * inode's own if that one's name has gone, or been given to another file.
+ */
 static void new_name(struct inode *inode, uint32_t fid)
 {
 	struct p9_inode *pi = p9_i(inode);
-	uint32_t other = fid;
+	struct p9_attr a;
+	int err = 0;
 
-	mutex_lock(&pi->lock);
-	if (pi->nameless) {
-		other = pi->fid;
+	if (inode->sb->volatile_names)
+		err = p9_fetch_attr(inode, &a, false);
+	if (err == -ENOENT || err == -ESTALE) {
+		uint32_t old;
+
+		mutex_lock(&pi->lock);
+		old = pi->fid;
 		pi->fid = fid;
 		pi->nameless = false;
+		mutex_unlock(&pi->lock);
+		(void)p9_refresh(inode);
+		fid = old;
 	}
-	mutex_unlock(&pi->lock);
-	p9_clunk(p9_c(inode->sb), other);
-	(void)p9_refresh(inode);
+	p9_clunk(p9_c(inode->sb), fid);
 }
 
 struct inode *p9_inode_of(struct super *sb, uint32_t fid,
