@@ -286,11 +286,13 @@ static void start_quire(void)
 	machine_config(&config);
 	tuning_policies(&config);
 	config.nr_regions = free_regions(regions, ARRAY_SIZE(regions));
+	mem_reserve(regions, config.nr_regions);
 	the_quire = quire_create(&config);
 	if (!the_quire)
 		panic("too little memory: %llu bytes",
 		      (unsigned long long)ram_bytes);
 	tuning_limits();
+	pmem_init();
 }
 
 /* The task that a CPU runs when there is none: for CPU 0 it is what boots. */

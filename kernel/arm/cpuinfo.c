@@ -97,6 +97,11 @@ void cpuinfo_text(struct text *out)
 }
 
 /* The page that programs call for the helpers is no mapping of theirs. */
+void kmmio_text(struct text *out)
+{
+	(void)out; /* x86's */
+}
+
 void maps_text_tail(struct text *out)
 {
 	text_printf(out, "%08x-%08x r-xp 00000000 00:00 0          [vectors]\n",

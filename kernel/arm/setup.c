@@ -267,6 +267,11 @@ unsigned free_regions(struct quire_region *out, unsigned max)
 	return n;
 }
 
+paddr_t machine_ram_start(void)
+{
+	return virt_to_phys((void *)PAGE_OFFSET);
+}
+
 /* ------------------------------------------------------ order of the start */
 
 /* `at`: device tree or ATAGS, or 0: then they are where QEMU and the old

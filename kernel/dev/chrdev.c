@@ -96,6 +96,7 @@ static const struct {
 	uint64_t rdev;
 	const struct file_operations *fops;
 } devices[] = {
+	{RDEV(1, 1), &mem_fops},    {RDEV(259, 0), &pmem_fops},
 	{RDEV(1, 3), &null_fops},   {RDEV(1, 5), &zero_fops},
 	{RDEV(1, 7), &full_fops},   {RDEV(1, 8), &random_fops},
 	{RDEV(1, 9), &random_fops}, {RDEV(5, 0), &tty_fops},

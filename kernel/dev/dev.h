@@ -17,6 +17,9 @@ extern const struct file_operations tty_fops;
 void tty_host_signal(int signo);
 void tty_host_winsize(unsigned rows, unsigned cols);
 
+/* mem.c: /dev/mem and /dev/pmem0 */
+extern const struct file_operations mem_fops, pmem_fops;
+
 /* console.c: bytes from the host's standard input */
 struct wait_queue *console_input_queue(void);
 bool console_input_ready(void); /* a byte, or the end, can be read now */

@@ -81,7 +81,8 @@ static struct inode *written_inode(const struct file *f)
 	if (!f->qf.writable || !f->qf.mapping)
 		return NULL;
 	inode = quire_mapping_host(f->qf.mapping);
-	return inode->written_back ? inode : NULL;
+	/* memory that is its own device has none */
+	return inode && inode->written_back ? inode : NULL;
 }
 
 /*

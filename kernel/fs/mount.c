@@ -145,7 +145,8 @@ static const struct {
 	{"/dev/null", 0666, RDEV(1, 3)},    {"/dev/zero", 0666, RDEV(1, 5)},
 	{"/dev/full", 0666, RDEV(1, 7)},    {"/dev/random", 0666, RDEV(1, 8)},
 	{"/dev/urandom", 0666, RDEV(1, 9)}, {"/dev/tty", 0666, RDEV(5, 0)},
-	{"/dev/console", 0600, RDEV(5, 1)},
+	{"/dev/console", 0600, RDEV(5, 1)}, {"/dev/mem", 0640, RDEV(1, 1)},
+	{"/dev/pmem0", 0660, RDEV(259, 0)},
 };
 static const struct {
 	const char *name, *to;

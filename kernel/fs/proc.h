@@ -61,6 +61,8 @@ struct inode *proc_inode(struct super *sb, const struct proc_entry *e, int pid,
  * what is no mapping. */
 void cpuinfo_text(struct text *out);
 void maps_text_tail(struct text *out);
+/* /proc/kmmio: what the probe of the command line has seen. */
+void kmmio_text(struct text *out);
 
 extern const struct proc_entry proc_root_entries[];   /* proc_system.c */
 extern const struct proc_entry sys_root_entries[];    /* proc_system.c */

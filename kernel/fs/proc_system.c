@@ -152,6 +152,14 @@ static int show_timer_list(struct text *out, struct process *p, struct task *t)
 	return 0;
 }
 
+static int show_kmmio(struct text *out, struct process *p, struct task *t)
+{
+	(void)p;
+	(void)t;
+	kmmio_text(out);
+	return 0;
+}
+
 static int show_loadavg(struct text *out, struct process *p, struct task *t)
 {
 	unsigned n = 0;
@@ -412,6 +420,7 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ENTRY("stat", show_stat),
 	FILE_ENTRY("uptime", show_uptime),
 	FILE_ENTRY("loadavg", show_loadavg),
+	FILE_ENTRY("kmmio", show_kmmio),
 	{.name = "timer_list", .mode = S_IFREG | 0400, .show = show_timer_list},
 	FILE_ENTRY("version", show_version),
 	FILE_ENTRY("filesystems", show_filesystems),

@@ -84,6 +84,11 @@ const char *machine_name(void);
 extern unsigned paging_levels;
 extern uint64_t ram_bytes;
 unsigned free_regions(struct quire_region *out, unsigned max);
+paddr_t machine_ram_start(void); /* of all of it, the kernel's image as well */
+/* dev/mem.c.  mem_reserve: with the regions that Quire is to get, before it
+ * does: memory for /dev/pmem0 is taken from them.  pmem_init: once it has. */
+void mem_reserve(struct quire_region *regions, unsigned n);
+void pmem_init(void);
 
 /* Start CPUs 1 ... count - 1, each to run ap_main(id) on its idle task's
  * stack; returns when all are online. */

@@ -12,7 +12,8 @@
  *   struct wait_queue where tasks sleep until a condition holds
  *
  * No lock of these is taken while one of Quire's spinlocks is held, and
- * quire_host_cpu_call() is never reached with interrupts off.
+ * quire_host_cpu_call() is reached with interrupts off only where a probed
+ * device register is stepped over (kmmio): all that spin answer calls.
  */
 #ifndef KERNEL_SYNC_H
 #define KERNEL_SYNC_H

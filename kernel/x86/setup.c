@@ -212,6 +212,11 @@ unsigned free_regions(struct quire_region *out, unsigned max)
 	return i;
 }
 
+paddr_t machine_ram_start(void)
+{
+	return 0;
+}
+
 void *mmio_map(paddr_t phys, size_t bytes)
 {
 	if (phys < MMIO_PHYS || phys + bytes > 0x100000000ull)
@@ -250,6 +255,7 @@ void machine_config(struct quire_config *config)
 void machine_ready(void)
 {
 	apic_timer_calibrate();
+	kmmio_init();
 }
 
 void machine_cpu(unsigned id)

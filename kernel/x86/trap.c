@@ -5,6 +5,7 @@
  * last words of a kernel that is wrong.
  */
 #include <asm/ptrace.h>
+#include <quire/kmmio.h>
 #include "cpu.h"
 
 extern const uint64_t trap_stubs[22];
@@ -117,7 +118,6 @@ static void user_trap(struct pt_regs *regs, unsigned vector)
 		send_fault(SIGFPE, 1 /* FPE_INTDIV */, regs->ip, vector, e);
 		break;
 	case 1:
-		regs->flags &= ~0x100ull;
 		send_fault(SIGTRAP, 2 /* TRAP_TRACE */, regs->ip, vector, e);
 		break;
 	case 3:
@@ -143,16 +143,32 @@ static void user_trap(struct pt_regs *regs, unsigned vector)
 	}
 }
 
+/* The debug exception is a single step's (SDM vol. 3B, 17.2.3: DR6.BS). */
+static bool single_stepped(void)
+{
+	uint64_t dr6;
+
+	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
+	__asm__ volatile("mov %0, %%dr6" ::"r"(dr6 & ~(1ull << 14)));
+	return dr6 & 1u << 14;
+}
+
 void trap_dispatch(struct pt_regs *regs, unsigned vector);
 void trap_dispatch(struct pt_regs *regs, unsigned vector)
 {
+	if (vector == 1 && single_stepped() && !user_mode(regs) &&
+	    quire_kmmio_debug(regs))
+		return;
 	if (user_mode(regs) && vector != 2 && vector != 8 && vector != 18) {
 		irq_enable();
 		user_trap(regs, vector);
 		return;
 	}
-	if (vector != 2 && quire_host_fixup_exception(regs))
-		return;
+	if (vector != 2) {
+		quire_kmmio_cancel(regs);
+		if (quire_host_fixup_exception(regs))
+			return;
+	}
 	dump_regs(regs);
 	panic("exception %u in the kernel at %llx", vector,
 	      (unsigned long long)regs->ip);

@@ -37,7 +37,13 @@ for cpus in 1 2; do
 	own pipes --cpus $cpus
 	own procfs --cpus $cpus
 	disk "$dir/blkdev" --cpus $cpus
+	# all of microvm's virtio devices are probed, the root's among them
+	QUIRE_KERNEL_ARGS="quire.pmem=4M quire.kmmio=0xfeb00000,0x4000" \
+		own devices --cpus $cpus
 done
+QUIRE_KERNEL_ARGS="quire.pmem=4M quire.kmmio=0xfeb00000,0x4000" \
+	own devices --cpus 4 --levels 5
+own devices
 disk "$dir/blkdev" --cpus 4
 own files --cpus 4 --levels 5
 own pipes --cpus 4

@@ -32,6 +32,7 @@ if [ "$arch" = armv7 ]; then
 		done
 	done
 	disk "$build/tests/kernel/blkdev" --arch armv7 --cpus 2
+	QUIRE_KERNEL_ARGS=quire.pmem=4M own devices --arch armv7 --cpus 2
 	own smp --arch armv7 --cpus 4
 	own vfp --arch armv7 --cpus 4
 	own process --arch armv7 --cpus 4
@@ -53,6 +54,7 @@ else
 		own $name --arch armv6
 	done
 	disk "$build/tests/kernel/blkdev" --arch armv6
+	QUIRE_KERNEL_ARGS=quire.pmem=4M own devices --arch armv6
 fi
 
 for cpus in $(seq 1 $((several > 1 ? 2 : 1))); do

@@ -246,6 +246,8 @@ void apic_eoi(void);
 void apic_ipi(unsigned cpu, unsigned vector);
 void apic_ipi_others(unsigned vector);
 void apic_timer_calibrate(void);
+/* kmmio.c: the probe that the command line asks for */
+void kmmio_init(void);
 void apic_start_others(paddr_t trampoline);
 void device_interrupt(unsigned vector);
 
