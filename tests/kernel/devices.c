@@ -4,6 +4,7 @@
  * What needs the machine's own devices is left out where they are not there.
  */
 #define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
