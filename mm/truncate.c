@@ -143,12 +143,24 @@ void mapping_zero_beyond_end(struct address_space *as, uint64_t pos)
 {
 	uint64_t size = quire_mapping_get_size(as);
 	size_t from = (size_t)(size & (PAGE_SIZE - 1)), to = PAGE_SIZE;
+	struct page *page;
 
 	if (as->shmem || !from || pos <= size)
 		return;
 	if (pos >> PAGE_SHIFT == size >> PAGE_SHIFT)
 		to = (size_t)(pos & (PAGE_SIZE - 1));
-	zero_partial(as, size >> PAGE_SHIFT, from, to, false);
+	page = find_lock_page(as, size >> PAGE_SHIFT);
+	if (!page)
+		return;
+	flush_user_dcache_page(as->q, page);
+	spin_lock(&as->tree_lock);
+	/* else what is there may be a write()'s, and about to be the file's */
+	if (!as->writers && PageUptodate(page))
+		memset((char *)page_address(as->q, page) + from, 0, to - from);
+	spin_unlock(&as->tree_lock);
+	flush_dcache_page(as->q, page);
+	unlock_page(page);
+	put_page(as->q, page);
 }
 
 void quire_mapping_set_size(struct address_space *as, uint64_t size)

@@ -8,11 +8,11 @@
  *        |                            '-- set_page_dirty (again) ----|
  *        '-------------- quire_page_end_write -----------------------'
  *
- * The flags PG_dirty and PG_writeback are any context's to look at; the tags in
- * the page tree, by which such pages are found, and the counts that go with
- * them change under the file's tree_lock.  PG_dirty is set before its tag, so
- * that whoever stores to a page and then finds the flag set knows that the
- * store will be seen; who clears it does so under tree_lock and page lock.
+ * The flags PG_dirty and PG_writeback are any context's to look at; they, the
+ * tags in the page tree, by which such pages are found, and the counts that go
+ * with them change together under the file's tree_lock.  So who has stored to a
+ * page and finds PG_dirty set knows that a sync that begins now will find the
+ * page.  PG_dirty is cleared under the page lock as well.
  *
  * Of a file without a device (shmem), or that nobody can write (aops without
  * writepage), PG_dirty is only a flag: no tag, no count.
