@@ -317,8 +317,8 @@ static int mmap_check_file(struct mmap_request *m)
 {
 	struct quire_file *file = m->file;
 	/* a device may be mapped up to the last byte that has a number */
-	uint64_t most = file->is_zero_dev || file->device ? UINT64_MAX
-							  : MAX_FILE_BYTES;
+	uint64_t most =
+		file->is_zero_dev || file->device ? UINT64_MAX : MAX_FILE_BYTES;
 	unsigned type = m->flags & MAP_TYPE;
 
 	if (m->len > most || m->pgoff > (most - m->len) >> PAGE_SHIFT)

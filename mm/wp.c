@@ -7,7 +7,7 @@
  *   ------------------------------------   ---------------------------------
  *   anonymous page, ours alone             wp_page_reuse: make it writable
  *   page of a shared writable mapping      wp_page_shared: ask, make writable
- *   frame without struct page, shared      wp_pfn_shared: make it writable
+ *   frame without struct page, shared      wp_pfn_shared: ask, make writable
  *   anything else: page shared with other  wp_page_copy: a copy of our own
  *   processes, cache page in a private
  *   mapping, the zero page

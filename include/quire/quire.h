@@ -516,8 +516,8 @@ void quire_page_end_write(struct quire *q, struct page *page, int error);
  * easily had.  file may be NULL.
  * quire_mapping_drop_clean: POSIX_FADV_DONTNEED, after a quire_mapping_sync:
  * drop the pages that lie whole in [start, end) (the file's last one as far as
- * it goes) and can be had from the device again: clean, mapped nowhere, not in use.
- * Returns how many.
+ * it goes) and can be had from the device again: clean, mapped nowhere, not in
+ * use. Returns how many.
  */
 void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
 			     uint64_t pos, uint64_t len);
