@@ -16,6 +16,7 @@ struct p9_inode {
 	uint32_t wfid;	   /* open for writing, or P9_NOFID */
 	bool write_only;   /* wfid cannot be read by */
 	bool nameless;	   /* the name that fid was walked to is gone */
+	uint32_t walked;   /* which fid it is: 1, 2 ...; see p9_revalidate() */
 	uint32_t version;  /* qid.version when the pages were read */
 	bool own;	   /* we have changed the file since */
 	uint32_t changing; /* requests under way that change it; atomic */

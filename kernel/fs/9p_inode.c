@@ -65,6 +65,7 @@ static void new_name(struct inode *inode, uint32_t fid)
 		mutex_lock(&pi->lock);
 		old = pi->fid;
 		pi->fid = fid;
+		pi->walked++;
 		pi->nameless = false;
 		mutex_unlock(&pi->lock);
 		(void)p9_refresh(inode);
@@ -95,6 +96,7 @@ struct inode *p9_inode_of(struct super *sb, uint32_t fid,
 	}
 	inode->priv = pi;
 	pi->fid = fid;
+	pi->walked = 1;
 	pi->rfid = pi->wfid = P9_NOFID;
 	pi->version = a->qid.version;
 	mutex_init(&pi->lock);
@@ -160,12 +162,17 @@ static int p9_lookup(struct inode *dir, struct dentry *d)
 	inode = inode_of_fid(dir->sb, fid);
 	if (IS_ERR(inode))
 		return (int)PTR_ERR(inode);
+	d->stamp = p9_i(inode)->fid == fid ? p9_i(inode)->walked : 0;
 	d_set_inode(d, inode);
 	if (p9_i(dir)->names)
 		p9_prefetch(d->parent);
 	return 0;
 }
 
+/*
+ * The inode's fid tells of the name that it was walked to, and of no other: a
+ * second one (d->stamp is not pi->walked) is looked up each time.
+ */
 static bool p9_revalidate(struct dentry *d)
 {
 	struct p9_attr a;
@@ -174,7 +181,7 @@ static bool p9_revalidate(struct dentry *d)
 		return true;
 	if (!d->inode)
 		return false;
-	if (p9_i(d->inode)->nameless)
+	if (p9_i(d->inode)->nameless || d->stamp != p9_i(d->inode)->walked)
 		return false;
 	return !p9_fetch_attr(d->inode, &a, false);
 }

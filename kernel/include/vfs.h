@@ -231,7 +231,7 @@ struct dentry {
 	uint16_t len;
 	char *name;
 	char small[40];
-	uint64_t stamp; /* ns of last revalidation, volatile names */
+	uint32_t stamp; /* the file system's */
 };
 
 struct dentry *dget(struct dentry *d);

@@ -128,6 +128,27 @@ writeback verify-retry --cpus 2 --inject-io 3,4,6,0 -- retry
 writeback '' --cpus 2 --inject-io 4,4,0,4 -- reread
 turns --cpus 2
 
+# The host gives names to other files: what is open stays what it is.
+mkdir "$work/names"
+echo old >"$work/names/f"
+echo other >"$work/names/h"
+(for _ in $(seq 1 "$limit"0); do
+	[ ! -e "$work/names/ready" ] || break
+	sleep 0.1
+done
+mv "$work/names/f" "$work/names/g"
+mv "$work/names/h" "$work/names/f"
+: >"$work/names/go") &
+got=$(timeout "$limit" "$quire" run -q --share "$work/names" -- /bin/bash -c '
+	cd /mnt/share; stat -c %s f h; exec 3<f; : >ready
+	while [ ! -e go ]; do sleep 0.05; done
+	cat g f; cat <&3; echo more >>g; cat /proc/self/fd/3; ls' </dev/null)
+wait $!
+[ "$(echo $got)" = '4 6 old other old old more f g go ready' ] &&
+	[ "$(cat "$work/names/g")" = "old
+more" ]
+tell 'names that the host gives to other files' $?
+
 # Exit statuses and what cannot be run.
 timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
 [ $? = 42 ]
