@@ -68,6 +68,7 @@ race() {
 		</dev/null 2>"$work.err")
 	status=$?
 	count "$name" $status "$out"
+	[ $status = 0 ] || tail -n 8 "$work.err"
 	grep -q 'quire_check: 0 violations' "$work.err"
 	tell "$name: quire_check at the end" $?
 	if [ "$place" = /mnt/share ]; then
