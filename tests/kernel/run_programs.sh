@@ -40,7 +40,7 @@ both 'sqlite3: a mapped database' '
 	sqlite3 a.db "pragma mmap_size=268435456; create table t(a integer
 		primary key, b, c); create index i on t(b, c); begin;
 		with recursive c(x) as (select 1 union all select x+1 from c
-		where x<30000) insert into t select x, x*7%1000, hex(x*x) from
+		where x<15000) insert into t select x, x*7%1000, hex(x*x) from
 		c; commit; select count(*), sum(b), count(distinct c) from t;"
 	sqlite3 a.db "pragma mmap_size=268435456; begin; delete from t where
 		a%5=1; update t set b=b+1 where a%3=0; rollback; update t set
@@ -89,7 +89,7 @@ both 'git: init, commit, clone, gc, fsck' '
 	git init -q -b main r && cd r && cp -r /usr/lib/python3*/json \
 		/usr/lib/python3*/email . && rm -rf */__pycache__ &&
 	git add . && git commit -q -m one && git clone -q . ../s && cd ../s &&
-	for i in 1 2 3 4 5; do seq $i 3000 >json/numbers$i; echo $i >>email/x
+	for i in 1 2 3 4 5; do seq $i 1500 >json/numbers$i; echo $i >>email/x
 		git add . && git commit -q -m "number $i"; done
 	git mv json JSON && git commit -q -m moved && git gc -q && git fsck \
 		--full --strict && git log --stat | md5sum
