@@ -44,6 +44,7 @@ struct world {
 	struct sim_task *task[MAX_TASKS];
 	struct sim_file *file[FILES];
 	bool injecting;
+	bool nowait;	    /* tasks do not sleep in faults */
 	bool failed[FILES]; /* a write failed: what the device has is open */
 };
 
@@ -93,6 +94,18 @@ static void do_mmap(struct world *w, unsigned i, const struct op *op)
 		 (uint64_t)(op->c & 15) * PAGE);
 }
 
+/* The page that the task waits for comes, or it does not want it any more. */
+static void end_wait(struct world *w, struct sim_task *t, bool cancel)
+{
+	if (!t->qt.fault_waiting)
+		return;
+	if (cancel)
+		quire_fault_cancel(&t->qt);
+	else
+		sim_disk_step(w->m, UINT_MAX);
+	FUZZ_EXPECT(!t->qt.fault_waiting);
+}
+
 static void do_store(struct world *w, unsigned i, const struct op *op)
 {
 	struct sim_task *t = w->task[i];
@@ -100,7 +113,10 @@ static void do_store(struct world *w, unsigned i, const struct op *op)
 	uint8_t value;
 	int sig;
 
-	if (sim_store8(t, a, op->b) != 0)
+	t->qt.nowait = w->nowait;
+	sig = sim_store8(t, a, op->b);
+	t->qt.nowait = false;
+	if (sig)
 		return;
 	/* What may be written may be read. */
 	sig = sim_load8(t, a, &value);
@@ -113,16 +129,26 @@ static void do_store(struct world *w, unsigned i, const struct op *op)
 
 static void do_load(struct world *w, unsigned i, const struct op *op)
 {
+	struct sim_task *t = w->task[i];
 	uint8_t buf[3 * 4096];
 	uaddr_t a = addr_of(op) + op->a;
 	size_t n = (size_t)(op->len % 3) * 4096 + op->b;
+	int sig = 0;
 
+	t->qt.nowait = w->nowait;
 	if (op->c & 1)
-		sim_read(w->task[i], a, buf, n);
-	else if (op->c & 2)
-		sim_copy_from_user(w->task[i], a, buf, n);
-	else
-		sim_fetch(w->task[i], a, buf, n % 16 + 1);
+		sig = sim_read(t, a, buf, n);
+	else if (!(op->c & 2))
+		sig = sim_fetch(t, a, buf, n % 16 + 1);
+	t->qt.nowait = false;
+	FUZZ_EXPECT(sig != SIM_WAITS || w->nowait);
+	/* Half of those that wait come back when the page is there. */
+	if (sig == SIM_WAITS && op->c & 4) {
+		end_wait(w, t, false);
+		sim_read(t, a, buf, n);
+	}
+	if (op->c & 2)
+		sim_copy_from_user(t, a, buf, n);
 }
 
 static void do_write(struct world *w, unsigned i, const struct op *op)
@@ -426,6 +452,7 @@ static void run_op(struct world *w, const struct op *op)
 	if (!t)
 		return;
 	sim_bind(w->m, op->who >> 4 & 1 ? 1 : 0);
+	end_wait(w, t, op->kind % 16 == 11);
 	switch (op->kind % 16) {
 	case 0:
 		do_mmap(w, i, op);
@@ -535,15 +562,19 @@ static struct world *open_world(const uint8_t *setup)
 	w->task[0] = sim_task_create(w->m);
 	FUZZ_EXPECT(w->task[0]);
 	w->injecting = setup[2] & 1;
+	w->nowait = setup[2] & 128;
 	return w;
 }
 
 static void close_world(struct world *w)
 {
 	sim_inject_reset(w->m);
-	for (unsigned i = MAX_TASKS; i-- > 0;)
-		if (w->task[i])
-			sim_exit(w->task[i]);
+	for (unsigned i = MAX_TASKS; i-- > 0;) {
+		if (!w->task[i])
+			continue;
+		end_wait(w, w->task[i], i & 1);
+		sim_exit(w->task[i]);
+	}
 	quire_sync(sim_quire(w->m));
 	if (!w->injecting)
 		compare_device(w, F_DATA);
