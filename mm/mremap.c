@@ -107,7 +107,9 @@ static int expand_in_place(struct remap *r, struct vm_area_struct *vma)
 
 	if ((flags & VM_ACCOUNT) && security_vm_enough_memory(mm, pages))
 		return -ENOMEM;
-	if (!vma_merge_new(&g, vma, vma_next(vma))) {
+	if (flags & VM_SPECIAL) { /* which merges with nothing: stretched */
+		vma_set_extent(vma, vma->vm_start, g.end, vma->vm_pgoff);
+	} else if (!vma_merge_new(&g, vma, vma_next(vma))) {
 		if (flags & VM_ACCOUNT)
 			vm_unacct_memory(mm->q, pages);
 		return -ENOMEM;

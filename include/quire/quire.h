@@ -384,7 +384,7 @@ struct quire_device_ops {
  * mappings, so that its device's frames can be given to another use; the
  * device must refuse them from then on (ops->frame: an error), which faults
  * under way when it is called respect, or are over.  Private copies stay.
- * Sleeps.
+ * Sleeps, and waits for calls of ops->frame: hold no lock that those take.
  */
 void quire_mapping_revoke(struct address_space *as, uint64_t start,
 			  uint64_t end);

@@ -444,6 +444,35 @@ TEST(dax_and_the_map_calls)
 	fs_end();
 }
 
+/* behaviours: C6, M2 (a mapping grows in place, and where it has to move) */
+TEST(dax_mappings_grow)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a;
+	sreg_t r;
+
+	fs_make(m, 8);
+	a = must_map(t, 8 * PG, RW, MAP_SHARED, fs.f, 0);
+	put64(t, a + PG, 1);
+	put64(t, a + 6 * PG, 6);
+	CHECK_EQ(sim_munmap(t, a + 4 * PG, 4 * PG), 0);
+	CHECK_EQ(sim_mremap(t, a, 4 * PG, 8 * PG, 0, 0), a);
+	CHECK_EQ(lines(t, a, a + 8 * PG), 1);
+	CHECK_EQ(get64(t, a + PG), 1);
+	CHECK_EQ(get64(t, a + 6 * PG), 6);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(sim_munmap(t, a + 4 * PG, 4 * PG), 0);
+	CHECK_EQ(sim_mmap(t, a + 4 * PG, PG, RW, ANON | MAP_FIXED, NULL, 0),
+		 a + 4 * PG);
+	CHECK_EQ(sim_mremap(t, a, 4 * PG, 8 * PG, 0, 0), -ENOMEM);
+	r = sim_mremap(t, a, 4 * PG, 8 * PG, MREMAP_MAYMOVE, 0);
+	REQUIRE(mapped_at(r));
+	CHECK_EQ(get64(t, (uaddr_t)r + 6 * PG), 6);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	fs_end();
+}
+
 /* behaviour: C6 (a copy that stops is told, and what came before stands) */
 TEST(dax_short_copies)
 {
