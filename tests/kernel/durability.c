@@ -124,6 +124,7 @@ static void write_run(uint32_t version)
 		words = a + n;
 }
 
+/* behaviours: C3, M2 */
 static void sync_some(void)
 {
 	uint32_t a = rnd(DUR_PAGES), n = 1 + rnd(DUR_PAGES - a);

@@ -146,6 +146,7 @@ static void lane_write(struct worker *w)
 	}
 }
 
+/* behaviours: C1, C3 */
 static void lane_look(struct worker *w)
 {
 	static __thread uint32_t buf[PAGE_WORDS] __attribute__((aligned(4096)));
@@ -170,7 +171,8 @@ static void lane_look(struct worker *w)
 	}
 }
 
-/* A private page is the file's until its owner writes; then its own. */
+/* A private page is the file's until its owner writes; then its own.
+ * behaviour: F7 */
 static void private_page(struct worker *w)
 {
 	uint32_t place, i, *p = w->private;
@@ -500,7 +502,7 @@ static uint32_t new_epoch(void)
 	return epoch;
 }
 
-/* Words [a, b) were gone in this epoch: none is older. */
+/* Words [a, b) were gone in this epoch: none is older.  behaviour: C4 */
 static void none_older(struct worker *w, uint32_t a, uint32_t b, uint32_t epoch)
 {
 	static uint32_t buf[NR_CUT * PAGE_WORDS];
