@@ -55,7 +55,7 @@ SUITE_asan-$(1) := QUIRE_INJECT_STRIDE=7 $(B)/asan-$(1)/tests/unit.bin
 SUITE_DEPS_asan-$(1) := $(B)/asan-$(1)/tests/unit.bin
 SUITE_LIMIT_asan-$(1) := 900
 SUITE_tsan-$(1) := TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
-	$(B)/tsan-$(1)/tests/unit.bin test_races test_stress test_lock
+	$(B)/tsan-$(1)/tests/unit.bin test_races test_stress test_lock test_file_races
 SUITE_DEPS_tsan-$(1) := $(B)/tsan-$(1)/tests/unit.bin
 SUITE_LIMIT_tsan-$(1) := 900
 endef
