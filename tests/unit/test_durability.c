@@ -185,7 +185,12 @@ static void op_read(struct work *w)
 			 (long)n);
 		break;
 	default:
-		p = must_map(w->t, BYTES, RW, MAP_PRIVATE, w->f[rnd(w, 2)], 0);
+		/* (at a place of the colour that the shared ones have, where
+		 * caches have colours) */
+		p = TEST_PLACE(3);
+		CHECK_EQ(sim_mmap(w->t, p, BYTES, RW, MAP_PRIVATE | MAP_FIXED,
+				  w->f[rnd(w, 2)], 0),
+			 (sreg_t)p);
 		CHECK_EQ(sim_read(w->t, p + (uaddr_t)start, buf, n), 0);
 		/* never seen by anybody else */
 		CHECK_EQ(sim_store8(w->t, p + (uaddr_t)start, 0x77), 0);
