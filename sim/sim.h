@@ -191,8 +191,9 @@ void sim_kill(struct sim_task *t);
 #define SIM_LOOP   (-2) /* faulted max_faults times (and is a violation) */
 #define SIM_OOPS   (-3) /* kernel mode without fixup */
 #define SIM_EFAULT (-4) /* kernel mode: the fixup was taken */
-#define SIM_WAITS  (-5) /* qt.nowait: the access is to be repeated, but not
-			 * before qt.fault_waiting is clear (fault_readies) */
+#define SIM_WAITS                                                              \
+	(-5) /* qt.nowait: the access is to be repeated, but not               \
+	      * before qt.fault_waiting is clear (fault_readies) */
 
 /*
  * User-mode access by t on this thread's CPU, byte ranges of any length and
