@@ -108,6 +108,20 @@ unsigned test_levels(struct sim_machine *m)
 	return sim_get_config(m)->levels;
 }
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+/*
+ * A private copy of a page may be made while truncation zeroes the page's end
+ * or a program stores to it: either content is right.
+ */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+	return "race:wp_make_copy\n";
+}
+#endif
+#endif
+
 /* --------------------------------------------------------------- one test */
 
 /* In the child: 0 passed, 1 failed. */
