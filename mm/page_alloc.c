@@ -31,11 +31,11 @@
 #include "system.h"
 #include <asm/pgtable.h>
 
-/* No page may be freed with one of these. */
+/* No page may be freed with one of these.  PG_waiters may be left: who sets it
+ * just after the page was unlocked does not wait. */
 #define PAGE_FLAGS_AT_FREE                                                     \
-	(1u << PG_locked | 1u << PG_waiters | 1u << PG_writeback |             \
-	 1u << PG_buddy | 1u << PG_slab | 1u << PG_table | 1u << PG_reserved | \
-	 1u << PG_tail)
+	(1u << PG_locked | 1u << PG_writeback | 1u << PG_buddy |               \
+	 1u << PG_slab | 1u << PG_table | 1u << PG_reserved | 1u << PG_tail)
 
 #ifdef QUIRE_DEBUG
 #define debug_pages_freed(q, page, order)                                      \
