@@ -70,7 +70,7 @@ struct vm_operations_struct {
 	 * installed the entry itself).  mmap_lock held for read; may sleep.
 	 */
 	vm_fault_t (*fault)(struct vm_fault *vmf);
-	/* map what is cached around; NULL: none (F6, next issue) */
+	/* map what is cached around; NULL: none (F6) */
 	vm_fault_t (*map_pages)(struct vm_fault *vmf, uint64_t start_pgoff,
 				uint64_t end_pgoff);
 	/* a shared page is about to become writable (vmf->page, not locked);
