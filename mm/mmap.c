@@ -404,7 +404,7 @@ static int do_mmap(struct mmap_request *m)
 	m->vm_flags = calc_vm_flags(m);
 	/* anonymous shared memory is new: it has no place elsewhere */
 	place = get_unmapped_area(mm, m->addr, m->len,
-				  m->file ? m->flags
+				  m->file ? place_flags(m->flags, m->file)
 					  : m->flags & ~(unsigned)MAP_SHARED,
 				  (uaddr_t)m->pgoff << PAGE_SHIFT);
 	if (QUIRE_IS_ERR(place))

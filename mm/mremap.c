@@ -260,8 +260,9 @@ static int mremap_to(struct remap *r, struct vm_area_struct *vma)
 	sreg_t place;
 	int err;
 
+	flags = place_flags(flags | (r->flags & MREMAP_FIXED ? MAP_FIXED : 0),
+			    vma->vm_file);
 	if (r->flags & MREMAP_FIXED) {
-		flags |= MAP_FIXED;
 		place = get_unmapped_area(mm, r->new_addr, r->new_len, flags,
 					  r->addr);
 		if (QUIRE_IS_ERR(place))
@@ -336,7 +337,10 @@ static int mremap_grow(struct remap *r, struct vm_area_struct *vma)
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
 	place = get_unmapped_area(r->mm, 0, r->new_len,
-				  vma->vm_flags & VM_MAYSHARE ? MAP_SHARED : 0,
+				  place_flags(vma->vm_flags & VM_MAYSHARE
+						      ? MAP_SHARED
+						      : MAP_PRIVATE,
+					      vma->vm_file),
 				  r->addr);
 	if (QUIRE_IS_ERR(place))
 		return (int)place;

@@ -310,12 +310,13 @@ int blkdev_range(struct file *f, uint64_t start, uint64_t len, bool zero)
 	int err;
 
 	mutex_lock(&bdev->lock);
+	/* nothing is read in meanwhile: it would be the old contents */
+	quire_mapping_freeze(bdev->mapping);
 	err = quire_mapping_invalidate(bdev->mapping, start, start + len - 1);
 	if (!err)
 		err = zero ? write_zeroes(disk, from, to)
 			   : discard(disk, from, to);
-	/* what was read in meanwhile */
-	(void)quire_mapping_invalidate(bdev->mapping, start, start + len - 1);
+	quire_mapping_thaw(bdev->mapping);
 	mutex_unlock(&bdev->lock);
 	return err;
 }

@@ -131,12 +131,12 @@ static long direct_write_piece(struct file *file, struct iter *from,
 	n = iter_copy_from(from, b->mem, n);
 	if (!n)
 		return -EFAULT;
+	/* nothing is read in meanwhile: it would be the old contents */
+	quire_mapping_freeze(as);
 	ret = quire_mapping_invalidate(as, pos, end - 1);
-	if (ret)
-		return ret;
-	ret = bounce_move(file, b, pos, n, true);
-	/* read in meanwhile, by a mapping: it may be the old contents */
-	(void)quire_mapping_invalidate(as, pos, end - 1);
+	if (!ret)
+		ret = bounce_move(file, b, pos, n, true);
+	quire_mapping_thaw(as);
 	if (ret > 0 && pos + (uint64_t)ret > quire_mapping_get_size(as))
 		quire_mapping_set_size(as, pos + (uint64_t)ret);
 	return ret;

@@ -69,10 +69,15 @@ void unmap_commit(struct unmap_plan *u);
 /*
  * Find room for len bytes as mmap would: an address or -errno.  flags: MAP_*.
  * With MAP_SHARED, the page there is or may be mapped elsewhere, at addresses
- * of like's colour (P8).
+ * of like's colour (P8).  place_flags: that is so of a file's pages in private
+ * mappings too, but these may be put anywhere by MAP_FIXED.
  */
 sreg_t get_unmapped_area(struct mm_struct *mm, uaddr_t addr, uaddr_t len,
 			 unsigned flags, uaddr_t like);
+static inline unsigned place_flags(unsigned flags, const void *file)
+{
+	return file && !(flags & MAP_FIXED) ? flags | MAP_SHARED : flags;
+}
 /* Within RLIMIT_MEMLOCK with `bytes` more, if flags have VM_LOCKED? */
 bool mlock_future_ok(struct mm_struct *mm, vm_flags_t flags, uaddr_t bytes);
 bool can_do_mlock(void);

@@ -263,6 +263,14 @@ TEST(arm_shared_colour)
 		CHECK_EQ(get64(u, b + 8), i);
 		put64(u, b + PG, i + 100);
 		CHECK_EQ(get64(t, a + PG), i + 100);
+		/* a private mapping looks at the same page */
+		b = must_map(u, 2 * PG, PROT_READ, MAP_PRIVATE, f, i * PG);
+		CHECK_EQ((b ^ i * PG) & mask, 0);
+		CHECK_EQ(get64(u, b + PG), i + 100);
+		put64(t, a + PG, i + 200);
+		CHECK_EQ(get64(u, b + PG), i + 200);
+		r = sim_mremap(u, b, 2 * PG, 64 * PG, MREMAP_MAYMOVE, 0);
+		CHECK(mapped_at(r) && !(((uaddr_t)r ^ b) & mask));
 	}
 	/* a hint that does not fit is no more than that; MAP_FIXED is refused
 	 */
