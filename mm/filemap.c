@@ -126,6 +126,26 @@ bool delete_clean_page(struct page *page)
 	return clean;
 }
 
+bool drop_cached_page(struct page *page)
+{
+	const uint32_t unfit =
+		1u << PG_dirty | 1u << PG_writeback | 1u << PG_swapbacked;
+	struct address_space *as = READ_ONCE(page->mapping);
+	bool dropped = false;
+
+	if (!as || PageAnon(page) || page_mapcount(page) ||
+	    (READ_ONCE(page->flags) & unfit))
+		return false;
+	spin_lock(&as->tree_lock);
+	/* two references: the cache's and ours */
+	if (page_count(page) == 2 && !(READ_ONCE(page->flags) & unfit)) {
+		remove_page(as, page);
+		dropped = true;
+	}
+	spin_unlock(&as->tree_lock);
+	return dropped;
+}
+
 /* -------------------------------------------------------------- filling */
 
 /* The page of req->index as get_uptodate_locked() gives it; req says what may

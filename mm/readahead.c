@@ -358,7 +358,7 @@ static unsigned drop_clean(struct quire *q, struct page **pages, unsigned n)
 
 	for (i = 0; i < n; i++) {
 		if (trylock_page(pages[i])) {
-			if (drop_cached_page(q, pages[i])) {
+			if (drop_cached_page(pages[i])) {
 				put_page(q, pages[i]);
 				dropped++;
 			}

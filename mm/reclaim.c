@@ -76,29 +76,6 @@ static void putback(struct quire *q, struct quire_node *n, struct page **pages,
 		free_page_batch(q, pages, dead);
 }
 
-bool drop_cached_page(struct quire *q, struct page *page)
-{
-	const uint32_t unfit =
-		1u << PG_dirty | 1u << PG_writeback | 1u << PG_swapbacked;
-	struct address_space *as = READ_ONCE(page->mapping);
-	bool dropped = false;
-
-	if (!as || PageAnon(page) || page_mapcount(page) ||
-	    (READ_ONCE(page->flags) & unfit))
-		return false;
-	spin_lock(&as->tree_lock);
-	/* two references: the cache's and ours */
-	if (page_count(page) == 2 && !(READ_ONCE(page->flags) & unfit)) {
-		(void)page_tree_remove(q, &as->pages, page->index);
-		WRITE_ONCE(page->mapping, NULL);
-		WRITE_ONCE(as->nrpages, as->nrpages - 1);
-		mod_vmstat(q, VM_nr_file_pages, -1);
-		dropped = true;
-	}
-	spin_unlock(&as->tree_lock);
-	return dropped;
-}
-
 /* One round on the inactive list of a node.  *left: pages looked at. */
 static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
 				unsigned want, unsigned *looked)
@@ -115,7 +92,7 @@ static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
 		/* used since it came to the tail: a second chance */
 		if (!TestClearPageFlag(page, PG_referenced) &&
 		    trylock_page(page)) {
-			dropped = drop_cached_page(q, page);
+			dropped = drop_cached_page(page);
 			unlock_page(page);
 		}
 		if (!dropped) {

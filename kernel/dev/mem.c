@@ -114,21 +114,11 @@ static long mem_rw(struct file *f, struct iter *it, uint64_t *pos)
 	return is_ram(*pos, it->count) ? -EPERM : -EFAULT;
 }
 
-static int64_t mem_llseek(struct file *f, int64_t off, int whence)
-{
-	if (whence == 1)
-		off += (int64_t)f->pos;
-	else if (whence != 0)
-		return -EINVAL;
-	f->pos = (uint64_t)off;
-	return off;
-}
-
 const struct file_operations mem_fops = {
 	.open = mem_open,
 	.read = mem_rw,
 	.write = mem_rw,
-	.llseek = mem_llseek,
+	.llseek = memory_llseek,
 };
 
 /* ------------------------------------------------------------- /dev/pmem0 */

@@ -142,6 +142,8 @@ size_t iter_copy_in(void *cookie, void *kaddr, size_t done, size_t n);
 long generic_read(struct file *file, struct iter *to, uint64_t *pos);
 long generic_write(struct file *file, struct iter *from, uint64_t *pos);
 int64_t generic_llseek(struct file *file, int64_t off, int whence);
+/* Of files whose positions are addresses: any is good, negative ones too. */
+int64_t memory_llseek(struct file *f, int64_t off, int whence);
 /* fops->fsync of files that have nothing behind the cache: 0 */
 int generic_fsync(struct file *file, uint64_t start, uint64_t end,
 		  bool datasync);

@@ -294,6 +294,16 @@ static int64_t seek_data(struct file *file, int64_t off, bool data,
 	return data && to >= size ? -ENXIO : to;
 }
 
+int64_t memory_llseek(struct file *f, int64_t off, int whence)
+{
+	if (whence == SEEK_CUR)
+		off += (int64_t)f->pos;
+	else if (whence != SEEK_SET)
+		return -EINVAL;
+	f->pos = (uint64_t)off;
+	return off;
+}
+
 int64_t generic_llseek(struct file *file, int64_t off, int whence)
 {
 	int64_t size = (int64_t)inode_size(file->inode);

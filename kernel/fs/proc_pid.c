@@ -520,23 +520,13 @@ static long mem_read(struct file *f, struct iter *to, uint64_t *pos)
 	return done;
 }
 
-static int64_t any_llseek(struct file *f, int64_t off, int whence)
-{
-	if (whence == 1)
-		off += (int64_t)f->pos;
-	else if (whence != 0)
-		return -EINVAL;
-	f->pos = (uint64_t)off;
-	return off;
-}
-
 const struct file_operations proc_pagemap_fops = {
 	.read = pagemap_read,
-	.llseek = any_llseek,
+	.llseek = memory_llseek,
 };
 const struct file_operations proc_mem_fops = {
 	.read = mem_read,
-	.llseek = any_llseek,
+	.llseek = memory_llseek,
 };
 
 /* --------------------------------------------------------------------- fd/ */

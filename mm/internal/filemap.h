@@ -149,9 +149,8 @@ struct page *filemap_read_page(struct address_space *as,
 			       struct quire_file *file, uint64_t index,
 			       uint32_t count, int *err);
 /* Take a page out of its file if it is clean and nobody uses it but the cache
- * and the caller, who holds its lock: then two references are to be dropped.
- * mm/reclaim.c */
-bool drop_cached_page(struct quire *q, struct page *page);
+ * and the caller, who holds its lock: then two references are to be dropped. */
+bool drop_cached_page(struct page *page);
 vm_fault_t filemap_fault(struct vm_fault *vmf);
 /*
  * F6: map what is cached of [start, end] (file pages, both inclusive; inside
