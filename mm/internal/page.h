@@ -28,7 +28,7 @@
 
 enum pageflags {
 	PG_locked,   /* page lock: I/O and truncation are held off */
-	PG_waiters,  /* someone waits on flags for the lock */
+	PG_waiters,  /* someone may wait on flags */
 	PG_uptodate, /* contents valid */
 	PG_dirty,    /* contents newer than the device's */
 	PG_writeback,
