@@ -89,7 +89,11 @@ static struct quire_task *waiting_task(struct quire_page_wait *w)
 	return container_of(w, struct quire_task, page_wait);
 }
 
-/* bucket locked: *link's note is done with; its task waits no more. */
+/*
+ * bucket locked: *link's note is done with; its task waits no more.  The note
+ * still tells the page, and so the bucket under whose lock the host is told:
+ * quire_fault_cancel() waits for that.
+ */
 static struct quire_task *unlink_wait(struct quire_page_wait **link)
 {
 	struct quire_page_wait *w = *link;
@@ -97,7 +101,6 @@ static struct quire_task *unlink_wait(struct quire_page_wait **link)
 
 	*link = w->next;
 	w->next = NULL;
-	WRITE_ONCE(w->page, NULL);
 	__atomic_store_n(&task->fault_waiting, false, __ATOMIC_RELEASE);
 	return task;
 }

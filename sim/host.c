@@ -241,6 +241,8 @@ void quire_host_fault_ready(struct quire_task *task)
 {
 	struct sim_task *t = (struct sim_task *)(void *)task;
 
+	if (t->on_fault_ready)
+		t->on_fault_ready(t, t->on_fault_ready_arg);
 	__atomic_fetch_add(&t->fault_readies, 1u, __ATOMIC_RELEASE);
 }
 

@@ -157,8 +157,11 @@ struct sim_task {
 	bool oom, oopsed, fixed_up;
 	uint64_t total_faults;
 	uint32_t fault_readies; /* calls of quire_host_fault_ready(); atomic */
-	uint32_t *wait_word;	/* what it sleeps on */
-	struct sim_task *next;	/* in the machine's list */
+	/* if not NULL, called by it as well: must not call Quire */
+	void (*on_fault_ready)(struct sim_task *t, void *arg);
+	void *on_fault_ready_arg;
+	uint32_t *wait_word;   /* what it sleeps on */
+	struct sim_task *next; /* in the machine's list */
 };
 
 /*

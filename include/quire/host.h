@@ -57,7 +57,7 @@ struct quire_task {
 	bool nowait;
 	bool fault_waiting;
 	struct quire_page_wait {
-		struct page *page; /* NULL: waits for none; atomic */
+		struct page *page; /* waited for last; NULL: none; atomic */
 		struct quire_page_wait *next;
 		uint64_t address; /* page address of the fault that waited */
 		uint64_t faults;  /* min_flt + maj_flt then */

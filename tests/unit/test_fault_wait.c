@@ -445,6 +445,66 @@ TEST(nowait_can_be_cancelled)
 	sim_file_close(f);
 }
 
+/* One CPU ends the I/O, and takes its time to tell the host; another cancels
+ * the wait, and then frees the task. */
+struct cancelling {
+	struct sim_machine *m;
+	struct sim_task *t;
+	uint32_t telling, cancelled;
+};
+
+static void slow_to_tell(struct sim_task *t, void *arg)
+{
+	struct cancelling *c = arg;
+	unsigned i;
+
+	(void)t;
+	__atomic_store_n(&c->telling, 1u, __ATOMIC_RELEASE);
+	for (i = 0; i < 20000; i++) {
+		if (__atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE))
+			break;
+		sim_poll();
+	}
+	CHECK(!__atomic_load_n(&c->cancelled, __ATOMIC_ACQUIRE));
+}
+
+static void step_or_cancel(unsigned cpu, void *arg)
+{
+	struct cancelling *c = arg;
+
+	if (cpu == 0) {
+		CHECK(sim_disk_step(c->m, 1000) > 0);
+		return;
+	}
+	while (!__atomic_load_n(&c->telling, __ATOMIC_ACQUIRE))
+		sim_poll();
+	quire_fault_cancel(&c->t->qt);
+	__atomic_store_n(&c->cancelled, 1u, __ATOMIC_RELEASE);
+	CHECK(!c->t->qt.fault_waiting);
+}
+
+/* A host that is being told is waited for: after that the task may go. */
+TEST_WITH(nowait_cancelled_while_told, .config = {.cpus = 2})
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = held_file(m, 64, SIM_DISK_HELD);
+	uaddr_t a = must_map(t, 64 * PG, PROT_READ, MAP_SHARED, f, 0);
+	struct cancelling c = {.m = m, .t = t};
+	uint8_t byte;
+
+	t->qt.nowait = true;
+	t->on_fault_ready = slow_to_tell;
+	t->on_fault_ready_arg = &c;
+	CHECK_EQ(sim_load8(t, a, &byte), SIM_WAITS);
+	sim_run(NULL);
+	sim_parallel(m, 2, step_or_cancel, &c);
+	CHECK_EQ(t->fault_readies, 1);
+	CHECK_EQ(sim_load8(t, a, &byte), 0);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
 /* behaviours: C2, E7 (it is told of the error, and a later try succeeds) */
 TEST(nowait_meets_an_error)
 {
