@@ -336,6 +336,8 @@ static void write_older(struct quire *q, uint64_t until, bool again)
 	while ((as = walk_next(&w, false, now)) != NULL) {
 		now = quire_host_time_ns();
 		write_mapping(as, &wb);
+		if (wb.left)
+			now = 0; /* these stay as old as they are */
 	}
 }
 

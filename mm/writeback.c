@@ -267,8 +267,10 @@ static void write_page(struct address_space *as, struct page *page,
 	if (READ_ONCE(page->mapping) != as)
 		goto unlock;
 	if (PageFlag(page, PG_writeback)) {
-		if (!wb->again)
+		if (!wb->again) {
+			wb->left |= PageFlag(page, PG_dirty);
 			goto unlock;
+		}
 		submit(as, run);
 		(void)wait_on_page_writeback(page, false);
 	}
@@ -302,6 +304,9 @@ static bool wb_enough(struct address_space *as, const struct wb_control *wb)
 
 void write_mapping(struct address_space *as, struct wb_control *wb)
 {
+	/* a part of it comes to its end by itself: no look at all of it */
+	bool part = wb->nr != UINT64_MAX;
+	enum ptree_tag tag = part ? PTREE_DIRTY : PTREE_TOWRITE;
 	struct page *pages[GANG];
 	struct wb_run run = {.n = 0};
 	uint64_t index = wb->first, at;
@@ -309,11 +314,13 @@ void write_mapping(struct address_space *as, struct wb_control *wb)
 
 	might_sleep();
 	wb->written = 0;
+	wb->left = false;
 	if (!mapping_can_writeback(as) || wb->first > wb->last)
 		return;
-	tag_towrite(as, wb);
+	if (!part)
+		tag_towrite(as, wb);
 	do {
-		n = get_tagged(as, index, wb->last, PTREE_TOWRITE, pages);
+		n = get_tagged(as, index, wb->last, tag, pages);
 		for (i = 0; i < n; i++) {
 			at = pages[i]->index;
 			if (!wb_enough(as, wb))

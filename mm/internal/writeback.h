@@ -45,6 +45,7 @@ struct wb_control {
 		     * and write it again; otherwise it is left alone */
 	bool background;  /* only while more than that limit is dirty */
 	uint64_t written; /* out: pages handed to the file system */
+	bool left;	  /* out: some that were dirty were left alone */
 };
 /*
  * write_mapping: start writing what is dirty now in the range; what becomes

@@ -51,6 +51,55 @@ TEST(writeback_flusher_by_age)
 	sim_file_close(g);
 }
 
+/*
+ * behaviour: C3
+ * A page that is stored to while its write is under way is passed over by the
+ * flusher, but not forgotten: it stays as old as it is, so that the next round,
+ * and a sync(2) that has begun before, find it.
+ */
+TEST(writeback_flusher_passes_over)
+{
+	struct sim_file *f = new_file(m, 8);
+	struct quire *q = sim_quire(m);
+	char byte = 1;
+
+	disk_mode(f, SIM_DISK_LAZY);
+	CHECK_EQ(sim_file_write(f, 0, &byte, 1), 1);
+	CHECK_EQ(quire_mapping_sync(sim_file_mapping(f), ALL, QUIRE_SYNC_START),
+		 0);
+	CHECK_EQ(sim_file_write(f, 1, &byte, 1), 1);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 1);
+	CHECK_EQ(sim_vmstat(m, "nr_writeback"), 1);
+	set(m, QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS, 20);
+	sleep_ms(210);
+	(void)quire_flusher_work(q);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 1);
+	CHECK(sim_disk_step(m, 1000) > 0);
+	(void)quire_flusher_work(q);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
+	CHECK(sim_disk_step(m, 1000) > 0);
+	CHECK_EQ(stats(f).writes, 2);
+	CHECK_SYSTEM(m);
+	sim_file_close(f);
+}
+
+/* A task that is to die writes no more: it could pass every limit. */
+TEST(writeback_killed_writer_stops)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = new_file(m, 8);
+	char buf[100] = "";
+
+	sim_run(t);
+	sim_kill(t);
+	CHECK_EQ(sim_file_write(f, 0, buf, sizeof(buf)), -EINTR);
+	CHECK_EQ(sim_vmstat(m, "nr_dirty"), 0);
+	sim_exit(t);
+	CHECK_EQ(sim_file_write(f, 0, buf, sizeof(buf)), 100);
+	CHECK_SYSTEM(m);
+	sim_file_close(f);
+}
+
 /* behaviour: C3 (the flusher: above the background limit, oldest first) */
 TEST(writeback_flusher_by_amount)
 {
