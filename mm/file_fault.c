@@ -248,8 +248,7 @@ vm_fault_t filemap_page_mkwrite(struct vm_fault *vmf)
 		goto unlock; /* truncated meanwhile: what is there now? */
 	/* being truncated, which may take its time: not to be waited for */
 	ret = VM_FAULT_SIGBUS;
-	if (page->index >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	    PAGE_SHIFT)
+	if (beyond_end(as, page->index))
 		goto unlock;
 	if (as->aops->page_mkwrite)
 		err = as->aops->page_mkwrite(as, page);

@@ -29,12 +29,6 @@
 /* Pages that are looked up, and mapped, under one hold of a lock. */
 #define MAP_BATCH 16u
 
-static bool beyond_end(struct address_space *as, uint64_t index)
-{
-	return index >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	       PAGE_SHIFT;
-}
-
 /*
  * I/O is about to be started: let go of the mmap_lock if this try may.  The
  * file, which is then the caller's to put, or NULL: the lock is still held.
@@ -192,9 +186,12 @@ static vm_fault_t fault_miss(struct vm_fault *vmf)
 		/* (the end of that tells nobody who may not wait) */
 		if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
 			(void)mapping_wait_thaw(as);
-		err = 0;
+		err = -ENXIO; /* as for one that ends before: look again */
+	}
+	if (unlikely(err == -ENXIO)) {
 		if (!pinned)
 			return VM_FAULT_NOPAGE;
+		err = 0;
 	}
 	if (pinned) /* where memory is out, the second try says so */
 		return wait_and_retry(q, find_get_page(as, index), pinned,
@@ -287,8 +284,7 @@ static bool map_batch(struct vm_fault *vmf, struct page **pages, unsigned n)
 	struct vm_area_struct *vma = vmf->vma;
 	struct address_space *as = vma->vm_mapping;
 	struct quire *q = as->q;
-	uint64_t end_index =
-		(quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+	uint64_t end_index = file_pages(as);
 	unsigned i, mapped = 0;
 	bool own = false;
 	pte_t *table;

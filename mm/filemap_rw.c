@@ -15,7 +15,7 @@
 
 /*
  * The page to read from, with a reference, not locked.  A hole of a
- * memory-only file gives the zero page.  NULL and *err as above.
+ * memory-only file gives the zero page.  NULL and *err as filemap_read_page().
  */
 static struct page *page_for_read(struct address_space *as,
 				  struct quire_file *file, uint64_t index,
@@ -47,21 +47,26 @@ static void note_read(struct quire *q, struct quire_file *file,
 		WRITE_ONCE(file->ra.prev, index + 1);
 }
 
+/* How many of n bytes at pos the file has by now. */
+static size_t bytes_left(struct address_space *as, uint64_t pos, size_t n)
+{
+	uint64_t size = quire_mapping_get_size(as);
+
+	return pos < size ? (size_t)MIN((uint64_t)n, size - pos) : 0;
+}
+
 long quire_mapping_read(struct address_space *as, struct quire_file *file,
 			uint64_t pos, size_t len, quire_copy_fn copy,
 			void *cookie)
 {
-	uint64_t size = quire_mapping_get_size(as);
 	size_t done = 0, off, n, got;
 	uint64_t index, pages;
 	struct page *page;
 	int err = 0;
 
-	if (pos >= size)
-		return 0;
-	if (mapping_is_dax(as))
+	len = bytes_left(as, pos, len);
+	if (len && mapping_is_dax(as))
 		return dax_read(as, pos, len, copy, cookie);
-	len = (size_t)MIN((uint64_t)len, size - pos);
 	while (done < len) {
 		off = (size_t)(pos & (PAGE_SIZE - 1));
 		n = MIN(PAGE_SIZE - off, len - done);
@@ -69,8 +74,17 @@ long quire_mapping_read(struct address_space *as, struct quire_file *file,
 		pages = (pos + (len - done) - 1) / PAGE_SIZE - index + 1;
 		page = page_for_read(as, file, index,
 				     (uint32_t)MIN(pages, UINT32_MAX), &err);
-		if (!page)
+		if (!page) {
+			if (err == -ENXIO)
+				err = 0;
 			break;
+		}
+		/* not what a truncation has left of it meanwhile */
+		n = bytes_left(as, pos, n);
+		if (unlikely(!n)) {
+			put_page(as->q, page);
+			break;
+		}
 		note_read(as->q, file, page, index);
 		flush_user_dcache_page(as->q, page);
 		got = copy(cookie, (char *)page_address(as->q, page) + off,
@@ -111,7 +125,8 @@ static struct page *fresh_page_locked(struct address_space *as, uint64_t index,
 /*
  * The page to write to, up to date, with a reference, not locked.  A page
  * inside the file is read first (write_whole_page() has done without where it
- * could).  NULL with *err 0: not cached, and need not be.
+ * could).  NULL with *err 0: not cached, and need not be; -EAGAIN: to be looked
+ * for again.
  */
 static struct page *page_for_write(struct address_space *as,
 				   struct quire_file *file, uint64_t index,
@@ -145,6 +160,8 @@ static struct page *page_for_write(struct address_space *as,
 	page = get_uptodate_locked(as, file, index, &major, err);
 	if (page)
 		unlock_page(page);
+	else if (unlikely(*err == -ENXIO)) /* it has become shorter */
+		*err = -EAGAIN;
 	return page;
 }
 
@@ -211,7 +228,9 @@ static size_t write_one_page(struct address_space *as, struct quire_file *file,
 	    write_whole_page(as, pos, done, copy, cookie))
 		return n;
 	do {
-		page = page_for_write(as, file, pos >> PAGE_SHIFT, err);
+		do
+			page = page_for_write(as, file, pos >> PAGE_SHIFT, err);
+		while (unlikely(*err == -EAGAIN));
 		if (!page) /* nobody has cached it: nothing to bring up to date
 			    */
 			return cache_only && !*err ? n : 0;
@@ -234,6 +253,7 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 			 uint64_t pos, size_t len, quire_copy_fn copy,
 			 void *cookie)
 {
+	struct quire_task *task = quire_host_current();
 	size_t done = 0, n, got;
 	int err = 0;
 
@@ -243,6 +263,11 @@ long quire_mapping_write(struct address_space *as, struct quire_file *file,
 	mapping_zero_beyond_end(as, pos);
 	mapping_begin_write(as);
 	while (done < len && !err) {
+		/* it is not waited for below, and could pass every limit */
+		if (unlikely(quire_host_fatal_signal_pending(task))) {
+			err = -EINTR;
+			break;
+		}
 		n = MIN(PAGE_SIZE - (size_t)(pos & (PAGE_SIZE - 1)),
 			len - done);
 		got = write_one_page(as, file, pos, n, done, copy, cookie,

@@ -7,9 +7,10 @@
  *   fault    device_fault asks the device for the frame
  *              shared, or read     its entry, special     insert_frame
  *              MIXED, a page       an ordinary entry      insert_page
- *              private write       a copy of it, at once  (file_fault.c maps
- * it) write to a read-only entry shared              ops->mkwrite, then
- * writable       wp.c private             a copy of it, copy_frame wp.c
+ *              private write       a copy of it, at once  file_fault.c maps it
+ *   write to a read-only entry
+ *              shared              ops->mkwrite, writable wp.c
+ *              private             copy_frame, the copy   wp.c
  *
  * Copies are ordinary anonymous pages and have the ordinary attributes: only
  * what is the device's is cached as the device says.

@@ -80,11 +80,6 @@ static void store_state(struct quire_ra_state *to,
 	WRITE_ONCE(to->mmap_miss, from->mmap_miss);
 }
 
-static uint64_t file_pages(struct address_space *as)
-{
-	return (quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT;
-}
-
 /*
  * The policy's answer to req, whose max, end and advice are filled in here;
  * nothing of it lies past the end of the file, and the wanted page is in it.
@@ -165,7 +160,12 @@ static void run_submit(struct ra_run *r)
 		put_page(r->as->q, r->pages[i]);
 }
 
-/* A new page of index, in the cache and locked: 0, -EEXIST, -ENOMEM, -EAGAIN.
+/*
+ * A new page of index, in the cache and locked: 0, -EEXIST, -ENOMEM, -EAGAIN,
+ * or -ENXIO: the file ends before.  A truncation that has lowered the size
+ * before we look at it may have dropped the pages beyond already, so ours is
+ * taken out again: what the device still has there must not be seen when the
+ * file grows.  One that lowers it later finds the page.
  */
 static int new_page(struct ra_run *r, uint64_t index, gfp_t gfp,
 		    struct page **page)
@@ -182,6 +182,13 @@ static int new_page(struct ra_run *r, uint64_t index, gfp_t gfp,
 	if (err) {
 		put_page(q, *page);
 		return err;
+	}
+	if (unlikely(beyond_end(r->as, index))) {
+		quire_step("the file has become shorter meanwhile");
+		delete_from_page_cache(*page);
+		unlock_page(*page);
+		put_page(q, *page);
+		return -ENXIO;
 	}
 	/* it is the I/O's from here on, not this task's */
 	quire_debug_unlock(*page, QUIRE_LOCK_PAGE);
@@ -202,14 +209,15 @@ static bool is_cached(struct address_space *as, uint64_t index)
 
 /*
  * Read what is missing of the window.  `page` is the one of index `wanted`, in
- * the cache already (NULL: none is).  False: memory has run out on the way.
+ * the cache already (NULL: none is).  False: memory, or the file, has come to
+ * its end on the way.
  */
 static bool read_window(struct ra_run *r, const struct quire_ra_window *w,
 			uint64_t wanted, struct page *page)
 {
 	uint64_t i, end = w->start + w->count;
 	struct page *next;
-	bool nomem = false;
+	bool stop = false;
 	unsigned ahead = 0;
 	int err;
 
@@ -219,7 +227,7 @@ static bool read_window(struct ra_run *r, const struct quire_ra_window *w,
 			page = NULL;
 			continue;
 		}
-		if (nomem) {
+		if (stop) {
 			if (!page)
 				break;
 			run_submit(r);
@@ -234,11 +242,11 @@ static bool read_window(struct ra_run *r, const struct quire_ra_window *w,
 			continue;
 		}
 		run_submit(r);
-		nomem = err != -EEXIST;
+		stop = err != -EEXIST;
 	}
 	run_submit(r);
 	mod_vmstat(r->as->q, VM_quire_readahead_pages, (long)ahead);
-	return !nomem;
+	return !stop;
 }
 
 /* The same, the array of pages being as large as can be had. */
@@ -277,13 +285,13 @@ static bool read_window_of(struct address_space *as, struct quire_file *file,
 int page_cache_read(struct address_space *as, struct quire_file *file,
 		    struct quire_ra_request *req)
 {
-	struct quire_ra_window w = {req->index, 1, UINT64_MAX};
+	struct quire_ra_window w;
 	int err = 0;
 
 	req->end = file_pages(as);
-	/* (a file that has shrunk meanwhile: the caller will see) */
-	if (req->index < req->end)
-		ask_policy(as, file, req, &w);
+	if (req->index >= req->end)
+		return -ENXIO;
+	ask_policy(as, file, req, &w);
 	count_vm_event(as->q, VM_quire_readahead);
 	(void)read_window_of(as, file, &w, GFP_HIGHUSER_MOVABLE, req->index,
 			     &err);
@@ -346,7 +354,7 @@ void quire_mapping_readahead(struct address_space *as, struct quire_file *file,
 		if (w.count &&
 		    !read_window_of(as, file, &w, GFP_HIGHUSER_MOVABLE, NO_PAGE,
 				    &err))
-			break; /* memory is short: it was only advice */
+			break; /* it was only advice */
 		index += req.count;
 	}
 }

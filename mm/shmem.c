@@ -44,6 +44,22 @@ struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
 	}
 }
 
+/*
+ * The locked page is past the end of the file: ours to take out again, unless
+ * it is a write()'s, which is about to make the file longer.  (One that begins
+ * now waits for the page lock.)
+ */
+static void drop_beyond_end(struct address_space *as, struct page *page)
+{
+	bool beyond;
+
+	spin_lock(&as->tree_lock);
+	beyond = !as->writers && beyond_end(as, page->index);
+	spin_unlock(&as->tree_lock);
+	if (beyond && !page_mapcount(page))
+		delete_from_page_cache(page);
+}
+
 vm_fault_t shmem_fault(struct vm_fault *vmf)
 {
 	struct address_space *as = vmf->vma->vm_mapping;
@@ -51,20 +67,16 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 	int err = 0;
 
 	fault_kind(vmf, QF_SHMEM);
-	if (vmf->pgoff >= (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-	    PAGE_SHIFT) {
+	if (beyond_end(as, vmf->pgoff)) {
 		quire_step("beyond the end of the file");
 		return VM_FAULT_SIGBUS;
 	}
 	page = shmem_get_page(as, vmf->pgoff, &err);
 	if (unlikely(!page))
 		return VM_FAULT_OOM;
-	/* truncated before we had the lock: ours to take out again */
-	if (unlikely(vmf->pgoff >=
-		     (quire_mapping_get_size(as) + PAGE_SIZE - 1) >>
-		     PAGE_SHIFT)) {
-		if (!page_mapcount(page))
-			delete_from_page_cache(page);
+	/* truncated before we had the lock */
+	if (unlikely(beyond_end(as, vmf->pgoff))) {
+		drop_beyond_end(as, page);
 		unlock_page(page);
 		put_page(as->q, page);
 		return VM_FAULT_SIGBUS;

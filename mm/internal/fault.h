@@ -176,7 +176,7 @@ vm_fault_t do_page_mkwrite(struct vm_fault *vmf);
 vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf);
 /* mm/wp.c: called with vmf->ptl held and pte mapped; releases both. */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
-/* mm/swap_fault.c: this issue answers bad entries only (SIGBUS). */
+/* mm/swap_fault.c: an entry that is neither empty nor present: SIGBUS. */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 /* Log an entry that must not be; page may be NULL. Any context. */
 void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,

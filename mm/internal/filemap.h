@@ -75,6 +75,16 @@ static inline bool mapping_can_writeback(const struct address_space *as)
 	return as->aops && (as->aops->writepage || as->aops->writepages);
 }
 
+/* The file's length now in pages; does it end before this one? */
+static inline uint64_t file_pages(struct address_space *as)
+{
+	return (quire_mapping_get_size(as) + PAGE_SIZE - 1) >> PAGE_SHIFT;
+}
+static inline bool beyond_end(struct address_space *as, uint64_t index)
+{
+	return index >= file_pages(as);
+}
+
 /* mm/pagetree.c; tree_lock held. insert: 0, -EEXIST, -ENOMEM (and nothing
  * changed).  Nodes come from q->ptree_cache without sleeping. */
 struct page *page_tree_lookup(struct page_tree *t, uint64_t index);
@@ -135,7 +145,7 @@ int mapping_wait_thaw(struct address_space *as);
 /*
  * The page of index, read if need be (it alone), locked and up to date, with a
  * reference.  *major: a read was waited for.  NULL and *err: -ENOMEM, -EIO,
- * -EINTR (killed).  Sleeps.
+ * -EINTR (killed), -ENXIO (the file ends before).  Sleeps.
  */
 struct page *get_uptodate_locked(struct address_space *as,
 				 struct quire_file *file, uint64_t index,
@@ -171,7 +181,7 @@ void cancel_dirty(struct address_space *as, struct page *page);
  * page_cache_read: start to read req's page, which is not cached, and what the
  * policy adds to it (req: index, count, why, random, sequential are set).  0,
  * also when another has put the page in; -ENOMEM: not even that page could be
- * allocated.
+ * allocated; -EAGAIN: the mapping is frozen; -ENXIO: the file ends before.
  * page_cache_read_ahead: the same for what comes after `page`, of req->index,
  * when it has the mark, which is taken off.
  * start_read: one page, locked, is read; the I/O's end unlocks it.

@@ -335,6 +335,71 @@ TEST_WITH(readahead_policy_gone_wild, .plain = true)
 	CHECK_EQ(sim_machine_destroy(m), 0);
 }
 
+/* The file becomes two pages long after its length was looked at. */
+static struct sim_file *cut_file;
+
+static void cutting_window(struct address_space *as, struct quire_ra_state *ra,
+			   const struct quire_ra_request *req,
+			   struct quire_ra_window *w)
+{
+	(void)as;
+	(void)ra;
+	*w = (struct quire_ra_window){req->index, 16, UINT64_MAX};
+	if (cut_file)
+		sim_file_truncate(cut_file, 2 * PG);
+	cut_file = NULL;
+}
+
+/*
+ * behaviour: C4 (no page of the cache lies past the end of a file that was
+ * truncated, however it came in: what the device still has there, or had, would
+ * be seen when the file grows again)
+ */
+TEST_WITH(readahead_meets_truncation, .plain = true)
+{
+	static const struct quire_readahead_policy cut = {"cut",
+							  cutting_window};
+	struct sim_config c = {.readahead = &cut};
+	unsigned char buf[8 * 4096];
+	struct address_space *as;
+	struct sim_file *f;
+	struct sim_task *t;
+	uint8_t byte;
+	uaddr_t a;
+
+	test_set_shape(&c);
+	m = sim_machine_create(&c);
+	REQUIRE(m);
+	f = a_file(m, PAGES);
+	as = sim_file_mapping(f);
+	t = sim_task_create(m);
+	a = must_map(t, PAGES * PG, PROT_READ, MAP_SHARED, f, 0);
+	/* a read that was as long as the file ends where it does now */
+	cut_file = f;
+	CHECK_EQ(sim_file_read(f, PG, buf, sizeof(buf)), PG);
+	CHECK(quire_mapping_pages(as) <= 2);
+	sim_file_truncate(f, PAGES * PG);
+	CHECK(quire_mapping_pages(as) <= 2);
+	cut_file = f;
+	CHECK_EQ(sim_file_read(f, 5 * PG, buf, PG), 0);
+	CHECK(quire_mapping_pages(as) <= 2);
+	/* a fault before and beyond the new end */
+	sim_file_truncate(f, PAGES * PG);
+	(void)quire_mapping_drop_clean(as, 0, UINT64_MAX);
+	cut_file = f;
+	CHECK_EQ(sim_load8(t, a, &byte), 0);
+	CHECK(quire_mapping_pages(as) <= 2);
+	sim_file_truncate(f, PAGES * PG);
+	cut_file = f;
+	CHECK_SIGNAL(t, sim_load8(t, a + 9 * PG, &byte), SIGBUS,
+		     QUIRE_BUS_ADRERR, a + 9 * PG);
+	CHECK(quire_mapping_pages(as) <= 2);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+	CHECK_EQ(sim_machine_destroy(m), 0);
+}
+
 /* ------------------------------------------------------------- mappings */
 
 /* behaviour: C2 (mmap read-around, centred on the fault) */
