@@ -125,6 +125,23 @@ static void zero_rest(struct p9_io *io)
 	io->done = io->bytes;
 }
 
+/*
+ * The file's end is in what has come, or nothing has: zeros from there on.  A
+ * server that is still to be told of a truncation has more than the file.
+ */
+static void check_end(struct p9_io *io, uint32_t got)
+{
+	uint64_t size = inode_size(io->inode);
+	uint64_t here = size > io->pos ? size - io->pos : 0;
+	uint32_t given = io->ended * QUIRE_PAGE_SIZE; /* not ours any more */
+
+	if (got && io->done < here)
+		return;
+	if (here < io->done)
+		io->done = here > given ? (uint32_t)here : given;
+	zero_rest(io);
+}
+
 static void read_done(struct p9_req *r)
 {
 	struct p9_io *io = &r->io;
@@ -136,8 +153,7 @@ static void read_done(struct p9_req *r)
 		err = -EIO;
 	if (!err) {
 		io->done += got;
-		if (!got || io->pos + io->done >= inode_size(io->inode))
-			zero_rest(io);
+		check_end(io, got);
 		end_pages(io, io->done, quire_page_end_read);
 		if (io->done < io->bytes) {
 			err = send_rest(r);
