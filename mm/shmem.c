@@ -24,8 +24,10 @@ struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
 
 	for (;;) {
 		page = find_lock_page(as, index);
-		if (page)
+		if (page) {
+			*err = 0; /* -EEXIST, if another was faster */
 			return page;
+		}
 		quire_step("never touched yet: a zeroed page for everyone");
 		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
 		if (!page) {

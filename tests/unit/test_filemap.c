@@ -483,6 +483,57 @@ static size_t copy_source(void *cookie, void *kaddr, size_t done, size_t n)
 	return can;
 }
 
+struct meeting {
+	struct sim_file *f;
+	struct sim_task *t;
+	uaddr_t addr;	  /* where t has f */
+	unsigned arrived; /* atomic */
+};
+
+/* Both go on when both are here. */
+static void meet(struct meeting *w, unsigned round)
+{
+	__atomic_fetch_add(&w->arrived, 1, __ATOMIC_ACQ_REL);
+	while (__atomic_load_n(&w->arrived, __ATOMIC_ACQUIRE) < 2 * round)
+		sim_poll();
+}
+
+static void write_absent(unsigned i, void *arg)
+{
+	static _Thread_local char buf[16 * PG];
+	struct meeting *w = arg;
+	unsigned round, met = 0;
+
+	memset(buf, 1, sizeof(buf));
+	for (round = 0; round < ROUNDS(1000); round++) {
+		meet(w, ++met);
+		if (i)
+			CHECK_EQ(sim_touch_write(w->t, w->addr, 16 * PG, 2), 0);
+		else
+			CHECK_EQ(sim_file_write(w->f, 0, buf, sizeof(buf)),
+				 sizeof(buf));
+		meet(w, ++met);
+		if (i == 0)
+			sim_file_punch(w->f, 0, sizeof(buf));
+	}
+}
+
+/* behaviour: C5 (a write and a store to pages that are not there yet) */
+TEST_WITH(filemap_shmem_write_and_store, .config = {.cpus = 2, .jitter = 10},
+	  .seconds = 120)
+{
+	struct meeting w = {.f = sim_file_shmem(m, "f", 16 * PG)};
+
+	REQUIRE(w.f);
+	w.t = sim_task_create(m);
+	w.addr = must_map(w.t, 16 * PG, RW, MAP_SHARED, w.f, 0);
+	sim_run(NULL);
+	sim_parallel(m, 2, write_absent, &w);
+	CHECK_SYSTEM(m);
+	sim_exit(w.t);
+	sim_file_close(w.f);
+}
+
 /*
  * behaviour: C3
  * A write of whole pages reads none of them from the disk; where the buffer

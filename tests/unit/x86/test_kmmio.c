@@ -97,13 +97,17 @@ static void note(struct quire_kmmio_probe *p, struct pt_regs *regs,
 		 uaddr_t addr, bool post)
 {
 	struct seen *s = p->cookie;
+	uint64_t v;
 
 	CHECK(!user_mode(regs));
 	CHECK(addr - p->addr < p->len);
-	s->addr = addr;
+	/* several CPUs may be here at once */
+	__atomic_store_n(&s->addr, addr, __ATOMIC_RELAXED);
 	__atomic_fetch_add(post ? &s->post : &s->pre, 1, __ATOMIC_RELAXED);
-	*(post ? &s->after : &s->before) =
-		*reg(sim_this_machine(), (addr & PAGE_MASK) - dev_addr);
+	v = __atomic_load_n(
+		reg(sim_this_machine(), (addr & PAGE_MASK) - dev_addr),
+		__ATOMIC_RELAXED);
+	__atomic_store_n(post ? &s->after : &s->before, v, __ATOMIC_RELAXED);
 	if (s->more)
 		s->more(s, post);
 }
