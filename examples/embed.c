@@ -44,8 +44,7 @@ _Noreturn void quire_host_panic(const char *file, int line, const char *what)
 { printf("%s:%d: %s\n", file, line, what); abort(); }
 void quire_host_load_table(paddr_t root, unsigned asid, bool noflush)
 { (void)asid, (void)noflush; table_register = root; }
-/* This processor has no TLB: there is nothing to flush. */
-void quire_host_flush_page(uaddr_t addr) { (void)addr; }
+void quire_host_flush_page(uaddr_t addr) { (void)addr; /* it has no TLB */ }
 void quire_host_flush_all(bool global) { (void)global; }
 
 /* -------------- host.h, tier two: one processor whose tasks never sleep */
@@ -53,8 +52,7 @@ void quire_host_flush_all(bool global) { (void)global; }
 int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 { (void)word, (void)expected, (void)flags; abort(); /* who would wake us? */ }
 void quire_host_wake(uint32_t *word, uint32_t n) { (void)word, (void)n; }
-void quire_host_preempt_disable(void) {}
-void quire_host_preempt_enable(void) {}
+void quire_host_preempt_disable(void) {} void quire_host_preempt_enable(void) {}
 void quire_host_relax(unsigned spins) { (void)spins; }
 void quire_host_cpu_call(cpumask_t cpus, void (*fn)(void *), void *arg)
 { (void)cpus, (void)fn, (void)arg; /* there is no other */ }

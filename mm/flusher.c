@@ -224,7 +224,7 @@ bool balance_dirty_due(struct quire *q)
 {
 	unsigned long background, hard;
 	struct quire_cpu *c;
-	uint32_t n, every = RATELIMIT;
+	uint32_t n;
 	bool due;
 
 	quire_host_preempt_disable();
@@ -234,8 +234,7 @@ bool balance_dirty_due(struct quire *q)
 	if (unlikely(!due && READ_ONCE(q->dirty_bytes) && n)) {
 		/* a limit so low that all CPUs' shares would pass it */
 		dirty_limits(q, &background, &hard);
-		every = (uint32_t)MIN(hard / (4 * q->cpus), RATELIMIT);
-		due = n >= every;
+		due = (uint64_t)n * 4 * q->cpus >= hard;
 	}
 	if (due)
 		WRITE_ONCE(c->dirtied, 0);
