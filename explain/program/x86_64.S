@@ -10,8 +10,17 @@ _start:
 	leaq page(%rip), %rax
 the_store:
 	movb $1, (%rax)
-	/* its neighbour is read from the device, and it with it */
-	movb the_page - 4096(%rip), %al
+	/*
+	 * Read from the device and mapped, then mapped no more: it stays in the
+	 * page cache.  No I/O is left to wait for, in which the processor would
+	 * halt: single-stepped, no interrupt ends that.
+	 */
+	movb the_page(%rip), %al
+	movl $28, %eax		/* madvise */
+	leaq the_page(%rip), %rdi
+	movl $4096, %esi
+	movl $4, %edx		/* MADV_DONTNEED */
+	syscall
 the_jump:
 	call the_page
 	movl $63, %eax
