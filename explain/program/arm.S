@@ -15,8 +15,8 @@ the_store:
 	strb r1, [r1]
 	/*
 	 * Read from the device and mapped, then mapped no more: it stays in the
-	 * page cache.  No I/O is left to wait for, in which the processor would
-	 * halt: single-stepped, no interrupt ends that.
+	 * page cache.  A neighbour's fault, which brings it there too, may map
+	 * it at once (fault-around): nothing would be left for the jump.
 	 */
 	ldr r0, =the_page
 	ldrb r1, [r0]
