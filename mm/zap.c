@@ -50,10 +50,11 @@ static __cold_path void zap_flush_late(struct mmu_gather *tlb,
 static bool zap_dirty_page(struct mmu_gather *tlb, struct page *page,
 			   struct zap_late *late)
 {
+	struct address_space *as = READ_ONCE(page->mapping);
+
 	(void)set_page_dirty(tlb->mm->q, page);
 	/* nobody runs in an address space that is at its end */
-	if (tlb->fullmm || !page->mapping ||
-	    !mapping_can_writeback(page->mapping))
+	if (tlb->fullmm || !as || !mapping_can_writeback(as))
 		return false;
 	late->pages[late->n++] = page;
 	return true;
