@@ -234,7 +234,7 @@ static __cold_path vm_fault_t kmmio_first_look(struct quire_task *task,
 {
 	struct quire *q = task->q;
 
-	if (q->kmmio_fault(q, regs, error, address) > 0)
+	if (READ_ONCE(q->kmmio_fault)(q, regs, error, address) > 0)
 		return 0;
 	if (fault_in_kernel_space(address))
 		return do_kern_addr_fault(task, regs, error, address);
@@ -246,7 +246,7 @@ static __always_inline vm_fault_t handle_page_fault(struct quire_task *task,
 						    unsigned long error,
 						    uaddr_t address)
 {
-	if (unlikely(task->q->kmmio_fault))
+	if (unlikely(READ_ONCE(task->q->kmmio_fault)))
 		return kmmio_first_look(task, regs, error, address);
 	if (unlikely(fault_in_kernel_space(address)))
 		return do_kern_addr_fault(task, regs, error, address);
