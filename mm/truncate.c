@@ -215,6 +215,31 @@ void quire_mapping_punch(struct address_space *as, uint64_t start, uint64_t end)
 	drop_pages(as, first, last - 1);
 }
 
+/* The page of byte pos, when it is cached, is to be stored again. */
+static void redirty_page(struct address_space *as, uint64_t pos)
+{
+	struct page *page = find_lock_page(as, pos >> PAGE_SHIFT);
+
+	if (!page)
+		return;
+	if (PageUptodate(page))
+		(void)set_page_dirty(as->q, page);
+	unlock_page(page);
+	put_page(as->q, page);
+}
+
+void quire_mapping_punched(struct address_space *as, uint64_t start,
+			   uint64_t end)
+{
+	might_sleep();
+	if (start >= end || as->shmem || mapping_is_dax(as))
+		return;
+	if (start & (PAGE_SIZE - 1))
+		redirty_page(as, start);
+	if (end & (PAGE_SIZE - 1))
+		redirty_page(as, end);
+}
+
 void quire_mapping_freeze(struct address_space *as)
 {
 	spin_lock(&as->tree_lock);

@@ -449,9 +449,15 @@ void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end)
 	quire_mapping_freeze(i->as);
 	quire_mapping_punch(i->as, start, end);
 	disk_zero(&i->disk, start, end);
+	quire_mapping_punched(i->as, start, end);
 	quire_mapping_thaw(i->as);
 	change_unlock(i);
 	check_balance(sim_self, "quire_mapping_punch");
+}
+
+void sim_disk_zero(struct sim_file *f, uint64_t start, uint64_t end)
+{
+	disk_zero(&f->inode->disk, start, end);
 }
 
 void sim_file_peek(struct sim_file *f, uint64_t pos, void *buf, size_t n)

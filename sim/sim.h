@@ -336,6 +336,8 @@ void sim_file_truncate(struct sim_file *f, uint64_t size);
 int sim_file_fsync(struct sim_file *f, bool datasync);
 /* Zero [start, end) in cache and device (hole punch). */
 void sim_file_punch(struct sim_file *f, uint64_t start, uint64_t end);
+/* The device's part of that alone. */
+void sim_disk_zero(struct sim_file *f, uint64_t start, uint64_t end);
 /* What the device has (not the cache). */
 void sim_file_peek(struct sim_file *f, uint64_t pos, void *buf, size_t n);
 void sim_file_set_perm(struct sim_file *f, bool readable, bool writable,

@@ -474,11 +474,19 @@ void quire_mapping_punch(struct address_space *as, uint64_t start,
 /*
  * Between the two no page of the file enters the cache: reads and faults that
  * need one wait.  For a hole that the device has too: freeze, punch, deallocate
- * it there, thaw; otherwise what a fault read in between would be the old
- * contents.  Not around anything that reads the file itself.  Nests.
+ * it there, punched, thaw; otherwise what a fault read in between would be the
+ * old contents.  Not around anything that reads the file itself.  Nests.
  */
 void quire_mapping_freeze(struct address_space *as);
 void quire_mapping_thaw(struct address_space *as);
+/*
+ * The device has zeroed the same [start, end).  A page that the hole covers in
+ * part is still cached: what was stored there since the punch may have been
+ * written back before the device's zeroes, so it becomes dirty once more.  Not
+ * needed where both ends are whole pages.  Takes the page lock; may sleep.
+ */
+void quire_mapping_punched(struct address_space *as, uint64_t start,
+			   uint64_t end);
 /*
  * read() and write() through the cache, bounded by the size (read) or growing
  * it (write).  `copy` moves n bytes between kernel memory at `kaddr` and the

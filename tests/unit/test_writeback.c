@@ -438,6 +438,40 @@ TEST(writeback_truncate_under_way)
 	sim_file_close(f);
 }
 
+/*
+ * A store to a page that a hole covers in part, written back before the device
+ * makes the hole: its zeroes are not the last word.
+ */
+/* behaviours: C4, F8 */
+TEST(writeback_store_beside_a_hole)
+{
+	const uint64_t start = PG + 100, end = 3 * PG + 100;
+	struct sim_file *f = sim_file_create(m, "f", 4 * PG, 9);
+	struct address_space *as = sim_file_mapping(f);
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = must_map(t, 4 * PG, RW, MAP_SHARED, f, 0);
+	uint64_t v = 0;
+
+	CHECK_EQ(sim_store64(t, a + PG + 8, 1), 0);
+	CHECK_EQ(sim_store64(t, a + 3 * PG, 1), 0);
+	quire_mapping_freeze(as);
+	quire_mapping_punch(as, start, end);
+	CHECK_EQ(sim_store64(t, a + PG + 2048, 22), 0);
+	CHECK_EQ(sim_store64(t, a + 3 * PG + 8, 33), 0);
+	CHECK_EQ(sim_file_fsync(f, false), 0);
+	sim_disk_zero(f, start, end);
+	quire_mapping_punched(as, start, end);
+	quire_mapping_thaw(as);
+	CHECK_EQ(quire_mapping_invalidate(as, 0, UINT64_MAX), 0);
+	CHECK_EQ(sim_load64(t, a + PG + 8, &v) + (v != 1), 0);
+	CHECK_EQ(sim_load64(t, a + PG + 2048, &v) + (v != 22), 0);
+	CHECK_EQ(sim_load64(t, a + 3 * PG + 8, &v) + (v != 33), 0);
+	CHECK_EQ(sim_load64(t, a + 3 * PG, &v) + (v != 0), 0);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
 /* behaviour: C4 (pages dropped for I/O past the cache) */
 TEST(writeback_invalidate)
 {
