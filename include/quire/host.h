@@ -63,6 +63,10 @@ struct quire_task {
 		uint64_t faults;  /* min_flt + maj_flt then */
 	} page_wait;		  /* Quire's */
 	uint32_t writing;	  /* Quire's: inside aops->writepage(s) */
+	uint32_t reclaiming; /* Quire's: inside reclaim: its allocations come
+			      * from the reserve, and do not reclaim */
+	bool oom_victim; /* the host's: it is to die so that memory comes back:
+			  * it may use part of the reserve */
 	/* Of the last faults that ended in a signal (sigcontext: cr2, err). */
 	uint64_t fault_address, fault_error, fault_trapno;
 };
@@ -238,6 +242,14 @@ uint64_t quire_host_time_ns(void);
  * held; must not sleep nor call into Quire.
  */
 void quire_host_wake_flusher(struct quire *q);
+
+/*
+ * quire_host_wake_reclaim: free memory is below a node's low watermark; call
+ * quire_reclaim_work(q) soon, from a task that may sleep and that may use the
+ * reserve.  May do nothing on a host without such a task.  Any context,
+ * spinlocks of Quire's may be held; must not sleep nor call into Quire.
+ */
+void quire_host_wake_reclaim(struct quire *q);
 
 /*
  * quire_host_fault_ready: what the fault of `task` (with task->nowait) waited

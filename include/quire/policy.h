@@ -80,4 +80,74 @@ struct quire_fault_around_policy {
 };
 const struct quire_fault_around_policy *quire_fault_around_policy(unsigned i);
 
+/* ---------------------------------------------------------------- reclaim */
+
+/*
+ * Which page goes when memory is short.  Each node has up to QUIRE_LRU_LISTS
+ * lists for each of two kinds of memory; pages come in at a list's head, and
+ * reclaim looks at the tail.  The policy says which list a page enters, which
+ * tail is looked at next, and whether the page there goes or where it stays.
+ *
+ *   enter --> head [ list 0 ] tail --> judge --> evict
+ *                  [ list 1 ] tail -->       \-> head of any list of its kind
+ *                    ...
+ *
+ * Unlike the others, a reclaim policy has state: a few words a node, which are
+ * written under that node's lock; all its functions are called with it held.
+ */
+#define QUIRE_LRU_LISTS 4u
+
+enum quire_lru_kind {
+	QUIRE_LRU_ANON, /* swap is its device: private memory, shmem */
+	QUIRE_LRU_FILE,
+};
+
+/* One page as a policy sees it. */
+struct quire_lru_page {
+	uint8_t kind; /* enum quire_lru_kind */
+	uint8_t list; /* it is on, or is to enter: the policy may change it */
+	uint8_t uses; /* 0 ... 3: the policy's own number, kept in the page */
+	bool touched; /* by read() or the kernel since it was looked at last */
+	bool exec;    /* of a program's text */
+	bool refault; /* (enter) it was evicted, and is wanted again */
+	uint32_t referenced; /* (judge) mappings that used it since then */
+	uint64_t distance;   /* (enter, refault) evictions of its kind on this
+			      * node since its own */
+};
+
+/* A node, to a policy. */
+struct quire_lru_state {
+	unsigned long pages[2][QUIRE_LRU_LISTS]; /* on each list; read only */
+	bool can_swap;	    /* there is a free slot; read only */
+	uint8_t swappiness; /* 0 ... 200; read only */
+	uint8_t priority;   /* 12 ... 0: how hard it is; read only */
+	uint64_t scanned[2], evicted[2], refaulted[2]; /* ever, by kind */
+	uint64_t own[8]; /* the policy's; 0 at first */
+};
+
+enum quire_lru_verdict {
+	QUIRE_LRU_EVICT,
+	QUIRE_LRU_KEEP, /* at the head of page->list */
+};
+
+struct quire_reclaim_policy {
+	const char *name;
+	unsigned lists; /* used of each kind, 1 ... QUIRE_LRU_LISTS */
+	/* A page comes into memory: set page->list and ->uses (both 0 at
+	 * first).  NULL: list 0. */
+	void (*enter)(struct quire_lru_state *s, struct quire_lru_page *page);
+	/* read(), or the kernel by an access of its own, has used it: true:
+	 * list or uses were changed (it goes to that list's head). NULL: only
+	 * noted in `touched`. */
+	bool (*used)(struct quire_lru_state *s, struct quire_lru_page *page);
+	/* The next tail: *kind and *list; false: there is nothing more to be
+	 * had at this priority. */
+	bool (*choose)(struct quire_lru_state *s, unsigned *kind,
+		       unsigned *list);
+	/* The page at that tail. */
+	enum quire_lru_verdict (*judge)(struct quire_lru_state *s,
+					struct quire_lru_page *page);
+};
+const struct quire_reclaim_policy *quire_reclaim_policy(unsigned i);
+
 #endif

@@ -21,6 +21,7 @@
 #include <quire/host.h>
 #include <quire/linux.h>
 #include <quire/policy.h>
+#include <quire/swap.h>
 #include <quire/trace.h>
 #include <quire/types.h>
 
@@ -80,6 +81,7 @@ struct quire_config {
 	/* policies (policy.h); NULL: the first of quire_*_policy() */
 	const struct quire_readahead_policy *readahead;
 	const struct quire_fault_around_policy *fault_around;
+	const struct quire_reclaim_policy *reclaim;
 };
 
 /*
@@ -130,6 +132,10 @@ enum quire_tunable {
 	QUIRE_TUNABLE_DIRTY_WRITEBACK_CENTISECS, /* 500; 0: not by time */
 	QUIRE_TUNABLE_FAULT_AROUND_BYTES, /* 65536; a power of two; 4096: off */
 	QUIRE_TUNABLE_READAHEAD_BYTES,	  /* 131072: the largest window */
+	QUIRE_TUNABLE_SWAPPINESS,      /* 60; 0 ... 200: cost of files' pages as
+					* against swap's */
+	QUIRE_TUNABLE_MIN_FREE_KBYTES, /* the reserve; by the memory's size */
+	QUIRE_TUNABLE_PAGE_CLUSTER, /* 3: swap readahead of 2^n pages; 0: off */
 };
 uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which);
 int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v);
@@ -581,6 +587,35 @@ int quire_file_peek_error(const struct quire_file *file);
  */
 uint64_t quire_flusher_work(struct quire *q);
 void quire_sync(struct quire *q);
+
+/* ------------------------------------------- memory is short (swap.h, too) */
+
+/*
+ * quire_reclaim_work: one round of background reclaim, which the host calls
+ * from a task of its own (not the flusher's) when quire_host_wake_reclaim()
+ * asked for it: frees pages until every node has its high watermark, or nothing
+ * is to be had.  Sleeps.  A host without such a task loses nothing but time:
+ * who allocates below the min watermark reclaims himself.
+ *
+ * quire_reclaim: free up to n pages now (a host's own shortage; a test); how
+ * many were.  Sleeps.
+ */
+void quire_reclaim_work(struct quire *q);
+uint64_t quire_reclaim(struct quire *q, uint64_t n);
+
+/*
+ * Out of memory, for the host's quire_host_oom().
+ *
+ * quire_oom_badness: pages that the end of mm would free: its memory, swap and
+ * tables.
+ * quire_oom_reap: mm's users are all to die: take its private memory at once,
+ * though they still run or sleep.  From then on an access of theirs that would
+ * find lost contents is SIGBUS.  Returns the pages that were taken; 0 when
+ * somebody keeps mm's map locked (try again later), or nothing is there.
+ * Sleeps; mm must not go away meanwhile.
+ */
+uint64_t quire_oom_badness(struct mm_struct *mm);
+uint64_t quire_oom_reap(struct mm_struct *mm);
 
 /* ---------------------------------------------------------------- figures */
 

@@ -56,6 +56,11 @@ enum pageflags {
 	PG_dcache_exec,	 /* it was made executable somewhere */
 	PG_dcache_clean, /* instruction fetch sees the contents */
 	PG_host,	 /* the host's own, by quire_alloc_pages (head only) */
+	/* reclaim's (policy.h): PG_active is the low bit of the list */
+	PG_list_high,
+	PG_uses_low,
+	PG_uses_high,
+	PG_workingset, /* it was evicted, and came back soon */
 };
 
 #define PAGE_MAPPING_ANON 1u

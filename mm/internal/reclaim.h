@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reclaim.h - getting memory back: what goes, and how a page leaves its users.
+ */
+#ifndef QUIRE_MM_RECLAIM_H
+#define QUIRE_MM_RECLAIM_H
+
+#include "mm.h"
+
+/* ------------------------------------------------------------ mm/vmscan.c */
+
+/*
+ * try_to_free_pages: direct reclaim: some pages (32 or so) on any node, written
+ * first where they must be.  Returns how many became free; 0: nothing is to be
+ * had now.  Sleeps; takes page locks, i_mmap and anon_vma by trylock, so that
+ * the caller may hold any of them.
+ */
+uint64_t try_to_free_pages(struct quire *q, gfp_t gfp, unsigned order);
+/* Below the low watermark: ask the host, unless that was done.  Any context. */
+void wakeup_reclaim(struct quire *q);
+/*
+ * reclaim_pages: exactly these pages (MADV_PAGEOUT), which are isolated
+ * (isolate_lru_page): out, or back on their lists.  Returns how many went.
+ */
+uint64_t reclaim_pages(struct quire *q, struct page **pages, unsigned n);
+
+/* --------------------------------------------------------------- mm/lru.c */
+
+/*
+ * isolate_lru_page: off its list, with a reference of the caller's own; false:
+ * it is on none (of a batch, free, isolated by another).  putback_lru_page:
+ * back on the list that it belongs on now; the reference is dropped.
+ * rotate_reclaimable_page: written at last: to the tail of its list, it is the
+ * next to go.  Any context.
+ */
+bool isolate_lru_page(struct quire *q, struct page *page);
+void putback_lru_page(struct quire *q, struct page *page);
+void rotate_reclaimable_page(struct quire *q, struct page *page);
+/* To the tail of list 0, not used: MADV_COLD. */
+void deactivate_page(struct quire *q, struct page *page);
+/* MADV_FREE: clean private memory that may be dropped unwritten. */
+void mark_page_lazyfree(struct quire *q, struct page *page);
+
+/* -------------------------------------------------------------- mm/rmap.c */
+
+/*
+ * page_referenced: how many mappings used the locked page since the last call
+ * (their accessed bits are cleared); *flags: the VMAs' flags, or'ed.  A VMA
+ * with VM_LOCKED ends it: *flags has that bit.
+ */
+unsigned page_referenced(struct quire *q, struct page *page, vm_flags_t *flags);
+/*
+ * try_to_unmap: take the locked page out of the tables: private memory's
+ * entries become swap entries (it is in the swap cache) or, where it is lazily
+ * freed and clean, empty; a file's become empty, dirty moves to the page.  No
+ * TLB has it any more on return.  True: nothing maps it.
+ */
+#define TTU_IGNORE_MLOCK 1u /* VM_LOCKED does not keep it */
+#define TTU_WAIT	 2u /* wait for i_mmap and anon_vma */
+#define TTU_MIGRATION	 4u /* entries become migration entries */
+#define TTU_HWPOISON	 8u /* entries become hwpoison entries */
+bool try_to_unmap(struct quire *q, struct page *page, unsigned how);
+/* An entry of private memory that has come back: rmap for a page that may be
+ * mapped elsewhere; exclusive: it is this entry's alone. */
+void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,
+			   uaddr_t addr, bool exclusive);
+
+/* --------------------------------------------------------- mm/workingset.c */
+
+/*
+ * Evicted pages leave a trace in a table of fixed size (8 bytes a frame of
+ * memory): a hash of whose it was, and the node's count of evictions then.
+ * workingset_eviction: `key, index` goes.  workingset_refault: it comes back:
+ * true with *distance (evictions since then), if it was seen.
+ */
+void workingset_eviction(struct quire *q, struct page *page, uint64_t key,
+			 uint64_t index);
+bool workingset_refault(struct quire *q, struct page *page, uint64_t key,
+			uint64_t index, uint64_t *distance);
+int workingset_init(struct quire *q);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swap.h - swap areas, their slots and the swap cache, to the rest of mm/.
+ *
+ *   swap_area --> clusters of 512 slots --> a page of struct swap_slot each:
+ *                                           | users | frame in the swap cache |
+ *
+ * A slot is in use while users (table entries, places in shmem files) or a
+ * cached page are left.  The swap cache is that frame number: no tree, and so
+ * nothing to allocate while memory is short.  A page in it has PG_swapcache,
+ * its entry in page->priv and a reference for it.
+ *
+ * Locks: a cluster's lock (SWAP) guards its slots and the pages' coming and
+ * going in the cache; PG_swapcache and priv change under the page lock as well.
+ */
+#ifndef QUIRE_MM_SWAP_H
+#define QUIRE_MM_SWAP_H
+
+#include "mm.h"
+#include "swapops.h"
+
+/*
+ * add_to_swap: give the locked page of private memory (or a shmem page taken
+ * out of its file) a slot, and put it in the swap cache, dirty.  False: no slot
+ * is free.  Does not sleep, allocates nothing.
+ */
+bool add_to_swap(struct quire *q, struct page *page);
+/* Is any slot free? */
+bool swap_has_room(struct quire *q);
+/* Locked, not under write-back: out of the swap cache; its reference is
+ * dropped.  The slot is freed if it has no users. */
+void delete_from_swap_cache(struct quire *q, struct page *page);
+/* The same if nobody but the swap cache and the caller has a reference to it
+ * (and it is clean): true; as drop_cached_page(). */
+bool drop_swap_cache_page(struct quire *q, struct page *page);
+/* The entry's page in the cache, with a reference; NULL. */
+struct page *swap_cache_get(struct quire *q, swp_entry_t entry);
+static inline swp_entry_t page_swap_entry(const struct page *page)
+{
+	return (swp_entry_t){page->priv};
+}
+
+/*
+ * swap_duplicate: one user more of a slot that has one (a page-table lock or
+ * the page lock keeps it).  swap_free: one less.  Neither sleeps; spinlocks may
+ * be held.
+ */
+void swap_duplicate(struct quire *q, swp_entry_t entry);
+void swap_free(struct quire *q, swp_entry_t entry);
+/* Users of the slot, without the cache; 0 also for an entry that is bad. */
+uint32_t swap_users(struct quire *q, swp_entry_t entry);
+/* Could the entry be a slot in use? */
+bool swap_entry_valid(struct quire *q, swp_entry_t entry);
+/*
+ * reuse_swap_page: may the one entry that maps the locked page of private
+ * memory keep it for writing: it is mapped once, and its slot has no users?  If
+ * so it leaves the swap cache.
+ */
+bool reuse_swap_page(struct quire *q, struct page *page);
+/* The slot is not needed for the locked page: no users left.  True: freed. */
+bool try_to_free_swap(struct quire *q, struct page *page);
+/* More than half of all slots are taken. */
+bool vm_swap_full(struct quire *q);
+
+/*
+ * swap_writepage: start the write of the locked page, which is in the swap
+ * cache, dirty and not under write-back.  It is unlocked.  The error, if one
+ * comes, leaves it dirty.  Sleeps where the device does.
+ * swap_readpage: into the locked page of the swap cache; unlocked at the end.
+ */
+void swap_writepage(struct quire *q, struct page *page);
+void swap_readpage(struct quire *q, struct page *page);
+/*
+ * The entry's page, from the cache or read in with its neighbours (of the area,
+ * or of vma around addr where it is not NULL), with a reference, perhaps still
+ * under read.  *major: a read was started.  NULL: out of memory, or the entry
+ * has no users any more.  Sleeps.
+ */
+struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
+			      struct vm_area_struct *vma, uaddr_t addr,
+			      bool *major);
+
+/*
+ * For tables: an entry that is not present, nor none, of any kind.  dup (fork):
+ * one more user; returns the entry for the child, *src may change (exclusive);
+ * free (zap): one user less.  ptl held.
+ */
+pte_t swap_pte_dup(struct mm_struct *dst, struct mm_struct *src, pte_t *src_pte,
+		   uaddr_t addr);
+void swap_pte_free(struct mm_struct *mm, pte_t pte);
+
+/* The ends of I/O on a page of the swap cache (quire_page_end_read, _write). */
+void swap_end_write(struct quire *q, struct page *page, int error);
+
+/* Bring-up and end, of all that hangs off q->swap. */
+int swap_init(struct quire *q);
+void swap_exit(struct quire *q);
+struct quire_check;
+void check_swap(struct quire_check *c);
+
+#endif
