@@ -93,3 +93,14 @@ BENCHES += bench-path
 #: make bench-path      instructions of a fault alone, from do_page_fault on
 bench-path: $(BENCH_OUT)/path
 	$(BENCH_OUT)/path
+
+# Page traces of real programs, and what makes them (bench/traces/record.sh).
+PAGE_TRACES := $(sort $(wildcard bench/traces/*.trace.xz))
+TRACE_RECORD := $(BENCH_OUT)/record
+$(TRACE_RECORD): bench/traces/record.c bench/traces/trace.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -g -o $@ $<
+.PHONY: record-traces
+#: make record-traces   records bench/traces anew (package valgrind; minutes)
+record-traces: $(TRACE_RECORD)
+	bench/traces/record.sh $(TRACE_RECORD)
