@@ -231,6 +231,11 @@ static void write_blocks(struct sim_disk *d, char *image, uint64_t *size,
 	}
 }
 
+static uint64_t file_size(const struct sim_disk *d)
+{
+	return d->as ? quire_mapping_get_size(d->as) : UINT64_MAX;
+}
+
 static size_t part_bytes(struct sim_disk *d, const struct disk_request *r,
 			 unsigned i)
 {
@@ -239,7 +244,7 @@ static size_t part_bytes(struct sim_disk *d, const struct disk_request *r,
 	if (!r->write)
 		return DISK_PAGE;
 	/* what the file has there now is what there is to store */
-	size = quire_mapping_get_size(d->as);
+	size = file_size(d);
 	if (pos >= size)
 		return 0;
 	return size - pos < DISK_PAGE ? (size_t)(size - pos) : DISK_PAGE;
@@ -309,6 +314,13 @@ int disk_crash(struct sim_disk *d, unsigned how, char **image, uint64_t *size)
 	return err;
 }
 
+void disk_die(struct sim_disk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->dead = true;
+	pthread_mutex_unlock(&d->lock);
+}
+
 /* ----------------------------------------------------------------- trouble */
 
 static int next_trouble(struct disk_trouble *t)
@@ -321,6 +333,33 @@ static int next_trouble(struct disk_trouble *t)
 		return 0;
 	t->count--;
 	return t->error;
+}
+
+void disk_set_trouble(struct sim_disk *d, struct disk_trouble *which,
+		      unsigned skip, unsigned count, int error)
+{
+	pthread_mutex_lock(&d->lock);
+	*which = (struct disk_trouble){skip, count, error};
+	pthread_mutex_unlock(&d->lock);
+}
+
+int disk_fail_range(struct sim_disk *d, uint64_t start, uint64_t end,
+		    bool reads, bool writes, int error)
+{
+	unsigned k;
+
+	pthread_mutex_lock(&d->lock);
+	if (start == end)
+		memset(d->bad, 0, sizeof(d->bad));
+	for (k = 0; start < end && k < DISK_RANGES; k++) {
+		if (d->bad[k].end)
+			continue;
+		d->bad[k] =
+			(struct disk_range){start, end, reads, writes, error};
+		start = end;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return start < end ? -ENOSPC : 0;
 }
 
 /* What befalls one page of a request. lock held. */
@@ -396,8 +435,7 @@ static int move(struct sim_disk *d, struct disk_request *r, size_t n)
 
 	/* the file may have become shorter, and the device not yet */
 	return r->write ? disk_write(d, pos, kaddr, n)
-			: disk_read(d, pos, kaddr, n,
-				    quire_mapping_get_size(d->as));
+			: disk_read(d, pos, kaddr, n, file_size(d));
 }
 
 /* Move what the device moves at one time; true: the request is at its end. */
@@ -455,6 +493,17 @@ static void count_errors(struct sim_disk *d, bool write, unsigned n, bool told)
 	pthread_mutex_unlock(&d->lock);
 }
 
+static void end_page(struct sim_disk *d, bool write, uint64_t index,
+		     struct page *page, int error)
+{
+	if (d->end)
+		d->end(d, write, index, page, error);
+	else if (write)
+		quire_page_end_write(d->m->q, page, error);
+	else
+		quire_page_end_read(d->m->q, page, error);
+}
+
 /* Tell Quire. */
 static void end_request(struct sim_machine *m, struct disk_request *r)
 {
@@ -464,14 +513,9 @@ static void end_request(struct sim_machine *m, struct disk_request *r)
 	for (i = 0; i < r->n; i++)
 		errors += r->part[i].error != 0;
 	count_errors(d, r->write, errors, false);
-	for (i = 0; i < r->n; i++) {
-		if (r->write)
-			quire_page_end_write(m->q, r->part[i].page,
-					     r->part[i].error);
-		else
-			quire_page_end_read(m->q, r->part[i].page,
-					    r->part[i].error);
-	}
+	for (i = 0; i < r->n; i++)
+		end_page(d, r->write, r->first + i, r->part[i].page,
+			 r->part[i].error);
 	count_errors(d, r->write, errors, true);
 	free(r);
 	pthread_mutex_lock(&m->io_lock);
@@ -563,7 +607,8 @@ static struct disk_request *take_locked(struct sim_machine *m, unsigned modes,
 }
 
 static struct disk_request *make_request(struct sim_disk *d, bool write,
-					 struct page **pages, unsigned n)
+					 uint64_t first, struct page **pages,
+					 unsigned n)
 {
 	struct disk_request *r =
 		calloc(1, sizeof(*r) + n * sizeof(struct disk_part));
@@ -574,10 +619,10 @@ static struct disk_request *make_request(struct sim_disk *d, bool write,
 	r->d = d;
 	r->write = write;
 	r->n = n;
-	r->first = quire_page_index(pages[0]);
+	r->first = first;
 	for (i = 0; i < n; i++) {
 		r->part[i].page = pages[i];
-		if (quire_page_index(pages[i]) != r->first + i)
+		if (d->as && quire_page_index(pages[i]) != first + i)
 			sim_violation("file %s: a request of pages that are "
 				      "not consecutive",
 				      d->name);
@@ -636,15 +681,20 @@ static enum sim_disk_mode enqueue(struct disk_request *r)
 void disk_submit(struct sim_disk *d, bool write, struct page **pages,
 		 unsigned n)
 {
-	struct disk_request *r = make_request(d, write, pages, n);
+	disk_submit_at(d, write, quire_page_index(pages[0]), pages, n);
+}
+
+void disk_submit_at(struct sim_disk *d, bool write, uint64_t first,
+		    struct page **pages, unsigned n)
+{
+	struct disk_request *r = make_request(d, write, first, pages, n);
 	struct sim_machine *m = d->m;
 	enum sim_disk_mode mode;
 	unsigned i;
 
 	if (!r) {
 		for (i = 0; i < n; i++)
-			write ? quire_page_end_write(m->q, pages[i], -ENOMEM)
-			      : quire_page_end_read(m->q, pages[i], -ENOMEM);
+			end_page(d, write, first + i, pages[i], -ENOMEM);
 		return;
 	}
 	for (i = 0; i < n; i++)
@@ -688,7 +738,7 @@ void disk_drain(struct sim_machine *m, struct sim_disk *d, unsigned modes)
 			(void)serve(m, r);
 		/* what others serve just now */
 		pthread_mutex_lock(&m->io_lock);
-		left = m->io_ending != 0;
+		left = m->io_ending || (!d && m->io_jobs);
 		for (r = m->io_first; r; r = r->next)
 			if ((!d || r->d == d) && (modes & 1u << mode_of(r)))
 				left = true;
@@ -743,33 +793,52 @@ static void io_wait(struct sim_machine *m, uint64_t ns)
 	pthread_cond_timedwait(&m->io_cond, &m->io_lock, &end);
 }
 
-static struct disk_request *next_request(struct sim_machine *m)
+/* io_lock held: take all that other threads have done. */
+static struct io_done *take_done(struct sim_machine *m)
+{
+	struct io_done *done = m->io_done;
+
+	m->io_done = NULL;
+	m->io_done_last = &m->io_done;
+	return done;
+}
+
+/* What there is to do: a request of a disk, or a list of *done.  False: the end
+ * is near, and nothing is left. */
+static bool next_work(struct sim_machine *m, struct disk_request **r,
+		      struct io_done **done)
 {
 	struct choice c = {.modes = 1u << SIM_DISK_AUTO};
-	struct disk_request *r;
 
 	cpu_park(sim_self);
 	pthread_mutex_lock(&m->io_lock);
 	for (;;) {
+		*done = take_done(m);
 		c.now = m->io_stop ? UINT64_MAX : quire_host_time_ns();
-		r = take(m, &c);
-		if (r || m->io_stop)
+		*r = *done ? NULL : take(m, &c);
+		if (*r || *done || (m->io_stop && !m->io_jobs))
 			break;
 		io_wait(m, c.next);
 	}
 	pthread_mutex_unlock(&m->io_lock);
 	cpu_unpark(sim_self);
-	return r;
+	return *r || *done;
 }
 
 static void *io_main(void *arg)
 {
 	struct sim_machine *m = arg;
 	struct disk_request *r;
+	struct io_done *done, *next;
 
 	sim_bind(m, m->nr_cpus);
-	while ((r = next_request(m))) {
-		(void)serve(m, r);
+	while (next_work(m, &r, &done)) {
+		if (r)
+			(void)serve(m, r);
+		for (; done; done = next) {
+			next = done->next;
+			done->end(done);
+		}
 		check_balance(sim_self, "the end of a request");
 	}
 	sim_unbind();
@@ -795,7 +864,11 @@ void sim_io_stop(struct sim_machine *m)
 	m->io_stop = true;
 	pthread_cond_signal(&m->io_cond);
 	pthread_mutex_unlock(&m->io_lock);
+	if (sim_self)
+		cpu_park(sim_self);
 	pthread_join(m->io_thread, NULL);
+	if (sim_self)
+		cpu_unpark(sim_self);
 	m->io_running = false;
 }
 

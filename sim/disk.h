@@ -33,8 +33,13 @@ struct disk_unsafe {
 
 struct sim_disk {
 	struct sim_machine *m;
-	struct address_space *as; /* whose pages it stores */
+	struct address_space *as; /* whose pages it stores; NULL: whole pages of
+				   * a swap area */
 	const char *name;
+	/* What is told of each page; NULL: quire_page_end_write(), _read(). */
+	void (*end)(struct sim_disk *d, bool write, uint64_t index,
+		    struct page *page, int error);
+	void *owner; /* end's */
 
 	pthread_mutex_t lock; /* all below */
 	struct sim_disk_config config;
@@ -66,9 +71,12 @@ void disk_destroy(struct sim_disk *d);
  * Move n pages with consecutive indices (write: under write-back; else locked,
  * to be filled), as one request; each ends by quire_page_end_write() or
  * quire_page_end_read(), at once or later, as the configuration says.
+ * disk_submit_at: of pages that have no index; the first goes to `first`.
  */
 void disk_submit(struct sim_disk *d, bool write, struct page **pages,
 		 unsigned n);
+void disk_submit_at(struct sim_disk *d, bool write, uint64_t first,
+		    struct page **pages, unsigned n);
 /* What is completed is safe from now on: 0 or -errno. */
 int disk_flush(struct sim_disk *d);
 /* An injected refusal of page_mkwrite: 0 or -errno. */
@@ -86,6 +94,15 @@ int disk_peek(struct sim_disk *d, uint64_t pos, void *buf, size_t n);
  * SIM_CRASH_*.  0 or -ENOMEM.
  */
 int disk_crash(struct sim_disk *d, unsigned how, char **image, uint64_t *size);
+/* which: d->reads, ->writes ...: see sim_file_fail_reads() and its like. */
+void disk_set_trouble(struct sim_disk *d, struct disk_trouble *which,
+		      unsigned skip, unsigned count, int error);
+/* As sim_disk_fail_range(). */
+int disk_fail_range(struct sim_disk *d, uint64_t start, uint64_t end,
+		    bool reads, bool writes, int error);
+/* Nothing moves any more: requests under way and all later ones end with -EIO.
+ */
+void disk_die(struct sim_disk *d);
 /* For quire_host_wait(): complete one request that waits for a sleeper; false:
  * there is none.  The caller has announced itself in m->nr_sleeping. */
 bool disk_serve_sleeper(struct sim_machine *m);

@@ -490,9 +490,7 @@ void sim_file_get_stats(struct sim_file *f, struct sim_file_stats *out)
 static void set_trouble(struct sim_file *f, struct disk_trouble *t,
 			unsigned skip, unsigned count, int error)
 {
-	pthread_mutex_lock(&f->inode->disk.lock);
-	*t = (struct disk_trouble){skip, count, error};
-	pthread_mutex_unlock(&f->inode->disk.lock);
+	disk_set_trouble(&f->inode->disk, t, skip, count, error);
 }
 
 void sim_file_fail_reads(struct sim_file *f, unsigned skip, unsigned count,
@@ -522,21 +520,8 @@ void sim_file_fail_mkwrites(struct sim_file *f, unsigned skip, unsigned count,
 int sim_disk_fail_range(struct sim_file *f, uint64_t start, uint64_t end,
 			bool reads, bool writes, int error)
 {
-	struct sim_disk *d = &f->inode->disk;
-	unsigned k;
-
-	pthread_mutex_lock(&d->lock);
-	if (start == end)
-		memset(d->bad, 0, sizeof(d->bad));
-	for (k = 0; start < end && k < DISK_RANGES; k++) {
-		if (d->bad[k].end)
-			continue;
-		d->bad[k] =
-			(struct disk_range){start, end, reads, writes, error};
-		start = end;
-	}
-	pthread_mutex_unlock(&d->lock);
-	return start < end ? -ENOSPC : 0;
+	return disk_fail_range(&f->inode->disk, start, end, reads, writes,
+			       error);
 }
 
 int sim_disk_configure(struct sim_file *f, const struct sim_disk_config *config)

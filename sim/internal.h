@@ -247,6 +247,22 @@ struct sim_machine {
 	unsigned io_ending; /* requests off the queue whose pages are not ended
 			     * yet */
 	uint64_t io_rng;
+	/* What threads that are bound to no CPU have done: its end is told by
+	 * the I/O thread, or (io_job_cond) by who waits for it. */
+	struct io_done {
+		struct io_done *next;
+		void (*end)(struct io_done *done);
+	} * io_done, **io_done_last;
+	pthread_cond_t io_job_cond;
+	unsigned io_jobs; /* such requests, that are not ended yet */
+	struct sim_swap *swap[QUIRE_MAX_SWAP_AREAS];
+	struct sim_reclaim {
+		pthread_t thread;
+		pthread_mutex_t lock;
+		pthread_cond_t cond;
+		bool running, stop, wanted;
+	} reclaim;
+
 	uint32_t nr_sleeping; /* threads in quire_host_wait(); atomic */
 };
 
@@ -328,6 +344,13 @@ void checker_fini(struct sim_machine *m);
 int sim_io_start(struct sim_machine *m);
 void sim_io_stop(struct sim_machine *m);
 void sim_io_forget(struct sim_machine *m);
+/* swap.c: take off what areas are left: those that it cannot be done for;
+ * forget: as above. */
+unsigned sim_swap_close_all(struct sim_machine *m);
+void sim_swap_forget(struct sim_machine *m);
+/* reclaim.c: the thread of background reclaim, on this CPU. */
+int sim_reclaim_start(struct sim_machine *m);
+void sim_reclaim_stop(struct sim_machine *m);
 /* file.c */
 /* Close what is left; returns how many had references of Quire's. */
 unsigned sim_files_close_all(struct sim_machine *m);

@@ -178,7 +178,8 @@ static void config_defaults(struct sim_config *c)
 		c->levels = sim_mmu.levels;
 	if (!c->arm_version)
 		c->arm_version = 7;
-	if (c->arm_version > 6 || c->cpus > 1 || c->io_thread)
+	if (c->arm_version > 6 || c->cpus > 1 || c->io_thread ||
+	    c->reclaim_thread)
 		c->arm_colours = 0; /* see arch/arm/system.c */
 	if (!c->tlb_sets)
 		c->tlb_sets = 256;
@@ -235,6 +236,12 @@ static int map_ram(struct sim_machine *m)
 	return m->frame_state ? 0 : -ENOMEM;
 }
 
+/* The threads' for I/O and reclaim follow the others. */
+static unsigned all_cpus(const struct sim_machine *m)
+{
+	return m->nr_cpus + m->config.io_thread + m->config.reclaim_thread;
+}
+
 static struct quire *make_system(struct sim_machine *m,
 				 const struct quire_region *regions, unsigned n)
 {
@@ -243,13 +250,14 @@ static struct quire *make_system(struct sim_machine *m,
 		.regions = regions,
 		.nr_regions = n,
 		.direct_map = m->ram,
-		.cpus = c->cpus + (c->io_thread ? 1 : 0),
+		.cpus = all_cpus(m),
 		.levels = c->levels,
 		.kernel_table = m->kernel_root,
 		.vmalloc_start = m->mmu->vmalloc_start,
 		.vmalloc_bytes = m->mmu->vmalloc_bytes,
 		.readahead = c->readahead,
 		.fault_around = c->fault_around,
+		.reclaim = c->reclaim,
 		.overcommit = c->overcommit,
 		.overcommit_ratio = c->overcommit_ratio,
 		.max_map_count = c->max_map_count,
@@ -317,6 +325,10 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	m->inject.rng = 1;
 	m->io_rng = m->config.seed * 0x9e3779b97f4a7c15ull | 1;
 	m->io_last = &m->io_first;
+	pthread_cond_init(&m->io_job_cond, NULL);
+	m->io_done_last = &m->io_done;
+	pthread_mutex_init(&m->reclaim.lock, NULL);
+	pthread_cond_init(&m->reclaim.cond, NULL);
 	return m;
 }
 
@@ -328,7 +340,7 @@ struct sim_machine *sim_machine_create(const struct sim_config *config)
 
 	if (!m)
 		return NULL;
-	cpus = m->nr_cpus + (m->config.io_thread ? 1u : 0u);
+	cpus = all_cpus(m);
 	if (cpus > QUIRE_MAX_CPUS || m->config.nodes > 8)
 		goto fail;
 	n = make_regions(m, regions);
@@ -357,6 +369,10 @@ struct sim_machine *sim_machine_create(const struct sim_config *config)
 	sim_bind(m, 0);
 	if (m->config.io_thread && sim_io_start(m))
 		goto fail;
+	if (m->config.reclaim_thread && sim_reclaim_start(m)) {
+		sim_io_stop(m);
+		goto fail;
+	}
 	return m;
 fail:
 	machine_free(m);
@@ -375,9 +391,11 @@ uint64_t sim_machine_destroy(struct sim_machine *m)
 		while (m->tasks)
 			sim_exit(m->tasks);
 	}
+	sim_reclaim_stop(m);
 	sim_io_stop(m);
 	disk_drain(m, NULL, DISK_ALL_MODES);
 	leaks += sim_files_close_all(m);
+	leaks += sim_swap_close_all(m);
 	check_balance(sim_self, "sim_machine_destroy");
 	pages = quire_destroy(m->q);
 	if (pages)
@@ -395,8 +413,10 @@ void sim_machine_abandon(struct sim_machine *m)
 	/* The panicking thread may still be counted as bound. */
 	if (sim_self && sim_self->m == m)
 		sim_self = NULL;
+	sim_reclaim_stop(m);
 	sim_io_stop(m);
 	sim_io_forget(m);
+	sim_swap_forget(m);
 	machine_free(m);
 }
 

@@ -60,7 +60,8 @@ struct sim_config {
 	bool no_poison;	     /* debug: do not fill and verify freed pages */
 	bool mem_hole;	     /* a hole in the middle of physical memory */
 	bool check_ops;	     /* quire_check() after each sim_* map call */
-	bool io_thread;	     /* file I/O completes on a thread of its own */
+	bool io_thread;	     /* file and swap I/O completes on its own thread */
+	bool reclaim_thread; /* background reclaim, on a thread of its own */
 	unsigned jitter;     /* 1 in n lock operations yields; 0: never */
 	unsigned max_faults; /* of one access: more is a loop; 0: 2000 */
 	unsigned wait_seconds; /* a sleep this long is a deadlock; 0: 30 */
@@ -69,6 +70,7 @@ struct sim_config {
 	uaddr_t mmap_min_addr;
 	const struct quire_readahead_policy *readahead;
 	const struct quire_fault_around_policy *fault_around;
+	const struct quire_reclaim_policy *reclaim;
 };
 #define SIM_TLB_WAYS_MAX	    16
 #define SIM_ARM_FORGET_ROLLOVER	    0x1u  /* flush_all(true) */
@@ -408,6 +410,10 @@ unsigned sim_disk_pending(struct sim_machine *m);
 #define SIM_CRASH_TEAR 0x2u
 struct sim_file *sim_disk_crash(struct sim_file *f, unsigned how);
 
+/* -------------------------------------------------------------------- swap */
+
+#include <sim/swap.h>
+
 /* --------------------------------------------------------------- injection */
 
 /*
@@ -450,7 +456,8 @@ struct sim_stats {
 	uint64_t accesses, tlb_hits, walks, page_faults, ipis;
 	uint64_t flush_page, flush_all, table_loads;
 	uint64_t debug_traps; /* x86: single steps */
-	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes;
+	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes,
+		reclaim_wakes;
 };
 void sim_get_stats(struct sim_machine *m, struct sim_stats *out);
 
