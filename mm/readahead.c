@@ -135,8 +135,8 @@ void start_read(struct address_space *as, struct quire_file *file,
 	quire_debug_unlock(page, QUIRE_LOCK_PAGE);
 	ClearPageFlag(page, PG_error);
 	err = as->aops->readpage(as, file, page);
-	/* an operation that could not even start may leave the page to us */
-	if (err && PageFlag(page, PG_locked))
+	/* it could not even start: the page is still ours */
+	if (err)
 		quire_page_end_read(as->q, page, err);
 }
 

@@ -410,7 +410,9 @@ void quire_mapping_revoke(struct address_space *as, uint64_t start,
  * again; the error is kept for fsync and msync (quire_file_fsync).
  */
 struct quire_aops {
-	/* Fill the page (zero past the end of file) from page->index. */
+	/* Fill the page (zero past the end of file) from page->index.  0:
+	 * started or done; -errno: could not start, and has not ended it: Quire
+	 * does. */
 	int (*readpage)(struct address_space *as, struct quire_file *file,
 			struct page *page);
 	/* Start the reads of n pages with consecutive indices, as one request
