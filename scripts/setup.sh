@@ -53,6 +53,7 @@ need gcc have gcc
 need clang have clang
 need binutils have objcopy
 need libc6-dev static_libc
+need liblz4-dev test -e /usr/include/lz4.h
 need libclang-rt-14-dev fuzzer_runtime
 # Names in the sanitizers' reports.
 need llvm have llvm-symbolizer

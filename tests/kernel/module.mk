@@ -38,6 +38,18 @@ $(B)/tests/kernel/p9_host: tests/kernel/p9_host.c kernel/fs/9p_parse.c \
 		tests/kernel/p9_host.c kernel/fs/9p_parse.c
 KERNEL_TEST_BIN += $(B)/tests/kernel/p9_host
 
+# Compressed memory, on the host, against Debian's LZ4 library (whose header has
+# the name of ours).
+ZRAM_SRC := tests/kernel/zram_host.c kernel/dev/zram.c kernel/dev/zpool.c \
+	kernel/dev/lz4.c
+$(B)/tests/kernel/zram_host: $(ZRAM_SRC) kernel/include/zram.h \
+		kernel/include/lz4.h kernel/include/sync.h tests/kernel/check.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O1 -g -fsanitize=address,undefined \
+		-fno-sanitize-recover=undefined -iquote kernel/include \
+		-Ikernel/x86/include -Iinclude -o $@ $(ZRAM_SRC) -llz4
+KERNEL_TEST_BIN += $(B)/tests/kernel/zram_host
+
 # What looks from the host at a file that a program in the machine writes.
 $(B)/tests/kernel/durability_host: tests/kernel/durability_host.c \
 		tests/kernel/durability.h

@@ -17,14 +17,11 @@ quire=$1
 dir=$(realpath "$2")
 here=$dir
 
-# The decoder of 9P replies runs here, not there.
-if [[ $("$dir/p9_host" | tail -n 1) =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]
-then
-	passed=$((passed + BASH_REMATCH[1]))
-	failed=$((failed + BASH_REMATCH[2]))
-else
-	tell p9_host 1
-fi
+# The decoder of 9P replies and compressed memory run here, not there.
+for name in p9_host zram_host; do
+	out=$("$dir/$name" 2>&1)
+	count $name $? "$out"
+done
 
 for cpus in 1 2; do
 	for levels in 4 5; do
