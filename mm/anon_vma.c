@@ -19,7 +19,8 @@
  * so that a chain of forks whose parents exit does not grow without end.
  *
  * Lifetime: an anon_vma is freed when no chain is on it and no child has it as
- * its root; refcount counts the children's hold on the root.
+ * its root; refcount counts the children's hold on the root, and those who come
+ * from a page (page_get_anon_vma).
  */
 #include "rmap.h"
 
@@ -38,15 +39,45 @@ static struct anon_vma *anon_vma_alloc(struct quire *q)
 }
 
 /* Drop one hold; the last one frees it and its hold on the root. */
-static void put_anon_vma(struct quire *q, struct anon_vma *av)
+void put_anon_vma(struct quire *q, struct anon_vma *av)
 {
 	struct anon_vma *root = av->root;
 
 	if (__atomic_sub_fetch(&av->refcount, 1u, __ATOMIC_ACQ_REL))
 		return;
+	/* page_get_anon_vma() may be looking at it */
+	spin_lock(&q->anon_vma_gate);
+	spin_unlock(&q->anon_vma_gate);
 	kmem_cache_free(q->anon_vma_cache, av);
 	if (root != av)
 		put_anon_vma(q, root);
+}
+
+/*
+ * While the page is locked nothing that was unmapped everywhere is mapped
+ * again, and what is mapped keeps its family.  So where there is an entry left
+ * at some moment inside the gate, the family was not freed before, and whoever
+ * frees it comes through the gate after us.
+ */
+struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page)
+{
+	struct anon_vma *av = NULL;
+	uint32_t v;
+
+	spin_lock(&q->anon_vma_gate);
+	if (smp_load_acquire(&page->_mapcount)) {
+		av = (struct anon_vma *)((uintptr_t)READ_ONCE(page->mapping) &
+					 ~(uintptr_t)PAGE_MAPPING_ANON);
+		v = READ_ONCE(av->refcount);
+		while (v && !__atomic_compare_exchange_n(
+				    &av->refcount, &v, v + 1, true,
+				    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			;
+		if (!v) /* its last entry has just gone */
+			av = NULL;
+	}
+	spin_unlock(&q->anon_vma_gate);
+	return av;
 }
 
 static void avc_insert(struct anon_vma_chain *avc)

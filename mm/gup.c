@@ -16,13 +16,15 @@
 #include "fault.h"
 #include "gather.h"
 
-/* TRIED: a fault for this page has said RETRY before. */
+/* TRIED: a fault for this page has said RETRY before.  PIN: the reference is
+ * the host's, seen under the entry's lock by who would unmap the page. */
 enum {
 	GUP_WRITE = 1,
 	GUP_FORCE = 2,
 	GUP_NO_RETRY = 4,
 	GUP_POPULATE = 8,
-	GUP_TRIED = 16
+	GUP_TRIED = 16,
+	GUP_PIN = 32
 };
 
 /* May this access be made through the mapping at all? */
@@ -82,7 +84,10 @@ static struct page *follow_page(struct vm_area_struct *vma, uaddr_t addr,
 		goto out;
 	}
 	page = pte_page(mm->q, pte);
-	get_page(page);
+	if (gup & GUP_PIN)
+		pin_page(page);
+	else
+		get_page(page);
 out:
 	spin_unlock(ptl);
 	return page;
@@ -169,10 +174,10 @@ long quire_get_user_pages(struct mm_struct *mm, uaddr_t addr, size_t n,
 
 	down_read(&mm->mmap_lock);
 	for (i = 0; i < n; i++) {
-		err = gup_addr(mm, addr, write ? GUP_WRITE : 0, &pages[i]);
+		err = gup_addr(mm, addr, GUP_PIN | (write ? GUP_WRITE : 0),
+			       &pages[i]);
 		if (err)
 			break;
-		mark_pinned(pages[i]);
 		addr = (addr & PAGE_MASK) + (uaddr_t)PAGE_SIZE;
 	}
 	up_read(&mm->mmap_lock);
@@ -233,11 +238,10 @@ int quire_user_word(struct mm_struct *mm, uaddr_t addr, bool write,
 	int err;
 
 	down_read(&mm->mmap_lock);
-	err = gup_addr(mm, addr, write ? GUP_WRITE : 0, page);
+	err = gup_addr(mm, addr, GUP_PIN | (write ? GUP_WRITE : 0), page);
 	up_read(&mm->mmap_lock);
 	if (err)
 		return -EFAULT;
-	mark_pinned(*page);
 	*phys = ((paddr_t)page_to_pfn(mm->q, *page) << PAGE_SHIFT) |
 		(addr & (PAGE_SIZE - 1));
 	return 0;

@@ -13,6 +13,7 @@
  */
 #include "rmap.h"
 #include "fault.h"
+#include "reclaim.h"
 #include "writeback.h"
 
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
@@ -43,6 +44,26 @@ void page_remove_rmap(struct quire *q, struct page *page)
 			   -1);
 }
 
+void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,
+			   uaddr_t addr, bool exclusive)
+{
+	struct anon_vma *av = vma->anon_vma;
+
+	/*
+	 * Others may map it too, now or later, by entries of theirs: parents,
+	 * children, their children.  All of them are chained to the root.
+	 */
+	if (exclusive)
+		SetPageFlag(page, PG_anon_exclusive);
+	else
+		av = av->root;
+	if (__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED))
+		return;
+	page->index = linear_page_index(vma, addr);
+	WRITE_ONCE(page->mapping, (void *)((uintptr_t)av | PAGE_MAPPING_ANON));
+	mod_vmstat(vma->vm_mm->q, VM_nr_anon_pages, 1);
+}
+
 void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma)
 {
 	WRITE_ONCE(page->mapping,
@@ -55,36 +76,56 @@ static uaddr_t vma_address(const struct vm_area_struct *vma, uint64_t index)
 	return vma->vm_start + (uaddr_t)((index - vma->vm_pgoff) << PAGE_SHIFT);
 }
 
-void rmap_walk(struct quire *q, struct page *page,
+/* Private memory's half of rmap_walk(). */
+static bool rmap_walk_anon(struct quire *q, struct page *page, bool wait,
+			   bool (*one)(struct page *page,
+				       struct vm_area_struct *vma, uaddr_t addr,
+				       void *arg),
+			   void *arg)
+{
+	struct anon_vma *av = page_get_anon_vma(q, page);
+	struct anon_vma_chain *avc;
+	struct itree_node *n;
+	bool locked = true;
+
+	if (!av)
+		return true; /* nothing maps it any more */
+	if (wait)
+		down_read(&av->root->rwsem);
+	else
+		locked = down_read_trylock(&av->root->rwsem);
+	if (!locked)
+		goto put;
+	itree_for_each(&av->chains, n, page->index, page->index)
+	{
+		avc = list_entry(n, struct anon_vma_chain, rb);
+		if (!one(page, avc->vma, vma_address(avc->vma, page->index),
+			 arg))
+			break;
+	}
+	up_read(&av->root->rwsem);
+put:
+	put_anon_vma(q, av);
+	return locked;
+}
+
+bool rmap_walk(struct quire *q, struct page *page, bool wait,
 	       bool (*one)(struct page *page, struct vm_area_struct *vma,
 			   uaddr_t addr, void *arg),
 	       void *arg)
 {
-	uintptr_t m = (uintptr_t)READ_ONCE(page->mapping);
-	struct anon_vma_chain *avc;
-	struct address_space *as;
+	struct address_space *as = READ_ONCE(page->mapping);
 	struct vm_area_struct *vma;
 	struct itree_node *n;
-	struct anon_vma *av;
 
-	(void)q;
-	if (!m)
-		return;
-	if (m & PAGE_MAPPING_ANON) {
-		av = (struct anon_vma *)(m & ~(uintptr_t)PAGE_MAPPING_ANON);
-		down_read(&av->root->rwsem);
-		itree_for_each(&av->chains, n, page->index, page->index)
-		{
-			avc = list_entry(n, struct anon_vma_chain, rb);
-			if (!one(page, avc->vma,
-				 vma_address(avc->vma, page->index), arg))
-				break;
-		}
-		up_read(&av->root->rwsem);
-		return;
-	}
-	as = (struct address_space *)m;
-	down_read(&as->i_mmap_lock);
+	if (!as)
+		return true;
+	if (PageAnon(page))
+		return rmap_walk_anon(q, page, wait, one, arg);
+	if (wait)
+		down_read(&as->i_mmap_lock);
+	else if (!down_read_trylock(&as->i_mmap_lock))
+		return false;
 	itree_for_each(&as->i_mmap, n, page->index, page->index)
 	{
 		vma = list_entry(n, struct vm_area_struct, i_mmap_node);
@@ -92,6 +133,26 @@ void rmap_walk(struct quire *q, struct page *page,
 			break;
 	}
 	up_read(&as->i_mmap_lock);
+	return true;
+}
+
+pte_t *rmap_entry(struct page *page, struct vm_area_struct *vma, uaddr_t addr,
+		  spinlock_t **ptl)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	pmd_t *pmd = mm_find_pmd(mm, addr);
+	pte_t *ptep, pte;
+
+	if (!pmd || pmd_none(pmdp_get(pmd)))
+		return NULL;
+	*ptl = pte_lockptr(mm->q, pmdp_get(pmd));
+	spin_lock(*ptl);
+	ptep = pte_offset_map(mm->q, pmd, addr);
+	pte = ptep_get(ptep);
+	if (pte_present(pte) && pte_pfn(pte) == page_to_pfn(mm->q, page))
+		return ptep;
+	spin_unlock(*ptl);
+	return NULL;
 }
 
 /* ---------------------------------------------------------- page_mkclean */
@@ -100,24 +161,18 @@ void rmap_walk(struct quire *q, struct page *page,
 static bool page_mkclean_one(struct page *page, struct vm_area_struct *vma,
 			     uaddr_t addr, void *arg)
 {
-	struct quire *q = vma->vm_mm->q;
 	unsigned *cleaned = arg;
 	spinlock_t *ptl;
 	pte_t *ptep, pte;
-	pmd_t *pmd;
 
 	/* a private mapping has the file's pages read-only */
 	if (!(READ_ONCE(vma->vm_flags) & VM_SHARED))
 		return true;
-	pmd = mm_find_pmd(vma->vm_mm, addr);
-	if (!pmd || pmd_none(pmdp_get(pmd)))
+	ptep = rmap_entry(page, vma, addr, &ptl);
+	if (!ptep)
 		return true;
-	ptl = pte_lockptr(q, pmdp_get(pmd));
-	spin_lock(ptl);
-	ptep = pte_offset_map(q, pmd, addr);
 	pte = ptep_get(ptep);
-	if (pte_present(pte) && pte_pfn(pte) == page_to_pfn(q, page) &&
-	    (pte_write(pte) || pte_dirty(pte))) {
+	if (pte_write(pte) || pte_dirty(pte)) {
 		/* taken out meanwhile: no store slips in between */
 		pte = ptep_modify_prot_start(vma, addr, ptep);
 		pte = pte_mkclean(pte_wrprotect(pte));
@@ -136,6 +191,57 @@ unsigned page_mkclean(struct page *page)
 
 	/* acquire: an entry that zap has just dropped was flushed before */
 	if (smp_load_acquire(&page->_mapcount))
-		rmap_walk(as->q, page, page_mkclean_one, &cleaned);
+		(void)rmap_walk(as->q, page, true, page_mkclean_one, &cleaned);
 	return cleaned;
+}
+
+/* ------------------------------------------------------- page_referenced */
+
+struct referenced {
+	unsigned count;
+	vm_flags_t flags;
+};
+
+static bool page_referenced_one(struct page *page, struct vm_area_struct *vma,
+				uaddr_t addr, void *arg)
+{
+	vm_flags_t flags = READ_ONCE(vma->vm_flags);
+	struct referenced *r = arg;
+	spinlock_t *ptl;
+	pte_t *ptep = rmap_entry(page, vma, addr, &ptl);
+	bool young;
+
+	if (!ptep)
+		return true;
+	if (flags & VM_LOCKED) {
+		spin_unlock(ptl);
+		r->flags |= VM_LOCKED;
+		return false;
+	}
+	young = ptep_test_and_clear_young(vma, addr, ptep);
+	/*
+	 * A processor that sets the bit itself will do so again when its TLB
+	 * has forgotten the entry: soon enough, and no reason to interrupt it.
+	 * Where the bit is set by a fault there is none while the TLB has it.
+	 */
+	if (young && !ARCH_SETS_YOUNG)
+		flush_tlb_page(vma, addr);
+	spin_unlock(ptl);
+	/* who reads once from end to end will not be back */
+	if (young && !(flags & VM_SEQ_READ)) {
+		r->count++;
+		r->flags |= flags;
+	}
+	return true;
+}
+
+unsigned page_referenced(struct quire *q, struct page *page, vm_flags_t *flags)
+{
+	struct referenced r = {0, 0};
+
+	if (page_mapcount(page) &&
+	    !rmap_walk(q, page, false, page_referenced_one, &r))
+		r.count = 1;
+	*flags = r.flags;
+	return r.count;
 }

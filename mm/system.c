@@ -160,6 +160,7 @@ static struct quire *lay_out(const struct quire_config *c,
 		q->check_scratch =
 			(struct check_count *)(void *)(base + l->check);
 	spin_lock_init(&q->mm_lock, LEAF);
+	spin_lock_init(&q->anon_vma_gate, LEAF);
 	for (i = 0; i < PAGE_WAIT_BUCKETS; i++)
 		spin_lock_init(&q->page_wait[i].lock, LEAF);
 	INIT_LIST_HEAD(&q->mm_list);

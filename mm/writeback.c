@@ -59,11 +59,14 @@ bool set_page_dirty(struct quire *q, struct page *page)
 
 void quire_page_dirty(struct quire *q, struct page *page)
 {
-	/* memory that is no file's stays so while it is pinned */
-	if (PageAnon(page) || !READ_ONCE(page->mapping))
+	if (PageAnon(page)) {
+		/* it may be on its way to swap, or lazily freed: newer now */
+		SetPageFlag(page, PG_dirty);
 		return;
+	}
 	lock_page(page);
-	if (READ_ONCE(page->mapping))
+	/* (shared memory in the swap cache is in no file) */
+	if (READ_ONCE(page->mapping) || PageFlag(page, PG_swapcache))
 		(void)set_page_dirty(q, page);
 	unlock_page(page);
 }

@@ -45,15 +45,25 @@ void mark_page_lazyfree(struct quire *q, struct page *page);
 
 /*
  * page_referenced: how many mappings used the locked page since the last call
- * (their accessed bits are cleared); *flags: the VMAs' flags, or'ed.  A VMA
- * with VM_LOCKED ends it: *flags has that bit.
+ * (their accessed bits are cleared); *flags: those VMAs' flags, or'ed.  A VMA
+ * with VM_LOCKED ends it: *flags has that bit.  1, when the family's or the
+ * file's lock is taken: who works on its mappings uses it.  Does not sleep.
  */
 unsigned page_referenced(struct quire *q, struct page *page, vm_flags_t *flags);
 /*
- * try_to_unmap: take the locked page out of the tables: private memory's
- * entries become swap entries (it is in the swap cache) or, where it is lazily
- * freed and clean, empty; a file's become empty, dirty moves to the page.  No
- * TLB has it any more on return.  True: nothing maps it.
+ * try_to_unmap: take the locked page, isolated from the LRU lists, out of the
+ * tables: private memory's entries become swap entries (it is in the swap
+ * cache) or, where it is lazily freed and clean, empty; a file's become empty,
+ * dirty moves to the page.  No TLB has it any more on return.  True: nothing
+ * maps it.  False: some entries may be left: a lock was taken, a VMA is
+ * VM_LOCKED, private memory is pinned (page->pins), or lazily freed memory was
+ * written to (it is PG_swapbacked again).  The caller has a reference; sleeps
+ * with TTU_WAIT only.
+ *
+ * Of what becomes a migration or hwpoison entry the entry's reference and count
+ * go, too, and it leaves its mm's counters (rss): who brings it back counts it.
+ * A migration entry keeps soft-dirty, whether it was writable, and exclusive by
+ * its type; the page keeps PG_anon_exclusive.
  */
 #define TTU_IGNORE_MLOCK 1u /* VM_LOCKED does not keep it */
 #define TTU_WAIT	 2u /* wait for i_mmap and anon_vma */

@@ -44,6 +44,12 @@ int anon_vma_clone(struct vm_area_struct *dst, struct vm_area_struct *src);
 int anon_vma_fork(struct vm_area_struct *vma, struct vm_area_struct *pvma);
 void unlink_anon_vmas(struct vm_area_struct *vma);
 /*
+ * page_get_anon_vma: the family of a locked page of private memory, which stays
+ * until put_anon_vma(); NULL: nothing maps the page any more.  Neither sleeps.
+ */
+struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page);
+void put_anon_vma(struct quire *q, struct anon_vma *av);
+/*
  * Around a change of vma's extent or vm_pgoff: out of the trees of all its
  * anon_vmas, and in again.  The family's lock is held for write.
  */
@@ -85,13 +91,18 @@ static inline void page_dup_rmap(struct page *page)
 }
 void page_move_anon_rmap(struct page *page, struct vm_area_struct *vma);
 /*
- * rmap_walk: call one(page, vma, addr, arg) for each VMA that may map page;
- * false from it ends the walk.  Takes the family's or the file's lock; may
- * sleep for it.
+ * rmap_walk: call one(page, vma, addr, arg) for each VMA that may map page,
+ * which is locked; false from it ends the walk.  Takes the family's or the
+ * file's lock: sleeps for it where `wait`, else false comes back when it is
+ * taken, and nothing was done.
  */
-void rmap_walk(struct quire *q, struct page *page,
+bool rmap_walk(struct quire *q, struct page *page, bool wait,
 	       bool (*one)(struct page *page, struct vm_area_struct *vma,
 			   uaddr_t addr, void *arg),
 	       void *arg);
+/* For one(): the present entry that maps the page at addr of vma, with its
+ * lock in *ptl held; NULL: none does. */
+pte_t *rmap_entry(struct page *page, struct vm_area_struct *vma, uaddr_t addr,
+		  spinlock_t **ptl);
 
 #endif

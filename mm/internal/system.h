@@ -160,6 +160,8 @@ struct quire {
 	spinlock_t mm_lock;	       /* LEAF: mm_list */
 	struct list_head mm_list;      /* every mm_struct, for quire_check() */
 	struct list_head mapping_list; /* every address_space, likewise */
+	spinlock_t anon_vma_gate; /* LEAF: from a page to its anon_vma, which
+				   * is freed only by who has been inside */
 
 	/* write-back (writeback.h) */
 	spinlock_t wb_lock;	  /* LEAF: wb_list, what mappings have of it */
