@@ -18,6 +18,14 @@ $(foreach f,$(OTHER_FORMATS),\
 	$(eval SIM_LDFLAGS_tsan-$(f) := $(SIM_LDFLAGS_tsan)))
 sim_libs = $(B)/$(1)/libsim.a $(B)/$(1)/libcore.a
 
+# Swap on what the host has (sim/swap/): an archive of its own, since it needs
+# libraries.  A program that names one of these devices has
+# $(call sim_swap_lib,VARIANT) before $(call sim_libs,VARIANT), and
+# $(SIM_SWAP_LIBS) at the end.
+SIM_SWAP_SRC := $(wildcard sim/swap/*.c)
+SIM_SWAP_LIBS := -luring -lzstd -llz4 -lnbd
+sim_swap_lib = $(B)/$(1)/libsimswap.a
+
 define sim_variant
 SIM_OBJ_$(1) := $$(patsubst %.c,$(B)/$(1)/%.o,$$(SIM_SRC) \
 	$$(SIM_MMU_$$(VARIANT_FORMAT_$(1))))
@@ -26,6 +34,9 @@ $(B)/$(1)/sim/%.o: sim/%.c
 	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_FLAGS_$(1)) -c $$< -o $$@
 $(B)/$(1)/libsim.a: $$(SIM_OBJ_$(1))
 	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
--include $$(SIM_OBJ_$(1):.o=.d)
+SIM_SWAP_OBJ_$(1) := $$(SIM_SWAP_SRC:%.c=$(B)/$(1)/%.o)
+$(B)/$(1)/libsimswap.a: $$(SIM_SWAP_OBJ_$(1))
+	$$(Q)rm -f $$@ && $$(AR) rcs $$@ $$^
+-include $$(SIM_OBJ_$(1):.o=.d) $$(SIM_SWAP_OBJ_$(1):.o=.d)
 endef
 $(foreach v,$(SIM_VARIANTS),$(eval $(call sim_variant,$(v))))

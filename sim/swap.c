@@ -221,6 +221,7 @@ static void end_job(struct swap_job *job)
 	for (i = 0; i < job->n; i++)
 		swap_end_page(s, job->write, job->slot + i, job->part[i].page,
 			      job->part[i].error);
+	free(job->own);
 	free(job);
 	/* from here on the device may go */
 	__atomic_fetch_sub(&s->jobs, 1u, __ATOMIC_RELEASE);
@@ -303,6 +304,15 @@ void swap_job_done(struct swap_job *job)
 		pthread_cond_signal(&m->io_cond);
 	}
 	pthread_mutex_unlock(&m->io_lock);
+}
+
+void swap_job_fail(struct swap_job *job, int error)
+{
+	unsigned i;
+
+	for (i = 0; i < job->n; i++)
+		job->part[i].error = error;
+	end_job(job);
 }
 
 void swap_job_wait(struct swap_job *job, bool waited)

@@ -9,8 +9,8 @@
  *   sim_swap_nbd    what an NBD server has
  *
  * Whatever the device, sim/swap.c watches the contract of swap.h: a broken rule
- * is a violation.  A program that names one of the last three links
- * $(call sim_swap_libs,VARIANT) besides $(call sim_libs,VARIANT).
+ * is a violation.  The last three are in an archive of their own and need
+ * libraries: sim/module.mk.
  */
 #ifndef QUIRE_SIM_SWAP_H
 #define QUIRE_SIM_SWAP_H

@@ -69,6 +69,7 @@ struct swap_job {
 	bool done;   /* waited: it is; under m->io_lock */
 	uint64_t slot, slots;
 	unsigned n, at; /* parts; at: the device's */
+	void *own;	/* the device's; free()d with the job */
 	struct swap_part {
 		struct page *page;
 		char *mem;
@@ -82,6 +83,8 @@ struct swap_job *swap_job_new(struct sim_swap *s, bool write, uint64_t slot,
 struct swap_job *swap_job_discard(struct sim_swap *s, uint64_t slot,
 				  uint64_t n);
 void swap_job_done(struct swap_job *job);
+/* By the submitter: the device did not get it; its pages end with this. */
+void swap_job_fail(struct swap_job *job, int error);
 /* By the submitter, last; waited says whether there is something to do: the
  * job may be gone. */
 void swap_job_wait(struct swap_job *job, bool waited);

@@ -25,9 +25,11 @@ $(B)/$(1)/tests/%.o: tests/%.c
 	@mkdir -p $$(@D)
 	$$(Q)$$(VARIANT_CC_$(1)) $$(HOSTED_CFLAGS) $$(VARIANT_FLAGS_$(1)) \
 		-Itests/harness/$$(VARIANT_FORMAT_$(1)) -c $$< -o $$@
-$(B)/$(1)/tests/unit.bin: $$(UNIT_OBJ_$(1)) $$(call sim_libs,$(1))
+$(B)/$(1)/tests/unit.bin: $$(UNIT_OBJ_$(1)) $$(call sim_swap_lib,$(1)) \
+		$$(call sim_libs,$(1))
 	$$(Q)$$(VARIANT_CC_$(1)) $$(SIM_LDFLAGS_$(1)) -pthread -o $$@ \
-		$$(UNIT_OBJ_$(1)) $$(call sim_libs,$(1))
+		$$(UNIT_OBJ_$(1)) $$(call sim_swap_lib,$(1)) \
+		$$(call sim_libs,$(1)) $$(SIM_SWAP_LIBS)
 -include $$(UNIT_OBJ_$(1):.o=.d)
 endef
 $(foreach v,$(UNIT_VARIANTS),$(eval $(call unit_variant,$(v))))
