@@ -71,6 +71,29 @@ static vm_fault_t do_sigbus(struct quire_task *task, struct pt_regs *regs,
 	return fault_outcome(fault, QF_SIGBUS);
 }
 
+/*
+ * No lock is held any more: whoever is to die can let go of what he has.  An
+ * access of the kernel's for a user goes on likewise when memory comes back; it
+ * fails where the task itself is the victim, or there is memory and yet was
+ * none for this fault.
+ */
+static vm_fault_t out_of_memory(struct quire_task *task, struct pt_regs *regs,
+				unsigned long error, uaddr_t address,
+				unsigned flags, vm_fault_t fault)
+{
+	bool user = (flags & FAULT_FLAG_USER) != 0;
+
+	if (!user &&
+	    (!quire_memory_short(task->q) || !quire_host_has_fixup(regs)))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
+	quire_step("no memory: the host picks a victim");
+	count_vm_event(task->q, VM_oom_kill);
+	quire_host_oom(task);
+	if (!user && quire_host_fatal_signal_pending(task))
+		return kernelmode_fixup_or_oops(task, regs, error, address);
+	return fault_outcome(fault, QF_OOM);
+}
+
 vm_fault_t __cold_path user_fault_failed(struct quire_task *task,
 					 struct pt_regs *regs,
 					 unsigned long error, uaddr_t address,
@@ -79,15 +102,8 @@ vm_fault_t __cold_path user_fault_failed(struct quire_task *task,
 	/* to die: user mode does so before it runs again */
 	if ((flags & FAULT_FLAG_USER) && quire_host_fatal_signal_pending(task))
 		return fault;
-	if (fault & VM_FAULT_OOM) {
-		if (!(flags & FAULT_FLAG_USER))
-			return kernelmode_fixup_or_oops(task, regs, error,
-							address);
-		quire_step("no memory: the host picks a victim");
-		count_vm_event(task->q, VM_oom_kill);
-		quire_host_oom(task);
-		return fault_outcome(fault, QF_OOM);
-	}
+	if (fault & VM_FAULT_OOM)
+		return out_of_memory(task, regs, error, address, flags, fault);
 	if (fault &
 	    (VM_FAULT_SIGBUS | VM_FAULT_HWPOISON | VM_FAULT_HWPOISON_LARGE))
 		return do_sigbus(task, regs, error, address, flags, fault);

@@ -79,19 +79,17 @@ vm_fault_t finish_fault(struct vm_fault *vmf)
 		(vmf->flags & FAULT_FLAG_WRITE) && !(vma->vm_flags & VM_SHARED);
 	vm_fault_t ret = 0;
 
-	/* a private mapping of a dying mm may have lost its copy already */
-	if (!(vma->vm_flags & VM_SHARED)) {
-		ret = check_stable_address_space(vma->vm_mm);
-		if (unlikely(ret))
-			return ret;
-	}
 	if (unlikely(fault_need_table(vmf)))
 		return VM_FAULT_OOM;
 	vmf->pte = pte_offset_map(q, vmf->pmd, vmf->address);
 	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	if (likely(pte_none(ptep_get(vmf->pte)))) {
-		alloc_set_pte(vmf, cow ? vmf->cow_page : vmf->page);
+		/* a private mapping of a dying mm may have lost its copy */
+		if (!(vma->vm_flags & VM_SHARED))
+			ret = check_stable_address_space(vma->vm_mm);
+		if (likely(!ret))
+			alloc_set_pte(vmf, cow ? vmf->cow_page : vmf->page);
 	} else {
 		quire_step("the entry was filled meanwhile");
 		ret = VM_FAULT_NOPAGE;

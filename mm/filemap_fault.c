@@ -286,14 +286,17 @@ static bool map_batch(struct vm_fault *vmf, struct page **pages, unsigned n)
 	struct quire *q = as->q;
 	uint64_t end_index = file_pages(as);
 	unsigned i, mapped = 0;
-	bool own = false;
+	bool own = false, lost;
 	pte_t *table;
 	uaddr_t addr;
 
 	vmf->ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	table = pte_offset_map(q, vmf->pmd, vmf->address);
-	for (i = 0; i < n; i++) {
+	/* of private copies, perhaps: then the file's pages are no answer */
+	lost = !(vma->vm_flags & VM_SHARED) &&
+	       check_stable_address_space(vma->vm_mm);
+	for (i = 0; i < n && likely(!lost); i++) {
 		struct page *page = pages[i];
 		int64_t off = (int64_t)(page->index - vmf->pgoff);
 

@@ -27,6 +27,7 @@
 #include "check.h"
 #include "fault.h"
 #include "filemap.h"
+#include "special.h"
 
 bool trylock_page(struct page *page)
 {
@@ -252,6 +253,41 @@ static __cold_path bool lock_page_wait(struct page *page, struct vm_fault *vmf)
 bool lock_page_or_retry(struct page *page, struct vm_fault *vmf)
 {
 	return likely(trylock_page(page)) || lock_page_wait(page, vmf);
+}
+
+/*
+ * The entry goes before the page is unlocked, and only under the table's lock:
+ * so the page is locked here, and will be unlocked, and no reference is needed
+ * (which would keep it from being moved).  One wait: what the frame is used for
+ * afterwards is not this fault's affair.
+ */
+vm_fault_t __cold_path migration_entry_wait(struct vm_fault *vmf,
+					    struct page *page)
+{
+	unsigned wait =
+		vmf->flags & FAULT_FLAG_KILLABLE ? QUIRE_WAIT_KILLABLE : 0;
+	struct mm_struct *mm = vmf->vma->vm_mm;
+	uint32_t v;
+
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) {
+		bool noted = note_wait(quire_host_current(), page,
+				       vmf->address);
+
+		spin_unlock(vmf->ptl);
+		if (!noted)
+			return 0;
+		quire_step("this task may not wait: its access will be "
+			   "repeated");
+		count_vm_event(mm->q, VM_quire_fault_wait);
+		up_read(&mm->mmap_lock);
+		return VM_FAULT_RETRY;
+	}
+	v = __atomic_or_fetch(&page->flags, 1u << PG_waiters, __ATOMIC_RELAXED);
+	spin_unlock(vmf->ptl);
+	might_sleep();
+	if (v & 1u << PG_locked)
+		(void)quire_host_wait(&page->flags, v, wait);
+	return 0;
 }
 
 /* -------------------------------------------------------------- unlocking */

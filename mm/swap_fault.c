@@ -8,7 +8,7 @@
  *
  * Locks: mmap_lock for read on entry; the entry's lock for the second look.
  */
-#include "fault.h"
+#include "special.h"
 
 void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
 		   struct page *page)
@@ -31,9 +31,12 @@ void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
 vm_fault_t do_swap_page(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	swp_entry_t entry = pte_to_swp_entry(vmf->orig_pte);
 	bool same;
 
 	fault_kind(vmf, QF_SWAP);
+	if (!swap_entry_is_slot(entry))
+		return do_special_entry(vmf, entry);
 	vmf->ptl = pte_lockptr(vma->vm_mm->q, pmdp_get(vmf->pmd));
 	spin_lock(vmf->ptl);
 	same = pte_same(ptep_get(vmf->pte), vmf->orig_pte);

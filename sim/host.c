@@ -211,8 +211,11 @@ void quire_host_signal(struct quire_task *task, const struct quire_signal *sig)
 
 void quire_host_oom(struct quire_task *task)
 {
+	struct sim_machine *m = sim_self->m;
+
 	sim_self->stats.oom_calls++;
-	((struct sim_task *)(void *)task)->oom = true;
+	if (!m->config.oom_kill || !sim_oom_kill(m))
+		((struct sim_task *)(void *)task)->oom = true;
 }
 
 bool quire_host_fatal_signal_pending(struct quire_task *task)

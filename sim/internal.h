@@ -264,6 +264,9 @@ struct sim_machine {
 	} reclaim;
 
 	uint32_t nr_sleeping; /* threads in quire_host_wait(); atomic */
+
+	pthread_mutex_t oom_lock; /* one victim at a time; m->lock inside it */
+	uint64_t oom_kills;	  /* atomic */
 };
 
 static inline uint64_t sim_random(uint64_t *state)
@@ -355,6 +358,8 @@ void sim_reclaim_stop(struct sim_machine *m);
 /* Close what is left; returns how many had references of Quire's. */
 unsigned sim_files_close_all(struct sim_machine *m);
 
+/* oom.c: kill the largest until there is memory; false: there is none. */
+bool sim_oom_kill(struct sim_machine *m);
 /* host.c */
 void sim_log_line(struct sim_machine *m, int level, const char *text,
 		  size_t len);

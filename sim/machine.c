@@ -318,6 +318,7 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	m->has_nx = !m->config.no_nx && !m->mmu->no_nx;
 	m->nr_cpus = m->config.cpus;
 	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->oom_lock, NULL);
 	pthread_mutex_init(&m->io_lock, NULL);
 	pthread_cond_init(&m->io_cond, NULL);
 	for (i = 0; i < SIM_BUCKETS; i++)
@@ -463,4 +464,5 @@ void sim_get_stats(struct sim_machine *m, struct sim_stats *out)
 			sum[w] += __atomic_load_n(&s[w], __ATOMIC_RELAXED);
 	}
 	out->log_lines = m->log_lines;
+	out->oom_kills = __atomic_load_n(&m->oom_kills, __ATOMIC_RELAXED);
 }

@@ -64,6 +64,8 @@ struct sim_config {
 	bool reclaim_thread; /* background reclaim, on a thread of its own */
 	unsigned jitter;     /* 1 in n lock operations yields; 0: never */
 	unsigned max_faults; /* of one access: more is a loop; 0: 2000 */
+	bool oom_kill;	     /* out of memory: the largest is killed; otherwise
+			      * the access ends with SIM_OOM */
 	unsigned wait_seconds; /* a sleep this long is a deadlock; 0: 30 */
 	/* passed on to quire_config */
 	unsigned overcommit, overcommit_ratio, max_map_count, stack_guard_gap;
@@ -150,6 +152,7 @@ struct sim_task {
 	struct sim_cpu *cpu;	    /* where it runs now, or NULL */
 	struct quire_signal queue[SIM_SIGNALS];
 	unsigned nr_queued;
+	bool oom_given_up; /* sim_config.oom_kill: it cannot be reaped */
 	bool killed; /* SIGKILL: every access answers SIGKILL from now on */
 	/* Of the last access: */
 	struct quire_signal sig; /* when the access returned a signal */
@@ -456,6 +459,7 @@ struct sim_stats {
 	uint64_t accesses, tlb_hits, walks, page_faults, ipis;
 	uint64_t flush_page, flush_all, table_loads;
 	uint64_t debug_traps; /* x86: single steps */
+	uint64_t oom_kills; /* by sim_config.oom_kill */
 	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes,
 		reclaim_wakes;
 };

@@ -615,9 +615,21 @@ uint64_t quire_reclaim(struct quire *q, uint64_t n);
  * find lost contents is SIGBUS.  Returns the pages that were taken; 0 when
  * somebody keeps mm's map locked (try again later), or nothing is there.
  * Sleeps; mm must not go away meanwhile.
+ * quire_oom_victim: the address space with the most points that was not reaped
+ * yet, with a user more (quire_mm_put() when it is dealt with); NULL: there is
+ * none.  points: of one whose badness this is (0: it is not to go); NULL: its
+ * badness.  It is called with a spinlock held: must not sleep nor call Quire.
+ * quire_memory_short: is there still none?  If not, somebody has given some
+ * back meanwhile, and nobody has to die.  Any context.
  */
 uint64_t quire_oom_badness(struct mm_struct *mm);
 uint64_t quire_oom_reap(struct mm_struct *mm);
+struct mm_struct *
+quire_oom_victim(struct quire *q,
+		 uint64_t (*points)(struct mm_struct *mm, uint64_t badness,
+				    void *cookie),
+		 void *cookie);
+bool quire_memory_short(struct quire *q);
 
 /* ---------------------------------------------------------------- figures */
 

@@ -62,7 +62,8 @@ static __always_inline vm_fault_t do_anonymous_page(struct vm_fault *vmf)
 	ptl = pte_lockptr(q, pmdp_get(vmf->pmd));
 	vmf->ptl = ptl;
 	spin_lock(ptl);
-	if (unlikely(!pte_none(ptep_get(vmf->pte)) || mm->oom_reaped))
+	if (unlikely(!pte_none(ptep_get(vmf->pte)) ||
+		     READ_ONCE(mm->oom_reaped)))
 		return anon_give_up(vmf, page);
 	c = this_cpu(q);
 	add_new_anon_page(vma, page, vmf->address, c);

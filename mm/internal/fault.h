@@ -271,7 +271,7 @@ static __always_inline struct page *vm_normal_page(struct vm_area_struct *vma,
 static __always_inline vm_fault_t
 check_stable_address_space(const struct mm_struct *mm)
 {
-	return unlikely(mm->oom_reaped) ? VM_FAULT_SIGBUS : 0;
+	return unlikely(READ_ONCE(mm->oom_reaped)) ? VM_FAULT_SIGBUS : 0;
 }
 
 /* What a write fault installs: writable if the mapping is. */
