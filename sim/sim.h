@@ -138,7 +138,7 @@ struct sim_machine *sim_this_machine(void);
  */
 void sim_parallel(struct sim_machine *m, unsigned n,
 		  void (*fn)(unsigned i, void *arg), void *arg);
-/* Answer pending IPIs; for test code that spins. */
+/* Answer pending IPIs; for test code that spins (it sleeps a little, too). */
 void sim_poll(void);
 
 /* ------------------------------------------------------------------- tasks */
