@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Runs iobench on Debian's Linux or on Quire's kernel in QEMU, with a share and
-# a disk: once counting instructions, once for the time it takes.
+# Runs iobench or swapbench on Debian's Linux or on Quire's kernel in QEMU, with
+# a share and a disk: once counting instructions, once for the time it takes.
 #
-# usage: bench/io.sh linux|quire IOBENCH OUTDIR [QUIRE]
+# usage: bench/io.sh linux|quire PROGRAM OUTDIR [QUIRE]
 #   QUIRE   the quire command
 #
 # Linux is linux-image-amd64 (the cloud variant has no 9P), fetched once and
@@ -14,17 +14,20 @@
 # the same directory and the same disk.
 #
 # Results: OUTDIR/NAME-io.txt with instructions, OUTDIR/NAME-io-time.txt with
-# MiB/s.
+# MiB/s; those of swapbench have -swap for -io.
 set -eu
 
 name=$1
-iobench=$(realpath "$2")
+program=$(realpath "$2")
+bench=$(basename "$program")
+what=${bench%bench}
 out=$3
 quire=${4-}
 mkdir -p "$out/share"
 out=$(realpath "$out")
 cpu=qemu64,+rdtscp
 ram=512
+[ $what = io ] || ram=192
 modules="virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev
 	virtio/virtio_pci_modern_dev virtio/virtio_pci block/virtio_blk
 	netfs/netfs fscache/fscache 9p/9pnet 9p/9pnet_virtio 9p/9p"
@@ -56,39 +59,39 @@ fetch() {
 run_linux() { # run_linux QEMU-OPTION...
 	rm -rf "$out/root"
 	mkdir "$out/root"
-	cp "$iobench" "$out/root/init"
+	cp "$program" "$out/root/init"
 	cp -r "$out/modules" "$out/root/"
-	(cd "$out/root" && find . | cpio -o -H newc --quiet) >"$out/io.initrd"
+	(cd "$out/root" && find . | cpio -o -H newc --quiet) >"$out/$what.initrd"
 	rm -rf "$out/root"
 	timeout 300 qemu-system-x86_64 -M q35 -cpu $cpu -m $ram -accel tcg "$@" \
 		-display none -serial stdio -monitor none -no-reboot -net none \
 		-fsdev "local,id=share,path=$out/share,security_model=none" \
 		-device virtio-9p-pci,fsdev=share,mount_tag=share \
-		-drive "if=none,id=disk,format=raw,file=$out/disk" \
+		-drive "if=none,id=disk,format=raw,file=$out/$what.disk" \
 		-device virtio-blk-pci,drive=disk \
-		-kernel "$out/io.vmlinuz" -initrd "$out/io.initrd" \
+		-kernel "$out/io.vmlinuz" -initrd "$out/$what.initrd" \
 		-append 'quiet panic=-1 console=ttyS0' </dev/null
 }
 
 run_quire() {
 	QUIRE_KERNEL_ARGS=quire.stats=0 QUIRE_QEMU_ARGS="-cpu $cpu $*" \
 		timeout 300 "$quire" run -q --ram ${ram}M --share "$out/share" \
-		--disk "$out/disk" -- "$iobench" </dev/null
+		--disk "$out/$what.disk" -- "$program" </dev/null
 }
 
 result() { # result FILE, iobench's output on standard input
-	tr -d '\r' | LC_ALL=C grep -a '^iobench' >"$1.new" || true
-	if ! grep -q '^iobench done' "$1.new"; then
-		echo "bench: iobench did not finish on $name" >&2
-		tail -n 3 "$1.new" "$out/io.err" >&2
+	tr -d '\r' | LC_ALL=C grep -a "^$bench" >"$1.new" || true
+	if ! grep -q "^$bench done" "$1.new"; then
+		echo "bench: $bench did not finish on $name" >&2
+		tail -n 3 "$1.new" "$out/$what.err" >&2
 		return 1
 	fi
 	mv "$1.new" "$1"
 }
 
-for file in "$out/share/data" "$out/disk"; do
+for file in "$out/share/data" "$out/$what.disk"; do
 	[ -s "$file" ] || head -c 64M /dev/urandom >"$file"
 done
 [ "$name" != linux ] || fetch
-"run_$name" -icount shift=0,sleep=on 2>"$out/io.err" | result "$out/$name-io.txt"
-"run_$name" 2>"$out/io.err" | result "$out/$name-io-time.txt"
+"run_$name" -icount shift=0,sleep=on 2>"$out/$what.err" | result "$out/$name-$what.txt"
+"run_$name" 2>"$out/$what.err" | result "$out/$name-$what-time.txt"

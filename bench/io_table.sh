@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# One table of iobench's results: instructions, and how fast it was.
+# One table of iobench's or swapbench's results: instructions, and how fast it
+# was.
 #
-# usage: bench/io_table.sh OUTDIR
+# usage: bench/io_table.sh OUTDIR io|swap
 #
 # OUTDIR has quire-io.txt, linux-io.txt (counting instructions) and
-# quire-io-time.txt, linux-io-time.txt (as fast as it goes).  A file that is
-# missing leaves its column empty.
-awk -v out="$1" '
+# quire-io-time.txt, linux-io-time.txt (as fast as it goes), or those of -swap.
+# A file that is missing leaves its column empty.
+awk -v out="$1" -v what="$2" '
 function load(file, column, into,    line, f) {
 	while ((getline line < (out "/" file)) > 0) {
 		if (split(line, f, " ") != 5 || f[5] != "page")
@@ -22,8 +23,8 @@ function load(file, column, into,    line, f) {
 }
 function number(x) { return x == "" ? "-" : sprintf("%.0f", x) }
 BEGIN {
-	load("linux-io.txt", 3, l); load("quire-io.txt", 3, q)
-	load("linux-io-time.txt", 4, lt); load("quire-io-time.txt", 4, qt)
+	load("linux-" what ".txt", 3, l); load("quire-" what ".txt", 3, q)
+	load("linux-" what "-time.txt", 4, lt); load("quire-" what "-time.txt", 4, qt)
 	printf "%-26s %8s %8s %8s   %8s %8s\n", "", "Quire", "Linux",
 		"Quire /", "Quire", "Linux"
 	printf "%-26s %17s %8s   %17s\n", "a page", "instructions", "Linux",

@@ -4,8 +4,11 @@
 #   bench-kernel   instructions an operation: Quire's kernel against Debian's
 #                  Linux, both in QEMU under -icount
 #   bench-io       the same for files on a 9P share and on a disk, and MiB/s
+#   bench-swap     the same for memory swapped to a disk
+#   bench-swapdev  MiB a second through the simulated machine's swap devices
+#   bench-reclaim  reclaim policies against each other and the optimum
 
-BENCHES += bench-hosted bench-kernel bench-io
+BENCHES += bench-hosted bench-kernel bench-io bench-swap
 BENCH_OUT := $(B)/bench
 BENCH_ARCHS := x86_64 armv7 armv6
 
@@ -38,22 +41,26 @@ BENCH_TITLES_x86_64 := '(defaults)' '(mit. off)'
 BENCH_TITLES_armv7  := '(512 MiB)' '(1 GiB)'
 BENCH_TITLES_armv6  := '(raspi0)'
 
-# On x86-64 only: 9P and disk are the same code on ARM.
+# On x86-64 only: 9P and disk are the same code on ARM.  $(1) is io or swap.
 BENCH_IO := $(BENCH_OUT)/io
-$(BENCH_IO)/iobench: bench/kernel/iobench.c bench/kernel/clock.h \
-		bench/kernel/rows.h
-	@mkdir -p $(@D)
-	$(Q)$(USER_CC_x86_64) -std=gnu17 $(WARN) -O2 -static -o $@ $<
+define bench_io
+$(BENCH_IO)/$(1)bench: bench/kernel/$(1)bench.c bench/kernel/clock.h \
+		bench/kernel/rows.h bench/kernel/spans.h
+	@mkdir -p $$(@D)
+	$$(Q)$$(USER_CC_x86_64) -std=gnu17 $$(WARN) -O2 -static -o $$@ $$<
 # Once a build tree: Linux does not change.
-$(BENCH_IO)/linux-io.txt: bench/io.sh $(BENCH_IO)/iobench
-	$(Q)bench/io.sh linux $(BENCH_IO)/iobench $(BENCH_IO) || \
+$(BENCH_IO)/linux-$(1).txt: bench/io.sh $(BENCH_IO)/$(1)bench
+	$$(Q)bench/io.sh linux $(BENCH_IO)/$(1)bench $(BENCH_IO) || \
 		echo "bench: going on without Linux's figures"
-.PHONY: bench-io
-bench-io: $(BENCH_IO)/iobench $(B)/bin/quire $(KERNEL_IMAGE) \
-		$(BENCH_IO)/linux-io.txt
-	bench/io.sh quire $(BENCH_IO)/iobench $(BENCH_IO) $(B)/bin/quire
-	@echo "Linux: $$(cat $(BENCH_IO)/linux-io.version 2>/dev/null || echo none)"
-	-@bench/io_table.sh $(BENCH_IO)
+.PHONY: bench-$(1)
+bench-$(1): $(BENCH_IO)/$(1)bench $(B)/bin/quire $(KERNEL_IMAGE) \
+		$(BENCH_IO)/linux-$(1).txt
+	bench/io.sh quire $(BENCH_IO)/$(1)bench $(BENCH_IO) $(B)/bin/quire
+	@echo "Linux: $$$$(cat $(BENCH_IO)/linux-io.version 2>/dev/null || echo none)"
+	-@bench/io_table.sh $(BENCH_IO) $(1)
+endef
+$(eval $(call bench_io,io))
+$(eval $(call bench_io,swap))
 
 # hosted, and hosted-FORMAT for each other format.
 define bench_hosted
@@ -73,6 +80,7 @@ BENCH_HOSTED := $(BENCH_OUT)/hosted $(OTHER_FORMATS:%=$(BENCH_OUT)/hosted-%)
 #: make bench-kernel    instructions, Quire against Linux (in make bench; also
 #:                      bench-kernel-x86_64, -armv7, -armv6)
 #: make bench-io        the same for files: mapped, read, written, synced
+#: make bench-swap      the same for pages swapped out and in
 bench-hosted: $(BENCH_HOSTED)
 	@for p in $^; do echo "-- $$p"; $$p || exit 1; done
 
@@ -104,3 +112,27 @@ $(TRACE_RECORD): bench/traces/record.c bench/traces/trace.h
 #: make record-traces   records bench/traces anew (package valgrind; minutes)
 record-traces: $(TRACE_RECORD)
 	bench/traces/record.sh $(TRACE_RECORD)
+
+$(BENCH_OUT)/reclaim: bench/reclaim.c bench/traces/trace.c bench/traces/trace.h \
+		examples/clock_policy.c $(call sim_libs,fast)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED_CFLAGS) $(VARIANT_FLAGS_fast) -o $@ \
+		bench/reclaim.c bench/traces/trace.c examples/clock_policy.c \
+		-Wl,--start-group $(call sim_libs,fast) -Wl,--end-group
+.PHONY: bench-reclaim
+#: make bench-reclaim   pages read again by each reclaim policy, on traces of
+#:                      real programs, beside the optimum
+bench-reclaim: $(BENCH_OUT)/reclaim
+	$(BENCH_OUT)/reclaim $(PAGE_TRACES)
+
+$(BENCH_OUT)/swapdev: bench/swapdev.c $(call sim_swap_lib,fast) \
+		$(call sim_libs,fast)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HOSTED_CFLAGS) $(VARIANT_FLAGS_fast) -o $@ $< \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(SIM_SWAP_LIBS)
+.PHONY: bench-swapdev
+#: make bench-swapdev   MiB a second through compressed memory, a file, NBD
+bench-swapdev: $(BENCH_OUT)/swapdev
+	nbdkit -U - memory 128M --run \
+		'$(BENCH_OUT)/swapdev $(BENCH_OUT)/swap.tmp "$$uri"'

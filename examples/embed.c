@@ -26,10 +26,9 @@ static paddr_t table_register; /* CR3 */
 static struct quire_task *current;
 static struct quire_signal last_signal;
 
-#define EXPECT(what)                                                           \
-	((what) ? (void)0 : (printf("not so: %s\n", #what), exit(1)))
-
 /* clang-format off */
+#define EXPECT(what) ((what) ? (void)0 : (printf("no: %s\n", #what), exit(1)))
+
 /* ------------------------------------------------------- host.h, tier one */
 
 struct quire_task *quire_host_current(void) { return current; }
@@ -64,6 +63,7 @@ void quire_host_oops(struct pt_regs *regs, uaddr_t addr, const char *report)
 { (void)regs, (void)addr; puts(report); abort(); }
 uint64_t quire_host_time_ns(void) { return (uint64_t)clock() * 1000; }
 void quire_host_wake_flusher(struct quire *system) { (void)system; }
+void quire_host_wake_reclaim(struct quire *system) { (void)system; }
 void quire_host_fault_ready(struct quire_task *t) { (void)t; }
 size_t quire_host_maps_name(struct quire_file *file, char *buf, size_t cap)
 { (void)file; return (size_t)snprintf(buf, cap, "/a/file"); }

@@ -6,36 +6,26 @@
  * disk (virtio, /dev/vda), each of FILE_PAGES pages at least; 9P and disk are
  * those of the same QEMU for every kernel.
  *
- * Under -icount shift=0,sleep=on a clock's tick is an instruction while the
- * processor runs, and the host's time while it waits for a device.  So a row is
- * the ticks that went by less those that the kernel was idle, which it tells
- * itself, in ns: instructions a page.  Without -icount the same rows say how
- * fast it was.
+ * What is counted, and how, is in spans.h:
  *
  *     iobench NAME INSTRUCTIONS MIB-A-SECOND UNIT
  *
  * Three rounds, the median counts.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #define PROGRAM "iobench"
-#include "rows.h"
+#include "spans.h"
 
 #define FILE_PAGES 8192ul
 #define FILE_BYTES (FILE_PAGES * PAGE)
 #define WARM_PAGES 2048ul
 #define STRIDE	   16ul /* pages: each in another window of 64 KiB */
 #define SYNC_PAGES 64ul
-#define ROUNDS	   3
 #define RW	   (PROT_READ | PROT_WRITE)
 #define AROUND	   "/sys/kernel/debug/fault_around_bytes"
 #ifndef BLKFLSBUF
@@ -46,75 +36,7 @@ static const char *path; /* of the file that a row is about */
 static int fd;
 static char *const region = (char *)REGION;
 
-/* ------------------------------------------------------ time that is not ours
- */
-
-/* All that the processor has been idle for, ns. */
-static uint64_t idle_ns(void)
-{
-	static char text[65536];
-	uint64_t sum = 0;
-	ssize_t n, got = 0;
-	int f = open("/proc/timer_list", O_RDONLY);
-
-	if (f < 0)
-		return 0;
-	while (got < (ssize_t)sizeof(text) - 1 &&
-	       (n = read(f, text + got, sizeof(text) - 1 - (size_t)got)) > 0)
-		got += n;
-	close(f);
-	text[got] = '\0';
-	for (const char *p = text; (p = strstr(p, "_sleeptime")); p++)
-		sum += strtoull(p + strcspn(p, ":") + 1, NULL, 10);
-	return sum;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-struct span {
-	uint64_t ticks, idle, ns;
-};
-
-/* Idle time is told by the kernel's clock, which may go a little faster or
- * slower than ours: the difference is taken in its ns. */
-
-static struct span span_start(void)
-{
-	struct span s = {.idle = idle_ns()};
-
-	s.ns = now_ns();
-	s.ticks = ticks();
-	return s;
-}
-
-static struct span span_end(struct span s)
-{
-	s.ticks = ticks() - s.ticks;
-	s.ns = now_ns() - s.ns;
-	s.idle = idle_ns() - s.idle;
-	if (s.ns)
-		s.ticks = (uint64_t)((double)s.ticks *
-				     ((double)s.ns - (double)s.idle) /
-				     (double)s.ns);
-	return s;
-}
-
 /* --------------------------------------------------------------- the file */
-
-static void put_text(const char *file, const char *text)
-{
-	int f = open(file, O_WRONLY);
-
-	if (f < 0 || write(f, text, strlen(text)) < 0)
-		die(file);
-	close(f);
-}
 
 /* Nothing of the file is in memory afterwards. */
 static void make_cold(void)
@@ -315,26 +237,6 @@ static const struct row {
 
 /* ---------------------------------------------------------------- running */
 
-static int by_ticks(const void *a, const void *b)
-{
-	return by_value(&((const struct span *)a)->ticks,
-			&((const struct span *)b)->ticks);
-}
-
-static void run_row(const struct row *row, const char *where)
-{
-	struct span s[ROUNDS];
-	double mib = (double)row->units * PAGE / (1 << 20);
-
-	for (int i = 0; i < ROUNDS; i++)
-		s[i] = row->run();
-	qsort(s, ROUNDS, sizeof(s[0]), by_ticks);
-	printf("iobench %s%s %.1f %.1f page\n", where, row->name,
-	       per_unit(s[ROUNDS / 2].ticks, row->units),
-	       mib * 1e9 / (double)s[ROUNDS / 2].ns);
-	fflush(stdout);
-}
-
 static void run_rows(const char *file, bool disk)
 {
 	path = file;
@@ -343,41 +245,13 @@ static void run_rows(const char *file, bool disk)
 		die(path);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (disk ? rows[i].disk : rows[i].share)
-			run_row(&rows[i], disk ? "disk_" : "share_");
+			run_spans(disk ? "disk_" : "share_", rows[i].name,
+				  rows[i].run, rows[i].units);
 	close(fd);
 }
 
-/* Linux's modules are in the archive, named in the order to load them. */
-static void load_modules(void)
+static void mount_share(void)
 {
-	char name[64];
-
-	for (int i = 0; i < 32; i++) {
-		int f;
-
-		snprintf(name, sizeof(name), "/modules/%02d.ko", i);
-		f = open(name, O_RDONLY);
-		if (f < 0)
-			continue;
-		if (syscall(SYS_finit_module, f, "", 0))
-			printf("iobench note %s is not taken\n", name);
-		close(f);
-	}
-}
-
-/* As a kernel's first process: what init must do. */
-static void be_init(void)
-{
-	mkdir("/proc", 0755);
-	mkdir("/sys", 0755);
-	mkdir("/dev", 0755);
-	mkdir("/mnt", 0755);
-	mkdir("/mnt/share", 0755);
-	mount("proc", "/proc", "proc", 0, NULL);
-	mount("sysfs", "/sys", "sysfs", 0, NULL);
-	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-	mount("debugfs", "/sys/kernel/debug", "debugfs", 0, NULL);
-	load_modules();
 	if (mount("share", "/mnt/share", "9p", 0,
 		  "trans=virtio,version=9p2000.L,cache=loose,msize=524288"))
 		die("mount of the share");
@@ -389,8 +263,10 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (init)
+	if (init) {
 		be_init();
+		mount_share();
+	}
 	calibrate();
 	/* the rows themselves say when something is written */
 	put_text("/proc/sys/vm/dirty_background_ratio", "50");

@@ -11,12 +11,12 @@
 #
 # The traces differ in detail each time (addresses, versions of libraries), so
 # the figures in docs/policies.md are of those in the repository.
-set -eu
+set -eu -o pipefail
 
 record=$(realpath "$1")
 shift
 here=$(dirname "$(realpath "$0")")
-window=64
+window=128
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C PYTHONHASHSEED=1 HOME=$work
@@ -37,11 +37,11 @@ do_sort() {
 	python3 -c '
 import random
 random.seed(1)
-for i in range(90000):
+for i in range(60000):
     print("%08x" % random.getrandbits(32), "line", i, "x" * random.randrange(40))
 ' >"$work/lines"
 	: >"$work/in"
-	trace sort "sort -S 64M, 90000 lines" \
+	trace sort "sort -S 64M, 60000 lines" \
 		sort --parallel=1 -S 64M -o "$work/sorted" "$work/lines"
 }
 
@@ -49,20 +49,19 @@ for i in range(90000):
 # of a twentieth of its keys, and at the end all values once.
 do_python() {
 	cat >"$work/dict.py" <<-'END'
-	import random
-	random.seed(2)
 	d = {}
-	for i in range(60000):
+	for i in range(40000):
 	    d["key%d" % i] = [i, str(i)]
-	n = 0
+	n, x = 0, 1
 	for i in range(60000):
-	    k = random.randrange(3000 if i % 10 else 60000)
-	    n += d["key%d" % (k * 7919 % 60000)][0]
+	    x = (x * 1103515245 + 12345) & 0x7fffffff
+	    k = (x >> 8) % (2000 if i % 10 else 40000)
+	    n += d["key%d" % (k * 7919 % 40000)][0]
 	n += sum(len(v[1]) for v in d.values())
 	END
 	: >"$work/in"
-	trace python "python3, a dictionary of 60000 keys" \
-		python3 -S -E "$work/dict.py"
+	trace python "python3, a dictionary of 40000 keys" \
+		/usr/bin/python3 -S -E "$work/dict.py"
 }
 
 # A database that is mapped: rows by key, most of them from a part of it that
@@ -80,14 +79,13 @@ do_sqlite() {
 			where i < 20000)
 		insert into log select i, hex(randomblob(60)) from c;'
 	python3 - >"$work/in" <<-'END'
-	import random
-	random.seed(3)
 	print("pragma mmap_size=100000000; pragma cache_size=20;")
 	for part in range(8):
-	    for i in range(600):
-	        n = random.randrange(6000) + part * 6000 if i % 8 else \
-	            random.randrange(60000)
-	        print("select name from item where n = %d;" % n)
+	    print("with recursive r(i, x) as (select 1, %d union all "
+	          "select i + 1, (x * 1103515245 + 12345) %% 2147483648 from r "
+	          "where i < 1500) select sum(length(name)) from r join item "
+	          "on n = case when i %% 8 then %d + x / 256 %% 6000 "
+	          "else x / 256 %% 60000 end;" % (part + 1, part * 6000))
 	    print("select sum(length(note)) from log;" if part % 2 else
 	          "select count(*) from item where name > 'F';")
 	END
