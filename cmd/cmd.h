@@ -28,6 +28,9 @@ int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *xmalloc(size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* QEMU's option syntax: a comma inside a value is written twice; malloc'ed. */
+char *double_commas(const char *text);
+
 /*
  * own_file: a file that belongs to this command, at the first of n places
  * (relative to the folder that the running command is in) where one can be

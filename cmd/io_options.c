@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/swap.h"
+
 #define PAGE	    4096u
 #define MAX_AROUND  (UINT64_C(2) << 20)	 /* what one page table maps */
 #define MAX_AHEAD   (UINT64_C(64) << 20) /* far more than any device gains */
@@ -38,12 +40,16 @@ enum parse_result set_disk(struct run_options *o, const char *v)
 int check_disks(const struct run_options *o)
 {
 	const struct board *b = board_of(o->arch);
-	unsigned others = OTHER_SLOTS + (o->share ? 1 : 0);
+	unsigned swap = swap_has_drive(o) ? 1u : 0u;
+	unsigned others = OTHER_SLOTS + (o->share ? 1u : 0u) + swap;
 
 	if (o->nr_disks + others <= b->devices)
 		return 0;
-	return complain("--disk: the %s machine has room for %u%s", b->name,
-			b->devices - others, o->share ? " beside --share" : "");
+	return complain("--disk: the %s machine has room for %u%s%s", b->name,
+			b->devices - others, o->share ? " beside --share" : "",
+			!swap	   ? ""
+			: o->share ? " and --swap"
+				   : " beside --swap");
 }
 
 enum parse_result set_fault_around(struct run_options *o, const char *v)
@@ -146,11 +152,12 @@ static char *add_size(char *words, const char *name, uint64_t bytes)
 
 char *io_words(const struct run_options *o)
 {
-	char *w = xasprintf("%s", "");
+	char *w = swap_words(o);
 
 	w = add_size(w, "fault_around", o->fault_around);
 	w = add_size(w, "readahead", o->readahead);
 	w = add_text(w, "fault_around_policy", o->fault_around_policy);
 	w = add_text(w, "readahead_policy", o->readahead_policy);
+	w = add_text(w, "reclaim", o->reclaim);
 	return add_text(w, "inject_io", o->inject_io);
 }

@@ -9,7 +9,7 @@
  *	errors    QEMU's own messages              ---- socket ----+
  *	init      a memfd: no file has to be cleaned up
  *	root      virtio-9p, read-only; a second one for --share
- *	disks     virtio-blk, one for each --disk
+ *	disks     virtio-blk, one for each --disk, and swap
  *
  *	            x86-64        ARM
  *	report      port 0xea     semihosting console
@@ -33,6 +33,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/swap.h"
+
 #define MAX_ARGS 128
 
 /* QEMU's command line as it grows; all strings malloc'ed. */
@@ -54,20 +56,6 @@ static void free_args(struct args *a)
 {
 	while (a->n)
 		free(a->word[--a->n]);
-}
-
-/* QEMU's option syntax: a comma inside a value is written twice. */
-static char *double_commas(const char *text)
-{
-	char *out = xmalloc(2 * strlen(text) + 1), *p = out;
-
-	for (; *text; text++) {
-		if (*text == ',')
-			*p++ = ',';
-		*p++ = *text;
-	}
-	*p = '\0';
-	return out;
 }
 
 static const char *qemu_name(const struct board *b)
@@ -155,19 +143,36 @@ static void add_share(struct args *a, const char *tag, const char *dir,
 }
 
 /* A disk's errors are the program's to see: they do not stop the machine. */
-static void add_disk(struct args *a, const struct run_disk *d, unsigned n)
+static void add_drive(struct args *a, unsigned n, bool readonly,
+		      const char *file)
 {
-	char *file = xasprintf("%.*s", d->len, d->file);
-	char *path = double_commas(file);
-
 	add(a, "-drive");
 	add(a,
 	    "if=none,id=disk%u,format=raw,discard=unmap,werror=report,"
-	    "rerror=report,readonly=%s,file=%s",
-	    n, d->readonly ? "on" : "off", path);
+	    "rerror=report,readonly=%s,%s",
+	    n, readonly ? "on" : "off", file);
 	add(a, "-device");
 	add(a, "virtio-blk-device,drive=disk%u", n);
+}
+
+static void add_disk(struct args *a, const struct run_disk *d, unsigned n)
+{
+	char *name = xasprintf("%.*s", d->len, d->file);
+	char *path = double_commas(name);
+	char *file = xasprintf("file=%s", path);
+
+	add_drive(a, n, d->readonly, file);
+	free(file);
 	free(path);
+	free(name);
+}
+
+/* After the other disks: swap_words() names it. */
+static void add_swap(struct args *a, const struct run_options *o)
+{
+	char *file = swap_drive(o);
+
+	add_drive(a, o->nr_disks, false, file);
 	free(file);
 }
 
@@ -207,6 +212,7 @@ static void add_machine(struct args *a, const struct run_options *o)
 /* The far ends of the channels, as QEMU gets them. */
 struct far_ends {
 	int console, report, log, errors, init;
+	int swap; /* a file that stays ours; -1: none */
 };
 
 /* Words of $QUIRE_QEMU_ARGS, for who wants to look at the machine. */
@@ -284,6 +290,8 @@ static void build_args(struct args *a, const struct run_options *o,
 		add_share(a, "share", o->share, false);
 	for (unsigned i = 0; i < o->nr_disks; i++)
 		add_disk(a, &o->disk[i], i);
+	if (swap_has_drive(o))
+		add_swap(a, o);
 	add_more(a);
 }
 
@@ -319,7 +327,8 @@ static int write_init(const struct buffer *init, int *fd)
 static _Noreturn void become_qemu(struct args *a, const struct far_ends *far,
 				  pid_t parent)
 {
-	const int keep[] = {far->console, far->report, far->log, far->init};
+	const int keep[] = {far->console, far->report, far->log, far->init,
+			    far->swap};
 	int null = open("/dev/null", O_RDWR);
 	sigset_t none;
 
@@ -335,7 +344,8 @@ static _Noreturn void become_qemu(struct args *a, const struct far_ends *far,
 	dup2(far->errors, 1);
 	dup2(far->errors, 2);
 	for (size_t i = 0; i < sizeof(keep) / sizeof(keep[0]); i++)
-		fcntl(keep[i], F_SETFD, 0);
+		if (keep[i] >= 0)
+			fcntl(keep[i], F_SETFD, 0);
 	execvp(a->word[0], a->word);
 	_exit(EXIT_NOT_FOUND);
 }
@@ -364,7 +374,7 @@ static void close_near(struct machine *m)
 int machine_start(const struct run_options *o, const char *kernel,
 		  const struct buffer *init, struct machine *m)
 {
-	struct far_ends far = {-1, -1, -1, -1, -1};
+	struct far_ends far = {-1, -1, -1, -1, -1, o->swap.fd};
 	struct args a = {.n = 0};
 	pid_t parent = getpid();
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cmd/swap.h"
+
 const char run_help[] =
 	"usage: quire run [OPTION...] [--] PROGRAM [ARG...]\n"
 	"\n"
@@ -33,6 +35,11 @@ const char run_help[] =
 	"  --share DIR      a directory it may write, at /mnt/share\n"
 	"  --disk FILE[,ro] a disk with FILE's bytes: /dev/vda, the next one "
 	"vdb\n"
+	"  --swap SIZE      room for memory that does not fit, as 512M or 2G\n"
+	"  --swap-device KIND\n"
+	"                   where: file (a temporary one), file:PATH, zram\n"
+	"                   (compressed memory) or nbd:URI (file)\n"
+	"  --reclaim NAME   which pages go when memory is short: quire-run(1)\n"
 	"  --fault-around SIZE, --readahead SIZE, --fault-around-policy NAME,\n"
 	"  --readahead-policy NAME\n"
 	"                   how files are mapped and read: quire-run(1)\n"
@@ -93,6 +100,9 @@ enum option_id {
 	OPT_READAHEAD,
 	OPT_READAHEAD_POLICY,
 	OPT_INJECT_IO,
+	OPT_SWAP,
+	OPT_SWAP_DEVICE,
+	OPT_RECLAIM,
 	OPT_JSON,
 	OPT_TRACE,
 	OPT_KERNEL,
@@ -121,6 +131,9 @@ static const struct option_row {
 	{"readahead", 0, true, OPT_READAHEAD},
 	{"readahead-policy", 0, true, OPT_READAHEAD_POLICY},
 	{"inject-io", 0, true, OPT_INJECT_IO},
+	{"swap", 0, true, OPT_SWAP},
+	{"swap-device", 0, true, OPT_SWAP_DEVICE},
+	{"reclaim", 0, true, OPT_RECLAIM},
 	{"json", 0, true, OPT_JSON},
 	{"trace", 0, true, OPT_TRACE},
 	{"kernel", 0, true, OPT_KERNEL},
@@ -258,6 +271,12 @@ static enum parse_result set_option(struct run_options *o, enum option_id id,
 		return set_policy("readahead-policy", v, &o->readahead_policy);
 	case OPT_INJECT_IO:
 		return set_inject_io(o, v);
+	case OPT_SWAP:
+		return set_swap(o, v);
+	case OPT_SWAP_DEVICE:
+		return set_swap_device(o, v);
+	case OPT_RECLAIM:
+		return set_policy("reclaim", v, &o->reclaim);
 	case OPT_QUIET:
 		o->quiet = true;
 		return PARSE_OK;
@@ -332,6 +351,8 @@ static enum parse_result check_together(struct run_options *o)
 		complain("--icount needs --accel tcg");
 		return PARSE_BAD;
 	}
+	if (check_swap_options(o) != PARSE_OK)
+		return PARSE_BAD;
 	if (o->arch != ARCH_FROM_PROGRAM && settle_arch(o, o->arch) != 0)
 		return PARSE_BAD;
 	return PARSE_OK;
@@ -347,6 +368,7 @@ enum parse_result parse_run(int argc, char **argv, struct run_options *o)
 		.root = "/",
 		.fault_around = RUN_DEFAULT,
 		.readahead = RUN_DEFAULT,
+		.swap = {.fd = -1},
 	};
 	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
 		const char *word = argv[i++], *value;

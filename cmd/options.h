@@ -17,6 +17,15 @@ struct run_disk {
 	bool readonly;
 };
 
+/* --swap, --swap-device */
+enum swap_kind { SWAP_NONE, SWAP_FILE, SWAP_ZRAM, SWAP_NBD };
+struct run_swap {
+	enum swap_kind kind;
+	uint64_t bytes;	   /* 0: what is there */
+	const char *where; /* a path or URI; NULL: a temporary file */
+	int fd;		   /* see swap.h; -1: none */
+};
+
 /* The options of `quire run`. */
 struct run_options {
 	enum arch arch;	   /* the machine's */
@@ -33,6 +42,8 @@ struct run_options {
 	uint64_t fault_around, readahead;
 	/* or NULL; inject_io: four numbers, as the kernel takes them */
 	const char *fault_around_policy, *readahead_policy, *inject_io;
+	const char *reclaim; /* a policy's name, or NULL */
+	struct run_swap swap;
 	const char *json;  /* where the report goes as JSON; or NULL */
 	const char *trace; /* where the events go; or NULL */
 	const char
@@ -80,7 +91,8 @@ enum parse_result set_readahead(struct run_options *o, const char *v);
 enum parse_result set_policy(const char *option, const char *v,
 			     const char **to);
 enum parse_result set_inject_io(struct run_options *o, const char *v);
-/* The machine has room for the disks: 0, or EXIT_QUIRE after a line. */
+/* The machine has room for the disks, and for swap: 0, or EXIT_QUIRE after a
+ * line. */
 int check_disks(const struct run_options *o);
 /* Words for the kernel's command line, each after a blank; malloc'ed. */
 char *io_words(const struct run_options *o);

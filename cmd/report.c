@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cmd/json.h"
+#include "cmd/swap.h"
 
 static uint64_t number(const struct json_line *l, const char *name)
 {
@@ -84,6 +85,14 @@ void report_take(struct report *r, char *line)
 		r->ra_pages = number(&l, "readahead_pages");
 		r->dirtied = number(&l, "dirtied_pages");
 		r->written = number(&l, "written_pages");
+	} else if (json_has(&l, "swap_ins")) {
+		r->swap_ins = number(&l, "swap_ins");
+		r->swap_outs = number(&l, "swap_outs");
+		r->refaults_anon = number(&l, "refaults_anon");
+		r->refaults_file = number(&l, "refaults_file");
+		r->scanned = number(&l, "scanned");
+		r->stolen = number(&l, "stolen");
+		r->direct_ns = number(&l, "direct_reclaim_ns");
 	} else if (json_has(&l, "peak_rss_bytes")) {
 		r->peak_rss = number(&l, "peak_rss_bytes");
 		r->peak_tables = number(&l, "peak_table_bytes");
@@ -139,6 +148,19 @@ static void print_size(FILE *f, const char *what, uint64_t bytes)
 		fprintf(f, "%s %" PRIu64 " KiB", what, bytes >> 10);
 }
 
+static void print_reclaim(const struct report *r, FILE *f)
+{
+	if (!r->scanned && !r->swap_ins && !r->swap_outs)
+		return;
+	fprintf(f,
+		"\n  reclaim: %" PRIu64 " pages scanned, %" PRIu64
+		" stolen, %" PRIu64 " refaults, %.2f ms waited for it",
+		r->scanned, r->stolen, r->refaults_anon + r->refaults_file,
+		(double)r->direct_ns / 1e6);
+	fprintf(f, "\n  swap: %" PRIu64 " pages in, %" PRIu64 " out",
+		r->swap_ins, r->swap_outs);
+}
+
 void report_print(const struct report *r, FILE *f)
 {
 	struct report_kind all = sum_kinds(r);
@@ -159,6 +181,7 @@ void report_print(const struct report *r, FILE *f)
 			" windows, %" PRIu64 " made dirty, %" PRIu64
 			" written back",
 			r->ra_pages, r->ra_windows, r->dirtied, r->written);
+	print_reclaim(r, f);
 	fprintf(f, "\n  %" PRIu64 " processes, %" PRIu64 " switches, %.2f s\n",
 		r->processes, r->switches, (double)r->uptime_ns / 1e9);
 	if (r->syscalls_unknown)
@@ -202,6 +225,26 @@ static void json_end(const struct report *r, FILE *f)
 	fprintf(f, "},\n");
 }
 
+static void json_reclaim(const struct report *r, const struct run_options *o,
+			 FILE *f)
+{
+	const char *kind = swap_kind_name(o);
+
+	fprintf(f,
+		"  \"reclaim\": {\"scanned\": %" PRIu64 ", \"stolen\": %" PRIu64
+		", \"refaults_anon\": %" PRIu64 ", \"refaults_file\": %" PRIu64
+		", \"direct_ns\": %" PRIu64 "},\n",
+		r->scanned, r->stolen, r->refaults_anon, r->refaults_file,
+		r->direct_ns);
+	fprintf(f, "  \"swap\": {");
+	if (kind)
+		fprintf(f, "\"device\": \"%s\", ", kind);
+	fprintf(f,
+		"\"bytes\": %" PRIu64 ", \"ins\": %" PRIu64
+		", \"outs\": %" PRIu64 "},\n",
+		o->swap.bytes, r->swap_ins, r->swap_outs);
+}
+
 void report_json(const struct report *r, const struct run_options *o, FILE *f)
 {
 	struct report_kind all = sum_kinds(r);
@@ -237,6 +280,7 @@ void report_json(const struct report *r, const struct run_options *o, FILE *f)
 		", \"readahead_windows\": %" PRIu64 ", \"dirtied\": %" PRIu64
 		", \"written\": %" PRIu64 "},\n",
 		r->ra_pages, r->ra_windows, r->dirtied, r->written);
+	json_reclaim(r, o, f);
 	if (r->checked)
 		fprintf(f, "  \"check_violations\": %" PRIu64 ",\n", r->check);
 	fprintf(f,

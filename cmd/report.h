@@ -32,6 +32,10 @@ struct report {
 	uint64_t processes, switches, syscalls_unknown, uptime_ns;
 	/* files: pages, and windows that they were read in */
 	uint64_t ra_windows, ra_pages, dirtied, written;
+	/* memory that was short: pages; direct_ns: waited for by who wanted it
+	 */
+	uint64_t swap_ins, swap_outs, refaults_anon, refaults_file, scanned,
+		stolen, direct_ns;
 	uint64_t trace_lost; /* events that the kernel had no room for */
 	bool checked;
 	uint64_t check; /* broken invariants, when checked */

@@ -25,6 +25,7 @@
 #include "cmd/options.h"
 #include "cmd/program.h"
 #include "cmd/streams.h"
+#include "cmd/swap.h"
 #include "cmd/trace.h"
 
 /* Standard descriptors that are closed would be taken by our own files. */
@@ -205,8 +206,9 @@ int command_run(int argc, char **argv)
 		goto out;
 	status = EXIT_QUIRE;
 	kernel = machine_find_kernel(&o);
-	if (kernel)
+	if (kernel && swap_open(&o) == 0)
 		status = run_machine(&o, &program, cwd, kernel);
+	swap_close(&o);
 out:
 	free(kernel);
 	free(program.path);

@@ -66,3 +66,16 @@ char *own_file(const char *const *places, size_t n)
 	}
 	return NULL;
 }
+
+char *double_commas(const char *text)
+{
+	char *out = xmalloc(2 * strlen(text) + 1), *p = out;
+
+	for (; *text; text++) {
+		if (*text == ',')
+			*p++ = ',';
+		*p++ = *text;
+	}
+	*p = '\0';
+	return out;
+}

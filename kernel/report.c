@@ -194,6 +194,16 @@ void report_dump(void)
 		    ULL(figure("quire_readahead")),
 		    ULL(figure("quire_readahead_pages")),
 		    ULL(figure("nr_dirtied")), ULL(figure("nr_written")));
+	report_line("{\"swap_ins\":%llu,\"swap_outs\":%llu,"
+		    "\"refaults_anon\":%llu,\"refaults_file\":%llu,"
+		    "\"scanned\":%llu,\"stolen\":%llu,"
+		    "\"direct_reclaim_ns\":%llu}",
+		    ULL(figure("pswpin")), ULL(figure("pswpout")),
+		    ULL(figure("workingset_refault_anon")),
+		    ULL(figure("workingset_refault_file")),
+		    ULL(figure("pgscan_kswapd") + figure("pgscan_direct")),
+		    ULL(figure("pgsteal_kswapd") + figure("pgsteal_direct")),
+		    ULL(figure("quire_direct_reclaim_ns")));
 	report_line("{\"peak_rss_bytes\":%llu,\"peak_table_bytes\":%llu,"
 		    "\"peak_vmas\":%llu,\"processes\":%llu,\"switches\":%llu,"
 		    "\"syscalls_unknown\":%u,\"trace_lost\":%llu,"

@@ -91,6 +91,8 @@
  *       "processes":N,"switches":N,"syscalls_unknown":N,"uptime_ns":N}
  *      {"readahead_windows":N,"readahead_pages":N,"dirtied_pages":N,
  *       "written_pages":N}
+ *      {"swap_ins":N,"swap_outs":N,"refaults_anon":N,"refaults_file":N,
+ *       "scanned":N,"stolen":N,"direct_reclaim_ns":N}   pages, but for the last
  *      {"check":N}                                      with quire.check=1
  *      {"exit":CODE}            the program called exit: the last line
  *      {"signal":N}             or a signal ended it

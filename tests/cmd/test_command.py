@@ -119,7 +119,8 @@ def test_run_help_names_every_option():
                    "--json", "--trace", "--root", "--icount", "--kernel",
                    "--quiet", "--verbose", "--disk", "--fault-around",
                    "--fault-around-policy", "--readahead",
-                   "--readahead-policy", "--inject-io"):
+                   "--readahead-policy", "--inject-io", "--swap",
+                   "--swap-device", "--reclaim"):
         assert option.encode() in r.stdout, option
         page = open(os.path.join(TOP, "man/quire-run.1")).read()
         assert "\\-\\-" + option[2:].replace("-", "\\-") in page, option
@@ -204,6 +205,24 @@ def test_bad_words():
          "the x86_64 machine has room for 6"),
         (["run", "--arch", "armv6", "--share", "/"] + ["--disk", "x"] * 2 +
          ["ls"], "the armv6 machine has room for 1 beside --share"),
+        (["run", "--swap", "512K", "ls"], "--swap 512K: a size such as"),
+        (["run", "--swap", "much", "ls"], "--swap much: a size such as"),
+        (["run", "--swap", "2048G", "ls"], "--swap 2048G: a size such as"),
+        (["run", "--swap-device", "tape", "ls"],
+         "--swap-device tape: file, file:PATH, zram or nbd:URI"),
+        (["run", "--swap-device", "file:", "ls"], "--swap-device file:: file"),
+        (["run", "--swap-device", "nbd:localhost", "ls"],
+         "--swap-device nbd:localhost: file, file:PATH, zram or nbd:URI"),
+        (["run", "--swap-device", "file", "ls"],
+         "--swap-device file: how much"),
+        (["run", "--swap-device", "zram", "ls"],
+         "--swap-device zram: how much"),
+        (["run", "--reclaim", "a b", "ls"],
+         "--reclaim a b: the name of a policy"),
+        (["run", "--arch", "x86_64", "--swap", "1M"] + ["--disk", "x"] * 6 +
+         ["ls"], "has room for 5 beside --swap"),
+        (["run", "--arch", "armv6", "--share", "/", "--swap", "1M", "--disk",
+          "x", "ls"], "has room for 0 beside --share and --swap"),
         (["run", "--json"], "--json needs a value"),
         (["run", "--help=1", "ls"], "no option --help=1"),
     ):
@@ -427,6 +446,83 @@ def test_disks():
         (put("empty", b""), "not a multiple of 512"),
     ):
         one_line(quire("run", "--disk", file, "ls", fake="exit"), 125, pattern)
+
+
+def swap_machine(*options, env=None):
+    """What the kernel is told of swap, and QEMU's drives."""
+    r = quire("run", "-q", *options, "ls", fake="records", env=env)
+    assert r.returncode == 0, r
+    lines = r.stdout.decode().split("\n")
+    words = [l for l in lines if "quire.log" in l][0].split(" ")
+    return ([w for w in words if w.startswith(("quire.swap", "quire.zram",
+                                               "quire.reclaim"))],
+            [l for l in lines if "if=none" in l])
+
+
+def header_pages(data):
+    """Of a swap header as swapon(2) wants it."""
+    assert data[4086:4096] == b"SWAPSPACE2", data[4080:4096]
+    version, last_page, bad_pages = struct.unpack("<III", data[1024:1036])
+    assert (version, bad_pages) == (1, 0)
+    return last_page + 1
+
+
+def test_swap_file():
+    assert swap_machine() == ([], [])
+    words, drives = swap_machine("--swap", "5M")
+    assert words == ["quire.swap=vda"], words
+    assert len(drives) == 1 and "file=/proc/self/fd/" in drives[0], drives
+    assert "readonly=off" in drives[0] and "rerror=report" in drives[0]
+    # After the disks.
+    disk = put("disk", b"x" * 1024, 0o644)
+    words, drives = swap_machine("--disk", disk, "--swap", "5M",
+                                 "--swap-device", "file")
+    assert words == ["quire.swap=vdb"] and len(drives) == 2, (words, drives)
+    assert "id=disk1" in drives[1] and "fd/" in drives[1], drives
+    # No directory for it: said before the machine starts.
+    one_line(quire("run", "--swap", "5M", "ls", fake="exit",
+                   env={"TMPDIR": path("nowhere")}), 125,
+             "a swap file, .*nowhere/quire-swap-XXXXXX: No such file")
+
+
+def test_swap_file_by_name():
+    file = path("swap")
+    words, drives = swap_machine("--swap", "5M", "--swap-device",
+                                 "file:" + file)
+    assert words == ["quire.swap=vda"] and len(drives) == 1
+    data = open(file, "rb").read()
+    assert len(data) == 5 << 20 and header_pages(data) == 1280
+    # Sparse but for its header.
+    assert os.stat(file).st_blocks * 512 <= 65536, os.stat(file)
+    # It may be used again, and grow.
+    swap_machine("--swap-device", "file:" + file)
+    assert header_pages(open(file, "rb").read()) == 1280
+    swap_machine("--swap", "8M", "--swap-device", "file:" + file)
+    assert header_pages(open(file, "rb").read()) == 2048
+    # mkswap's own would do, a file with other contents never.
+    full = put("contents", b"x" + bytes(2 << 20), 0o644)
+    for name, pattern in ((full, "contents that are not swap space"),
+                          (path("nowhere"), "No such file"),
+                          ("/dev/null", "not a file of bytes"),
+                          (put("little", bytes(8192)), "too small")):
+        one_line(quire("run", "--swap-device", "file:" + name, "ls",
+                       fake="exit"), 125, pattern)
+    assert open(full, "rb").read(1) == b"x"
+
+
+def test_swap_elsewhere():
+    words, drives = swap_machine("--swap", "3M", "--swap-device", "zram",
+                                 "--reclaim", "second-chance")
+    assert drives == [], drives
+    assert words == ["quire.zram=3145728", "quire.reclaim=second-chance"]
+    for value in ("nbd:nbd://host:99/a,b", "nbd://host:99/a,b"):
+        words, drives = swap_machine("--swap-device", value)
+        assert words == ["quire.swap=vda"], words
+        assert drives[0].endswith(",file=nbd://host:99/a,,b"), drives
+        assert "size=" not in drives[0] and "reconnect-delay=" in drives[0]
+    words, drives = swap_machine("--swap", "2M", "--swap-device",
+                                 "nbd:nbd+unix:///?socket=/x")
+    assert ",size=2097152," in drives[0], drives
 
 
 def test_io_options():
@@ -666,6 +762,10 @@ def test_report_json():
                               "vmas": 17}
     assert report["file_pages"] == {"readahead": 96, "readahead_windows": 3,
                                     "dirtied": 7, "written": 5}
+    assert report["reclaim"] == {"scanned": 144, "stolen": 89,
+                                 "refaults_anon": 5, "refaults_file": 8,
+                                 "direct_ns": 2500000}
+    assert report["swap"] == {"bytes": 0, "ins": 21, "outs": 34}
     doc = open(os.path.join(TOP, "docs/report-format.md")).read()
 
     def names(value):
