@@ -145,12 +145,12 @@ static int open_temporary(void)
 	char *path;
 	int fd;
 
-	/* Not /tmp, which may be memory. */
-	path = xasprintf("%s/quire-swap-XXXXXX",
-			 dir && *dir ? dir : "/var/tmp");
+	if (!dir || !*dir)
+		dir = "/var/tmp"; /* not /tmp, which may be memory */
+	path = xasprintf("%s/quire-swap-XXXXXX", dir);
 	fd = mkostemp(path, O_CLOEXEC);
 	if (fd < 0)
-		complain("a swap file, %s: %s", path, strerror(errno));
+		complain("a swap file in %s: %s", dir, strerror(errno));
 	else
 		unlink(path);
 	free(path);
