@@ -38,9 +38,9 @@ static void check_lru_list(struct quire_check *c, unsigned nid, unsigned l)
 				   frame(c, page), l);
 	}
 	c->listed += count;
-	if (count != n->lru_count[l])
+	if (count != *lru_count(n, l))
 		check_fail(c, "lru %u of node %u: %llu, counted %llu", l, nid,
-			   (unsigned long long)n->lru_count[l],
+			   (unsigned long long)*lru_count(n, l),
 			   (unsigned long long)count);
 }
 

@@ -185,8 +185,7 @@ void dirty_limits(struct quire *q, unsigned long *background,
 	for (n = 0; n < q->nodes; n++)
 		dirtyable += q->node[n].watermark[WMARK_HIGH];
 	dirtyable = free > dirtyable ? free - dirtyable : 0;
-	dirtyable += (unsigned long)(lru_pages(q, LRU_INACTIVE_FILE) +
-				     lru_pages(q, LRU_ACTIVE_FILE));
+	dirtyable += (unsigned long)lru_kind_pages(q, QUIRE_LRU_FILE);
 	*hard = limit_pages(READ_ONCE(q->dirty_bytes),
 			    READ_ONCE(q->dirty_ratio), dirtyable);
 	*background =

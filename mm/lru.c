@@ -1,51 +1,135 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lru.c - the order in which pages were used, for reclaim to go by.
+ * lru.c - the lists that reclaim takes its pages from.
  *
  *   fault --> this CPU's batch --(31 pages)--> node's lists, newest first
- *                                                inactive   active
- *                                        anon      [0]        [1]
- *                                        file      [2]        [3]
- *                                        unevictable   [4]
+ *                                                 0      1      2      3
+ *                                        anon   [   ]  [   ]  [   ]  [   ]
+ *                                        file   [   ]  [   ]  [   ]  [   ]
+ *                                        unevictable   [   ]
+ *
+ * What the lists mean is the policy's (policy.h): it says which one a page
+ * enters, and where it goes when it was used.  This file moves them.
  *
  * A page in a batch has a reference for it and no PG_lru; on a list it has
  * PG_lru and no reference: who drops the last one takes it off (that is
- * free_page_batch).  A page used a second time moves to the active list.
+ * free_page_batch).  A page that is isolated has neither list nor batch, but a
+ * reference of whoever works on it.
  *
- * Locks: node.lru_lock guards the lists, PG_lru, and the flags that choose the
- * list (PG_active, PG_unevictable) once a page can be found there.  A batch is
- * its CPU's own, preemption off.
+ * Locks: node.lru_lock guards the lists, PG_lru, the policy's words of the node
+ * and the flags that choose the list (PAGE_LRU_FLAGS, PG_uses_*), once a page
+ * can be found there.  A batch is its CPU's own (cpu_lists_begin).
  */
-#include "system.h"
+#include "reclaim.h"
 
 static __always_inline void lru_link(struct quire_node *n, struct page *page)
 {
 	unsigned l = page_lru(page);
+	unsigned long *count = lru_count(n, l);
 
 	SetPageFlag(page, PG_lru);
 	list_add(&page->lru, &n->lru[l]);
-	WRITE_ONCE(n->lru_count[l], n->lru_count[l] + 1);
+	WRITE_ONCE(*count, *count + 1);
 }
 
-static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
+/* -------------------------------------------------- a page, to the policy */
+
+void lru_page_get(const struct page *page, struct quire_lru_page *lp)
 {
-	unsigned l = page_lru(page);
+	uint32_t f = READ_ONCE(page->flags);
 
-	list_del(&page->lru);
-	WRITE_ONCE(n->lru_count[l], n->lru_count[l] - 1);
-	ClearPageFlag(page, PG_lru);
+	*lp = (struct quire_lru_page){
+		.kind = (uint8_t)page_lru_kind(page),
+		.list = (uint8_t)((f >> PG_active & 1u) |
+				  (f >> PG_list_high & 1u) << 1),
+		.uses = (uint8_t)((f >> PG_uses_low & 1u) |
+				  (f >> PG_uses_high & 1u) << 1),
+		.touched = f >> PG_referenced & 1u,
+	};
 }
+
+void lru_page_set(struct quire *q, struct page *page,
+		  const struct quire_lru_page *lp)
+{
+	const uint32_t all = 1u << PG_active | 1u << PG_list_high |
+			     1u << PG_uses_low | 1u << PG_uses_high |
+			     1u << PG_referenced;
+	uint32_t old = READ_ONCE(page->flags);
+	uint32_t was = (old >> PG_active & 1u) | (old >> PG_list_high & 1u) * 2;
+	uint32_t set = (uint32_t)(lp->list & 1u) << PG_active |
+		       (uint32_t)(lp->list >> 1 & 1u) << PG_list_high |
+		       (uint32_t)(lp->uses & 1u) << PG_uses_low |
+		       (uint32_t)(lp->uses >> 1 & 1u) << PG_uses_high |
+		       (uint32_t)lp->touched << PG_referenced;
+
+	if ((old & all) != set) {
+		__atomic_fetch_and(&page->flags, ~(all & ~set),
+				   __ATOMIC_RELAXED);
+		__atomic_fetch_or(&page->flags, set, __ATOMIC_RELAXED);
+	}
+	if (lp->list > was)
+		count_vm_event(q, VM_pgactivate);
+	else if (lp->list < was)
+		count_vm_event(q, VM_pgdeactivate);
+}
+
+/* lru_lock held: a page that was never evicted, or not lately, comes in. */
+static __noinline void policy_enter(struct quire *q, struct quire_node *n,
+				    struct page *page)
+{
+	struct quire_lru_page lp;
+
+	/* (then it was asked about already) */
+	if (READ_ONCE(page->flags) &
+	    (1u << PG_workingset | 1u << PG_unevictable))
+		return;
+	lru_page_get(page, &lp);
+	q->config.reclaim->enter(&n->state, &lp);
+	lru_page_set(q, page, &lp);
+}
+
+void lru_note_refault(struct quire *q, struct page *page, uint64_t distance)
+{
+	const struct quire_reclaim_policy *policy = q->config.reclaim;
+	struct quire_node *n = &q->node[page->node];
+	struct quire_lru_page lp;
+	unsigned kind;
+
+	spin_lock(&n->lru_lock);
+	lru_page_get(page, &lp);
+	kind = lp.kind;
+	lp.refault = true;
+	lp.distance = distance;
+	n->state.refaulted[kind]++;
+	if (policy->refault)
+		policy->refault(&n->state, &lp);
+	else if (policy->enter)
+		policy->enter(&n->state, &lp);
+	lru_page_set(q, page, &lp);
+	SetPageFlag(page, PG_workingset);
+	mod_vmstat(q,
+		   kind == QUIRE_LRU_ANON ? VM_workingset_refault_anon
+					  : VM_workingset_refault_file,
+		   1);
+	if (lp.list)
+		mod_vmstat(q,
+			   kind == QUIRE_LRU_ANON ? VM_workingset_activate_anon
+						  : VM_workingset_activate_file,
+			   1);
+	spin_unlock(&n->lru_lock);
+}
+
+/* ------------------------------------------------------------ the batches */
 
 /*
- * Preemption off (or all quiet): the batch's pages go to the lists.  Those
- * whose only reference is the batch's are not worth it: they are freed.
+ * Preemption off: the batch's pages go to the lists.  Those whose only
+ * reference is the batch's are not worth it: they are freed.
  * Most often all of them go to one list: the lock is kept, and the list looked
  * up again only where a page differs from the one before it.
  */
-static void drain_batch(struct quire *q, struct lru_batch *b)
+static __always_inline void __drain_batch(struct quire *q, struct lru_batch *b,
+					  bool ask)
 {
-	const uint32_t which =
-		1u << PG_active | 1u << PG_swapbacked | 1u << PG_unevictable;
 	struct page **pages = b->pages, **end = pages + b->count, **p;
 	struct page **dead = pages;
 	struct quire_node *n = NULL;
@@ -70,13 +154,15 @@ static void drain_batch(struct quire *q, struct lru_batch *b)
 			spin_lock(&n->lru_lock);
 			head = NULL;
 		}
-		f = READ_ONCE(page->flags) & which;
+		if (ask)
+			policy_enter(q, n, page);
+		f = READ_ONCE(page->flags) & PAGE_LRU_FLAGS;
 		if (unlikely(!head || f != last)) {
 			unsigned l = page_lru(page);
 
 			last = f;
 			head = &n->lru[l];
-			count = &n->lru_count[l];
+			count = lru_count(n, l);
 		}
 		SetPageFlag(page, PG_lru);
 		list_add(&page->lru, head);
@@ -92,68 +178,198 @@ static void drain_batch(struct quire *q, struct lru_batch *b)
 		free_page_batch(q, pages, (unsigned)(dead - pages));
 }
 
+static void drain_batch(struct quire *q, struct lru_batch *b)
+{
+	if (unlikely(q->config.reclaim->enter))
+		__drain_batch(q, b, true);
+	else
+		__drain_batch(q, b, false);
+}
+
 void lru_cache_add(struct quire *q, struct page *page, bool active)
 {
-	struct lru_batch *b;
+	struct quire_cpu *c;
 
 	if (active)
 		SetPageFlag(page, PG_active);
 	get_page(page);
 	quire_host_preempt_disable();
-	b = &this_cpu(q)->lru_add;
-	b->pages[b->count++] = page;
-	if (unlikely(b->count == LRU_BATCH))
-		drain_batch(q, b);
+	c = this_cpu(q);
+	cpu_lists_begin(c);
+	c->lru_add.pages[c->lru_add.count++] = page;
+	if (unlikely(c->lru_add.count == LRU_BATCH))
+		drain_batch(q, &c->lru_add);
+	cpu_lists_end(c);
 	quire_host_preempt_enable();
 }
 
 void lru_add_drain(struct quire *q)
 {
-	struct lru_batch *b;
+	struct quire_cpu *c;
 
 	quire_host_preempt_disable();
-	b = &this_cpu(q)->lru_add;
-	if (b->count)
-		drain_batch(q, b);
+	c = this_cpu(q);
+	if (c->lru_add.count) {
+		cpu_lists_begin(c);
+		drain_batch(q, &c->lru_add);
+		cpu_lists_end(c);
+	}
 	quire_host_preempt_enable();
 }
 
 void lru_add_drain_all(struct quire *q)
 {
-	unsigned i;
+	struct lru_batch b = {.count = 0};
+	struct list_head pages;
+	struct page *page;
 
-	for (i = 0; i < q->cpus; i++)
-		drain_batch(q, &q->cpu[i]->lru_add);
+	lru_add_drain(q);
+	steal_cpu_pages(q, true, &pages);
+	quire_host_preempt_disable();
+	while (!list_empty(&pages)) {
+		page = list_first_entry(&pages, struct page, lru);
+		list_del(&page->lru);
+		b.pages[b.count++] = page;
+		if (b.count == LRU_BATCH || list_empty(&pages))
+			drain_batch(q, &b);
+	}
+	quire_host_preempt_enable();
 }
 
-static __attribute__((noinline)) void activate(struct quire *q,
-					       struct page *page)
+/* ------------------------------------------------------------------- used */
+
+static __noinline void page_used(struct quire *q, struct page *page)
 {
 	struct quire_node *n = &q->node[page->node];
+	struct quire_lru_page lp;
 
 	spin_lock(&n->lru_lock);
-	if (PageFlag(page, PG_active) || PageFlag(page, PG_unevictable)) {
-		spin_unlock(&n->lru_lock);
-		return;
+	lru_page_get(page, &lp);
+	if (!PageFlag(page, PG_unevictable) &&
+	    q->config.reclaim->used(&n->state, &lp)) {
+		/* (in a batch, or isolated: it will go to the right list) */
+		bool listed = PageFlag(page, PG_lru);
+
+		if (listed)
+			lru_unlink(n, page);
+		lru_page_set(q, page, &lp);
+		if (listed)
+			lru_link(n, page);
 	}
-	ClearPageFlag(page, PG_referenced);
-	if (PageFlag(page, PG_lru)) {
-		lru_unlink(n, page);
-		SetPageFlag(page, PG_active);
-		lru_link(n, page);
-	} else { /* in a batch: it will go to the right list */
-		SetPageFlag(page, PG_active);
-	}
-	count_vm_event(q, VM_pgactivate);
 	spin_unlock(&n->lru_lock);
 }
 
 void mark_page_accessed(struct quire *q, struct page *page)
 {
+	const uint32_t most = 1u << PG_uses_low | 1u << PG_uses_high;
 	uint32_t f = READ_ONCE(page->flags);
 
 	if (!(f >> PG_referenced & 1u))
 		SetPageFlag(page, PG_referenced);
-	else if (!(f >> PG_active & 1u))
-		activate(q, page);
+	else if ((f & most) != most && q->config.reclaim->used)
+		page_used(q, page);
+}
+
+/* --------------------------------------------------------------- isolated */
+
+bool isolate_lru_page(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+	bool got;
+
+	spin_lock(&n->lru_lock);
+	got = PageFlag(page, PG_lru) && try_get_page(page);
+	if (got) {
+		lru_unlink(n, page);
+		ClearPageFlag(page, PG_lru);
+	}
+	spin_unlock(&n->lru_lock);
+	return got;
+}
+
+void putback_lru_pages(struct quire *q, struct page **pages, unsigned nr)
+{
+	struct quire_node *n = NULL;
+	unsigned i, dead = 0;
+
+	for (i = 0; i < nr; i++) {
+		struct page *page = pages[i];
+
+		if (n != &q->node[page->node]) {
+			if (n)
+				spin_unlock(&n->lru_lock);
+			n = &q->node[page->node];
+			spin_lock(&n->lru_lock);
+		}
+		lru_link(n, page);
+		if (put_page_testzero(page))
+			pages[dead++] = page;
+	}
+	if (n)
+		spin_unlock(&n->lru_lock);
+	if (dead)
+		free_page_batch(q, pages, dead);
+}
+
+void putback_lru_page(struct quire *q, struct page *page)
+{
+	putback_lru_pages(q, &page, 1);
+}
+
+void rotate_reclaimable_page(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+
+	spin_lock(&n->lru_lock);
+	if (PageFlag(page, PG_lru) && !PageFlag(page, PG_unevictable)) {
+		list_move_tail(&page->lru, &n->lru[page_lru(page)]);
+		count_vm_event(q, VM_pgrotated);
+	}
+	spin_unlock(&n->lru_lock);
+}
+
+/* lru_lock held: to list 0 of its kind, not used; tail: the next to go. */
+static void to_list_0(struct quire *q, struct quire_node *n, struct page *page,
+		      bool tail)
+{
+	struct quire_lru_page lp;
+
+	lru_page_get(page, &lp);
+	lp.list = 0;
+	lp.uses = 0;
+	lp.touched = false;
+	lru_page_set(q, page, &lp);
+	if (!PageFlag(page, PG_lru))
+		return;
+	lru_link(n, page);
+	if (tail)
+		list_move_tail(&page->lru, &n->lru[page_lru(page)]);
+}
+
+void deactivate_page(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+
+	spin_lock(&n->lru_lock);
+	if (!PageFlag(page, PG_unevictable)) {
+		if (PageFlag(page, PG_lru))
+			lru_unlink(n, page);
+		to_list_0(q, n, page, true);
+	}
+	spin_unlock(&n->lru_lock);
+}
+
+void mark_page_lazyfree(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+
+	spin_lock(&n->lru_lock);
+	if (PageFlag(page, PG_swapbacked) && !PageFlag(page, PG_unevictable)) {
+		if (PageFlag(page, PG_lru))
+			lru_unlink(n, page);
+		ClearPageFlag(page, PG_swapbacked);
+		to_list_0(q, n, page, false);
+		count_vm_event(q, VM_pglazyfree);
+	}
+	spin_unlock(&n->lru_lock);
 }

@@ -28,7 +28,7 @@
  * A free page has no flags (but PG_buddy), no references and no mapping, so
  * that handing one out is little more than one load.
  */
-#include "system.h"
+#include "reclaim.h"
 #include <asm/pgtable.h>
 
 /* No page may be freed with one of these.  PG_waiters may be left: who sets it
@@ -255,18 +255,37 @@ static __always_inline void pcp_push(struct quire *q, struct quire_cpu *c,
 	WRITE_ONCE(c->pcp.count, c->pcp.count + 1);
 }
 
-static void pcp_drain(struct quire *q, struct quire_cpu *c)
+/* This CPU's stack goes to the lists. */
+static void pcp_drain(struct quire *q)
 {
+	struct quire_cpu *c;
+
+	quire_host_preempt_disable();
+	c = this_cpu(q);
+	cpu_lists_begin(c);
 	spill(q, c->pcp.pages, c->pcp.count);
 	WRITE_ONCE(c->pcp.count, 0u);
+	cpu_lists_end(c);
+	quire_host_preempt_enable();
 }
 
 void pcp_drain_all(struct quire *q)
 {
-	unsigned i;
+	struct page *batch[PCP_BATCH], *page;
+	struct list_head pages;
+	uint32_t n = 0;
 
-	for (i = 0; i < q->cpus; i++)
-		pcp_drain(q, q->cpu[i]);
+	pcp_drain(q);
+	steal_cpu_pages(q, false, &pages);
+	while (!list_empty(&pages)) {
+		page = list_first_entry(&pages, struct page, lru);
+		list_del(&page->lru);
+		batch[n++] = page;
+		if (n == PCP_BATCH || list_empty(&pages)) {
+			spill(q, batch, n);
+			n = 0;
+		}
+	}
 }
 
 uint64_t nr_free_pages(struct quire *q)
@@ -300,9 +319,7 @@ static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 		return page;
 	do {
 		/* what was dropped lies on this CPU's stack */
-		quire_host_preempt_disable();
-		pcp_drain(q, this_cpu(q));
-		quire_host_preempt_enable();
+		pcp_drain(q);
 		page = rmqueue(q, gfp, order);
 		if (page)
 			return page;
@@ -321,6 +338,7 @@ static __always_inline struct page *alloc_one(struct quire *q, gfp_t gfp)
 
 	quire_host_preempt_disable();
 	c = this_cpu(q);
+	cpu_lists_begin(c);
 	n = c->pcp.count;
 	if (likely(n) || pcp_refill(q, &c->pcp, gfp)) {
 		n = c->pcp.count - 1;
@@ -328,6 +346,7 @@ static __always_inline struct page *alloc_one(struct quire *q, gfp_t gfp)
 		WRITE_ONCE(c->pcp.count, n);
 		WRITE_ONCE(c->stat[VM_pgalloc], c->stat[VM_pgalloc] + 1);
 	}
+	cpu_lists_end(c);
 	quire_host_preempt_enable();
 	return page;
 }
@@ -452,22 +471,15 @@ void free_pages_refzero(struct quire *q, struct page *page, unsigned order)
 	c = this_cpu(q);
 	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (1l << order));
 	if (likely(order == 0)) {
+		cpu_lists_begin(c);
 		pcp_push(q, c, page);
+		cpu_lists_end(c);
 	} else {
 		spin_lock(&n->lock);
 		buddy_free(q, n, page, order);
 		spin_unlock(&n->lock);
 	}
 	quire_host_preempt_enable();
-}
-
-/* lru_lock of the page's node held; its last reference is gone. */
-static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
-{
-	unsigned l = page_lru(page);
-
-	list_del(&page->lru);
-	WRITE_ONCE(n->lru_count[l], n->lru_count[l] - 1);
 }
 
 void free_page_batch(struct quire *q, struct page **pages, unsigned count)
@@ -478,6 +490,7 @@ void free_page_batch(struct quire *q, struct page **pages, unsigned count)
 
 	quire_host_preempt_disable();
 	c = this_cpu(q);
+	cpu_lists_begin(c);
 	for (i = 0; i < count; i++) {
 		struct page *page = pages[i];
 
@@ -496,6 +509,7 @@ void free_page_batch(struct quire *q, struct page **pages, unsigned count)
 	}
 	if (n)
 		spin_unlock(&n->lru_lock);
+	cpu_lists_end(c);
 	WRITE_ONCE(c->stat[VM_pgfree], c->stat[VM_pgfree] + (long)count);
 	quire_host_preempt_enable();
 }

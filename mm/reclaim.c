@@ -21,6 +21,7 @@
  * Locks: lru_lock to isolate and put back; page lock, by trylock since the
  * caller may hold any; tree_lock inside it.
  */
+#include "reclaim.h"
 #include "writeback.h"
 
 #define ISOLATE 32u
@@ -28,12 +29,9 @@
 /* lru_lock held: take one page off its list, with a reference. */
 static bool isolate_page(struct quire_node *n, struct page *page)
 {
-	unsigned l = page_lru(page);
-
 	if (!try_get_page(page))
 		return false; /* its last user is about to take it off */
-	list_del(&page->lru);
-	WRITE_ONCE(n->lru_count[l], n->lru_count[l] - 1);
+	lru_unlink(n, page);
 	ClearPageFlag(page, PG_lru);
 	return true;
 }
@@ -54,26 +52,6 @@ static unsigned isolate(struct quire_node *n, enum lru_list list,
 	}
 	spin_unlock(&n->lru_lock);
 	return nr;
-}
-
-/* Back to the heads of their lists; our references go. */
-static void putback(struct quire *q, struct quire_node *n, struct page **pages,
-		    unsigned nr)
-{
-	unsigned i, l, dead = 0;
-
-	spin_lock(&n->lru_lock);
-	for (i = 0; i < nr; i++) {
-		l = page_lru(pages[i]);
-		SetPageFlag(pages[i], PG_lru);
-		list_add(&pages[i]->lru, &n->lru[l]);
-		WRITE_ONCE(n->lru_count[l], n->lru_count[l] + 1);
-		if (put_page_testzero(pages[i]))
-			pages[dead++] = pages[i];
-	}
-	spin_unlock(&n->lru_lock);
-	if (dead)
-		free_page_batch(q, pages, dead);
 }
 
 /* One round on the inactive list of a node.  *left: pages looked at. */
@@ -104,7 +82,7 @@ static uint64_t shrink_inactive(struct quire *q, struct quire_node *n,
 		put_page(q, page);
 	}
 	if (keep)
-		putback(q, n, pages, keep);
+		putback_lru_pages(q, pages, keep);
 	mod_vmstat(q, VM_pgscan_direct, (long)nr);
 	mod_vmstat(q, VM_pgsteal_direct, (long)freed);
 	return freed;
@@ -116,8 +94,8 @@ static void refill_inactive(struct quire *q, struct quire_node *n)
 	struct page *pages[ISOLATE];
 	unsigned i, nr;
 
-	if (READ_ONCE(n->lru_count[LRU_INACTIVE_FILE]) >=
-	    READ_ONCE(n->lru_count[LRU_ACTIVE_FILE]))
+	if (READ_ONCE(*lru_count(n, LRU_INACTIVE_FILE)) >=
+	    READ_ONCE(*lru_count(n, LRU_ACTIVE_FILE)))
 		return;
 	nr = isolate(n, LRU_ACTIVE_FILE, pages, ISOLATE);
 	for (i = 0; i < nr; i++) {
@@ -125,7 +103,7 @@ static void refill_inactive(struct quire *q, struct quire_node *n)
 		ClearPageFlag(pages[i], PG_referenced);
 	}
 	if (nr)
-		putback(q, n, pages, nr);
+		putback_lru_pages(q, pages, nr);
 	mod_vmstat(q, VM_pgdeactivate, (long)nr);
 }
 
@@ -135,8 +113,8 @@ static uint64_t shrink_node(struct quire *q, struct quire_node *n, uint64_t nr)
 	uint64_t budget, freed = 0;
 	unsigned looked;
 
-	budget = 2 * (READ_ONCE(n->lru_count[LRU_INACTIVE_FILE]) +
-		      READ_ONCE(n->lru_count[LRU_ACTIVE_FILE])) +
+	budget = 2 * (READ_ONCE(*lru_count(n, LRU_INACTIVE_FILE)) +
+		      READ_ONCE(*lru_count(n, LRU_ACTIVE_FILE))) +
 		 ISOLATE;
 	while (freed < nr) {
 		refill_inactive(q, n);

@@ -129,6 +129,8 @@ static void set_defaults(struct quire *q, const struct quire_config *c)
 		q->config.readahead = quire_readahead_policy(0);
 	if (!q->config.fault_around)
 		q->config.fault_around = quire_fault_around_policy(0);
+	if (!q->config.reclaim)
+		q->config.reclaim = quire_reclaim_policy(0);
 }
 
 /* struct quire at the start of [start, start + l->bytes), all zero but this. */

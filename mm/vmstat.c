@@ -31,8 +31,26 @@ uint64_t lru_pages(struct quire *q, enum lru_list list)
 	unsigned n;
 
 	for (n = 0; n < q->nodes; n++)
-		sum += READ_ONCE(q->node[n].lru_count[list]);
+		sum += READ_ONCE(*lru_count(&q->node[n], list));
 	return sum;
+}
+
+uint64_t lru_kind_pages(struct quire *q, enum quire_lru_kind kind)
+{
+	uint64_t sum = 0;
+	unsigned l;
+
+	for (l = 0; l < QUIRE_LRU_LISTS; l++)
+		sum += lru_pages(q,
+				 (enum lru_list)(kind * QUIRE_LRU_LISTS + l));
+	return sum;
+}
+
+/* Of all the policy's lists but the first. */
+static uint64_t active_pages(struct quire *q, enum quire_lru_kind kind)
+{
+	return lru_kind_pages(q, kind) -
+	       lru_pages(q, (enum lru_list)(kind * QUIRE_LRU_LISTS));
 }
 
 const char *quire_vmstat_name(unsigned i)
@@ -53,11 +71,11 @@ uint64_t quire_vmstat(struct quire *q, unsigned i)
 	case VM_nr_inactive_anon:
 		return lru_pages(q, LRU_INACTIVE_ANON);
 	case VM_nr_active_anon:
-		return lru_pages(q, LRU_ACTIVE_ANON);
+		return active_pages(q, QUIRE_LRU_ANON);
 	case VM_nr_inactive_file:
 		return lru_pages(q, LRU_INACTIVE_FILE);
 	case VM_nr_active_file:
-		return lru_pages(q, LRU_ACTIVE_FILE);
+		return active_pages(q, QUIRE_LRU_FILE);
 	case VM_nr_unevictable:
 		return lru_pages(q, LRU_UNEVICTABLE);
 	case VM_nr_dirty_threshold:

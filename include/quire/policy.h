@@ -107,7 +107,8 @@ struct quire_lru_page {
 	uint8_t kind; /* enum quire_lru_kind */
 	uint8_t list; /* it is on, or is to enter: the policy may change it */
 	uint8_t uses; /* 0 ... 3: the policy's own number, kept in the page */
-	bool touched; /* by read() or the kernel since it was looked at last */
+	bool touched; /* by read() or the kernel since it was looked at last;
+		       * the policy may change it */
 	bool exec;    /* of a program's text */
 	bool refault; /* (enter) it was evicted, and is wanted again */
 	uint32_t referenced; /* (judge) mappings that used it since then */
@@ -136,9 +137,13 @@ struct quire_reclaim_policy {
 	/* A page comes into memory: set page->list and ->uses (both 0 at
 	 * first).  NULL: list 0. */
 	void (*enter)(struct quire_lru_state *s, struct quire_lru_page *page);
-	/* read(), or the kernel by an access of its own, has used it: true:
-	 * list or uses were changed (it goes to that list's head). NULL: only
-	 * noted in `touched`. */
+	/* The same for one that was evicted and is wanted again; NULL: `enter`
+	 * is asked, with page->refault. */
+	void (*refault)(struct quire_lru_state *s, struct quire_lru_page *page);
+	/* read(), or the kernel by an access of its own, has used it, and has
+	 * done so before since it was looked at last (`touched`): true: list,
+	 * uses or touched were changed (it goes to its list's head).  Not asked
+	 * while uses is 3.  NULL: only noted in `touched`. */
 	bool (*used)(struct quire_lru_state *s, struct quire_lru_page *page);
 	/* The next tail: *kind and *list; false: there is nothing more to be
 	 * had at this priority. */

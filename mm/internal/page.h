@@ -16,6 +16,8 @@
 #ifndef QUIRE_MM_PAGE_H
 #define QUIRE_MM_PAGE_H
 
+#include <quire/policy.h>
+
 #include "base.h"
 #include "lock.h"
 
@@ -247,19 +249,25 @@ uint64_t kmem_cache_inuse(struct kmem_cache *c);
 void lru_cache_add(struct quire *q, struct page *page, bool active);
 /* Empty this CPU's batches into the lists. */
 void lru_add_drain(struct quire *q);
-/* Every CPU's; the system must be quiet. */
+/* Every CPU's, while they run: they are interrupted for it.  Preemption on, no
+ * spinlock held; does not sleep. */
 void lru_add_drain_all(struct quire *q);
-/* Used once more: the second time moves it to the active list.  Any context
- * in which the caller has a reference; takes the LRU lock at most. */
+/* Used once more: the second time the policy is asked what that means.  Any
+ * context in which the caller has a reference; takes the LRU lock at most. */
 void mark_page_accessed(struct quire *q, struct page *page);
-/* Which list a page belongs on, by its flags (enum lru_list). */
-static inline unsigned page_lru(const struct page *p)
+/* Which list a page belongs on, by its flags: enum lru_list.  What of these
+ * flags changes once it can be found on a list does so under lru_lock. */
+#define PAGE_LRU_FLAGS                                                         \
+	(1u << PG_active | 1u << PG_list_high | 1u << PG_swapbacked |          \
+	 1u << PG_unevictable)
+static __always_inline unsigned page_lru(const struct page *p)
 {
 	uint32_t f = READ_ONCE(p->flags);
 
 	if (unlikely(f >> PG_unevictable & 1u))
-		return 4;
-	return (f >> PG_swapbacked & 1u ? 0u : 2u) + (f >> PG_active & 1u);
+		return 2 * QUIRE_LRU_LISTS;
+	return (f >> PG_swapbacked & 1u ? 0u : QUIRE_LRU_LISTS) +
+	       (f >> PG_active & 1u) + (f >> PG_list_high & 1u) * 2;
 }
 /*
  * shrink_page_cache (mm/reclaim.c): drop up to nr clean, unmapped pages of

@@ -38,8 +38,34 @@ void putback_lru_page(struct quire *q, struct page *page);
 void rotate_reclaimable_page(struct quire *q, struct page *page);
 /* To the tail of list 0, not used: MADV_COLD. */
 void deactivate_page(struct quire *q, struct page *page);
+/* The same for n pages that are isolated. */
+void putback_lru_pages(struct quire *q, struct page **pages, unsigned n);
 /* MADV_FREE: clean private memory that may be dropped unwritten. */
 void mark_page_lazyfree(struct quire *q, struct page *page);
+
+/*
+ * A page as the policy sees it, from its flags, and back; lru_lock held, and
+ * the page is on no list when its list changes.
+ */
+static inline enum quire_lru_kind page_lru_kind(const struct page *page)
+{
+	return PageFlag(page, PG_swapbacked) ? QUIRE_LRU_ANON : QUIRE_LRU_FILE;
+}
+void lru_page_get(const struct page *page, struct quire_lru_page *lp);
+void lru_page_set(struct quire *q, struct page *page,
+		  const struct quire_lru_page *lp);
+/* A page that is on no list yet was evicted `distance` evictions ago. */
+void lru_note_refault(struct quire *q, struct page *page, uint64_t distance);
+
+/* --------------------------------------------------------- mm/cpu_steal.c */
+
+/*
+ * steal_cpu_pages: what every other CPU has in its LRU batch (batch), a
+ * reference each, or on its stack of free pages, linked by their lru into the
+ * list.  The CPUs are interrupted; one that keeps being busy with it may be
+ * left out.  Preemption on, no spinlock held; does not sleep.
+ */
+void steal_cpu_pages(struct quire *q, bool batch, struct list_head *pages);
 
 /* -------------------------------------------------------------- mm/rmap.c */
 

@@ -32,10 +32,17 @@
 	V(nr_dirty) V(nr_writeback) V(nr_shmem) \
 	V(nr_page_table_pages) V(nr_slab) V(nr_dirtied) V(nr_written) \
 	V(nr_dirty_threshold) V(nr_dirty_background_threshold) \
+	V(nr_isolated_anon) V(nr_isolated_file) \
 	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) \
 	V(pgfree) V(pgactivate) V(pgdeactivate) V(pglazyfree) \
 	V(pgfault) V(pgmajfault) V(pgrefill) V(pgsteal_kswapd) \
 	V(pgsteal_direct) V(pgscan_kswapd) V(pgscan_direct) \
+	V(pgscan_anon) V(pgscan_file) V(pgsteal_anon) V(pgsteal_file) \
+	V(pgrotated) V(pageoutrun) V(pglazyfreed) V(nr_vmscan_write) \
+	V(nr_vmscan_immediate_reclaim) V(pgscan_direct_throttle) \
+	V(workingset_refault_anon) V(workingset_refault_file) \
+	V(workingset_activate_anon) V(workingset_activate_file) \
+	V(quire_direct_reclaim_ns) \
 	V(allocstall) V(drop_pagecache) V(oom_kill) \
 	V(unevictable_pgs_culled) V(unevictable_pgs_mlocked) \
 	V(quire_anon_write) V(quire_zero_read) V(quire_file_read) \
@@ -74,17 +81,22 @@ struct lru_batch { /* pages on their way to the lists, a reference each */
 	struct page *pages[LRU_BATCH];
 };
 
+/* The policy's lists of each kind, one after the other; list 0 is what vmstat
+ * calls inactive, the others active. */
 enum lru_list {
 	LRU_INACTIVE_ANON,
 	LRU_ACTIVE_ANON,
-	LRU_INACTIVE_FILE,
+	LRU_INACTIVE_FILE = QUIRE_LRU_LISTS,
 	LRU_ACTIVE_FILE,
-	LRU_UNEVICTABLE,
+	LRU_UNEVICTABLE = 2 * QUIRE_LRU_LISTS,
 	NR_LRU_LISTS
 };
 
 struct quire_cpu {
 	long stat[VM_COUNT];
+	/* depth of sections in which this CPU has pcp or lru_add in its hands:
+	 * cpu_lists_begin(), cpu_lists_end() */
+	long inside;
 	struct pcp_list pcp;
 	struct lru_batch lru_add;
 	uint32_t dirtied;	     /* pages since its limits were looked at */
@@ -118,8 +130,26 @@ struct quire_node {
 	unsigned long watermark[NR_WMARK]; /* pages; see page_alloc.c */
 	spinlock_t lru_lock __attribute__((aligned(64)));
 	struct list_head lru[NR_LRU_LISTS];
-	unsigned long lru_count[NR_LRU_LISTS];
+	unsigned long nr_unevictable;
+	struct quire_lru_state state; /* the policy's; pages on each list */
 };
+
+/* How many pages are on list l. */
+static __always_inline unsigned long *lru_count(struct quire_node *n,
+						unsigned l)
+{
+	if (unlikely(l >= LRU_UNEVICTABLE))
+		return &n->nr_unevictable;
+	return &n->state.pages[l / QUIRE_LRU_LISTS][l % QUIRE_LRU_LISTS];
+}
+/* lru_lock held: take a page off its list; PG_lru is the caller's to clear. */
+static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
+{
+	unsigned long *count = lru_count(n, page_lru(page));
+
+	list_del(&page->lru);
+	WRITE_ONCE(*count, *count - 1);
+}
 
 #define QUIRE_MAX_NODES 4
 
@@ -201,6 +231,8 @@ static __always_inline void cpu_count(struct quire_cpu *c, enum vmstat_item i,
 }
 int64_t vmstat_sum(struct quire *q, enum vmstat_item i); /* all CPUs */
 uint64_t lru_pages(struct quire *q, enum lru_list list); /* all nodes */
+/* Of one kind: on all its lists. */
+uint64_t lru_kind_pages(struct quire *q, enum quire_lru_kind kind);
 
 /* The direct map and the frame table. */
 #ifdef QUIRE_DIRECT_MAP_BASE
@@ -241,6 +273,23 @@ static __always_inline struct page *virt_to_page(struct quire *q, const void *v)
 }
 
 /*
+ * Around each use of a CPU's page stack and LRU batch, by itself, preemption
+ * off.  What another CPU has this one interrupted for (cpu_steal.c) then leaves
+ * them alone.  Only an interrupt looks: it is the compiler that must not move
+ * anything across.
+ */
+static __always_inline void cpu_lists_begin(struct quire_cpu *c)
+{
+	local_add(&c->inside, 1);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+static __always_inline void cpu_lists_end(struct quire_cpu *c)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	local_add(&c->inside, -1);
+}
+
+/*
  * alloc_page: alloc_pages(q, gfp, 0) with this CPU's stack looked at in place.
  */
 static __always_inline struct page *alloc_page(struct quire *q, gfp_t gfp)
@@ -252,15 +301,18 @@ static __always_inline struct page *alloc_page(struct quire *q, gfp_t gfp)
 
 	quire_host_preempt_disable();
 	c = this_cpu(q);
+	cpu_lists_begin(c);
 	n = c->pcp.count;
 	if (likely(n) && !(gfp & __GFP_ZERO)) {
 		page = c->pcp.pages[n - 1];
 		WRITE_ONCE(c->pcp.count, n - 1);
+		cpu_lists_end(c);
 		cpu_count(c, VM_pgalloc, 1);
 		WRITE_ONCE(page->_refcount, 1u);
 		quire_host_preempt_enable();
 		return page;
 	}
+	cpu_lists_end(c);
 	quire_host_preempt_enable();
 #endif
 	return alloc_pages(q, gfp, 0);
@@ -276,9 +328,11 @@ lru_cache_add_new(struct quire *q, struct quire_cpu *c, struct page *page)
 	struct lru_batch *b = &c->lru_add;
 
 	WRITE_ONCE(page->_refcount, 2u); /* its maker's and the batch's */
+	cpu_lists_begin(c);
 	b->pages[b->count] = page;
 	if (unlikely(++b->count == LRU_BATCH))
 		lru_add_drain(q);
+	cpu_lists_end(c);
 }
 
 /*

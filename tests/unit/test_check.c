@@ -158,8 +158,8 @@ TEST(check_finds_wrong_counts)
 	      mod_vmstat(r.q, VM_nr_page_table_pages, -1));
 	FOUND(r.q->node[0].nr_free++, r.q->node[0].nr_free--);
 	FOUND(r.q->node[0].nr_free_order[3]++, r.q->node[0].nr_free_order[3]--);
-	FOUND(r.q->node[0].lru_count[LRU_INACTIVE_FILE]++,
-	      r.q->node[0].lru_count[LRU_INACTIVE_FILE]--);
+	FOUND(r.q->node[0].state.pages[QUIRE_LRU_FILE][0]++,
+	      r.q->node[0].state.pages[QUIRE_LRU_FILE][0]--);
 	FOUND(sim_file_mapping(r.f)->nrpages++,
 	      sim_file_mapping(r.f)->nrpages--);
 	tear_down(&r);
