@@ -62,6 +62,8 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 
 	check_of(c, page)->maps++;
 	check_of(c, page)->refs++;
+	if (vma->vm_flags & VM_LOCKED)
+		check_of(c, page)->mlocks++;
 	if (page->index != linear_page_index(vma, addr) && page->mapping)
 		check_fail(c, "mm %u %llx: page index %llx is not its place",
 			   w->mm->id, a, (unsigned long long)page->index);

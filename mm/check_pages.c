@@ -137,6 +137,19 @@ static uint64_t mark_all_free(struct quire_check *c)
 	return total;
 }
 
+/* A page that so many entries of VM_LOCKED VMAs map. */
+static void check_mlocked(struct quire_check *c, const struct page *page,
+			  uint32_t mlocks)
+{
+	bool mlocked = PageFlag(page, PG_mlocked);
+
+	c->mlocked += mlocked;
+	if (page->mlocks != mlocks || mlocked != (mlocks != 0) ||
+	    PageFlag(page, PG_unevictable) != mlocked)
+		check_fail(c, "frame %llx: %u mlocks, found %u (flags %x)",
+			   frame(c, page), page->mlocks, mlocks, page->flags);
+}
+
 /* A frame of anonymous or file memory, or one that nobody accounts for. */
 static void check_frame(struct quire_check *c, struct page *page,
 			uint64_t *anon, uint64_t *mapped)
@@ -158,6 +171,7 @@ static void check_frame(struct quire_check *c, struct page *page,
 			   "(flags %x)",
 			   pfn, page_count(page), n->refs, page->pins,
 			   page->flags);
+	check_mlocked(c, page, n->mlocks);
 	if (n->maps)
 		++*(PageAnon(page) ? anon : mapped);
 	if (PageFlag(page, PG_lru))
@@ -232,6 +246,7 @@ void check_frames(struct quire_check *c)
 		pfn += check_block(c, pfn_to_page(q, pfn), &anon, &mapped);
 	check_stat(c, "nr_anon_pages", anon, vmstat_sum(q, VM_nr_anon_pages));
 	check_stat(c, "nr_mapped", mapped, vmstat_sum(q, VM_nr_mapped));
+	check_stat(c, "nr_mlock", c->mlocked, vmstat_sum(q, VM_nr_mlock));
 	check_stat(c, "pages with PG_lru", c->listed, (int64_t)c->on_lru);
 	check_stat(c, "nr_slab", c->slab, vmstat_sum(q, VM_nr_slab));
 	check_stat(c, "nr_free_pages", free, (int64_t)nr_free_pages(q));

@@ -53,6 +53,7 @@ void alloc_set_pte(struct vm_fault *vmf, struct page *page)
 	} else {
 		inc_mm_counter(mm, mm_counter_file(page));
 		page_add_file_rmap(q, page);
+		mlock_vma_page(vma, page);
 	}
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);

@@ -271,6 +271,7 @@ static bool map_cached_page(struct vm_fault *vmf, struct address_space *as,
 	entry = addr == vmf->address || !ARCH_SETS_YOUNG ? pte_mkyoung(entry)
 							 : pte_mkold(entry);
 	page_add_file_rmap(as->q, page);
+	mlock_vma_page(vma, page);
 	set_pte_at(vma->vm_mm, addr, pte, entry);
 	update_mmu_cache(vma, addr, pte);
 	unlock_page(page);

@@ -373,3 +373,21 @@ void mark_page_lazyfree(struct quire *q, struct page *page)
 	}
 	spin_unlock(&n->lru_lock);
 }
+
+void lru_set_unevictable(struct quire *q, struct quire_node *n,
+			 struct page *page, bool on)
+{
+	/* (in a batch, or isolated: it will go to the right list) */
+	bool listed = PageFlag(page, PG_lru);
+
+	if (listed)
+		lru_unlink(n, page);
+	if (on)
+		SetPageFlag(page, PG_unevictable);
+	else
+		ClearPageFlag(page, PG_unevictable);
+	if (listed)
+		lru_link(n, page);
+	count_vm_event(q, on ? VM_unevictable_pgs_culled
+			     : VM_unevictable_pgs_rescued);
+}

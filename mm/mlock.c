@@ -23,12 +23,19 @@ static int mlock_fixup(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 	/* device memory stays anyway */
 	if (flags == old || (old & (VM_SPECIAL | VM_HUGETLB)))
 		return 0;
-	if (!vma_modify(vma, start, end, flags))
+	if (!((flags ^ old) & VM_LOCKED))
+		return vma_modify(vma, start, end, flags) ? 0 : -ENOMEM;
+	/* a VMA of its own, so that flag and pages change at one moment */
+	if ((start > vma->vm_start && split_vma(mm, vma, start, true)) ||
+	    (end < vma->vm_end && split_vma(mm, vma, end, false)))
 		return -ENOMEM;
-	if (flags & ~old & VM_LOCKED)
+	vma_change_locked(vma, flags);
+	if (flags & VM_LOCKED)
 		mm->locked_vm += pages;
-	else if (old & ~flags & VM_LOCKED)
+	else
 		mm->locked_vm -= pages;
+	/* with its neighbours, if it can be */
+	(void)vma_modify(vma, start, end, flags);
 	return 0;
 }
 

@@ -19,22 +19,6 @@
 #include "vma.h"
 #include <asm/tlb.h>
 
-static void take_rmap_locks(struct vm_area_struct *vma)
-{
-	if (vma->vm_mapping)
-		down_write(&vma->vm_mapping->i_mmap_lock);
-	if (vma->anon_vma)
-		down_write(&vma->anon_vma->root->rwsem);
-}
-
-static void drop_rmap_locks(struct vm_area_struct *vma)
-{
-	if (vma->anon_vma)
-		up_write(&vma->anon_vma->root->rwsem);
-	if (vma->vm_mapping)
-		up_write(&vma->vm_mapping->i_mmap_lock);
-}
-
 /* The entry of addr's lowest table, made if absent; NULL: out of memory. */
 static pmd_t *alloc_new_pmd(struct mm_struct *mm, uaddr_t addr)
 {
@@ -57,7 +41,7 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, uaddr_t old,
 	uaddr_t lo = ~(uaddr_t)0, hi = 0, end = old + len, addr;
 	pte_t *from, *to, pte;
 
-	take_rmap_locks(vma);
+	reverse_maps_lock(vma);
 	spin_lock(old_ptl);
 	if (new_ptl != old_ptl)
 		spin_lock(new_ptl);
@@ -85,7 +69,7 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, uaddr_t old,
 	if (new_ptl != old_ptl)
 		spin_unlock(new_ptl);
 	spin_unlock(old_ptl);
-	drop_rmap_locks(vma);
+	reverse_maps_unlock(vma);
 }
 
 uaddr_t move_page_tables(struct vm_area_struct *vma, uaddr_t old, uaddr_t new,

@@ -194,8 +194,8 @@ static void leave_empty(struct vm_area_struct *vma, const struct remap *r)
 {
 	if (vma->vm_flags & VM_LOCKED) {
 		r->mm->locked_vm -= vma_pages(vma);
-		vma_change_flags(vma,
-				 vma->vm_flags & ~(VM_LOCKED | VM_LOCKONFAULT));
+		vma_change_locked(vma, vma->vm_flags &
+					       ~(VM_LOCKED | VM_LOCKONFAULT));
 	}
 	if (vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len)
 		unlink_anon_vmas(vma);

@@ -8,6 +8,9 @@
  * file of up to 64 pages is one node.  An empty node is freed at once, so an
  * empty tree holds no memory.
  *
+ * In a page's place there may be a value, which says where the page is instead
+ * (ptree_is_value).
+ *
  * Beside its slots a node has a bitmap for each tag (PTREE_DIRTY ...).  In the
  * lowest nodes a bit is a page's, above it says that the node below has one:
  *
@@ -38,7 +41,8 @@ static bool beyond(uint64_t index, uint32_t height)
 	return height < MAX_HEIGHT && index >> (height * PTREE_SHIFT) != 0;
 }
 
-struct page *page_tree_lookup(struct page_tree *t, uint64_t index)
+/* The lowest node that index has a slot in, or NULL. */
+static struct ptree_node *leaf_of(const struct page_tree *t, uint64_t index)
 {
 	struct ptree_node *n = t->root;
 	uint32_t h = t->height;
@@ -47,7 +51,30 @@ struct page *page_tree_lookup(struct page_tree *t, uint64_t index)
 		return NULL;
 	for (; h > 1 && n; h--)
 		n = n->slot[slot_of(index, h)];
+	return n;
+}
+
+void *page_tree_get(struct page_tree *t, uint64_t index)
+{
+	struct ptree_node *n = leaf_of(t, index);
+
 	return n ? n->slot[slot_of(index, 1)] : NULL;
+}
+
+struct page *page_tree_lookup(struct page_tree *t, uint64_t index)
+{
+	void *slot = page_tree_get(t, index);
+
+	return unlikely(ptree_is_value(slot)) ? NULL : slot;
+}
+
+void *page_tree_replace(struct page_tree *t, uint64_t index, void *slot)
+{
+	void **place = &leaf_of(t, index)->slot[slot_of(index, 1)];
+	void *was = *place;
+
+	*place = slot;
+	return was;
 }
 
 static struct ptree_node *node_alloc(struct quire *q)
@@ -146,23 +173,13 @@ nomem:
 	return -ENOMEM;
 }
 
-struct page *page_tree_remove(struct quire *q, struct page_tree *t,
-			      uint64_t index)
+void *page_tree_remove(struct quire *q, struct page_tree *t, uint64_t index)
 {
-	struct ptree_node *n = t->root;
-	struct page *page;
+	struct ptree_node *n = leaf_of(t, index);
+	void *slot = n ? n->slot[slot_of(index, 1)] : NULL;
 	unsigned tag;
-	uint32_t h;
 
-	if (!n || beyond(index, t->height))
-		return NULL;
-	for (h = t->height; h > 1; h--) {
-		n = n->slot[slot_of(index, h)];
-		if (!n)
-			return NULL;
-	}
-	page = n->slot[slot_of(index, 1)];
-	if (!page)
+	if (!slot)
 		return NULL;
 	for (tag = 0; tag < PTREE_TAGS; tag++)
 		if (n->tag[tag] & slot_bit(index, 1))
@@ -171,12 +188,12 @@ struct page *page_tree_remove(struct quire *q, struct page_tree *t,
 	n->slot[slot_of(index, 1)] = NULL;
 	n->used--;
 	prune(q, t, index);
-	return page;
+	return slot;
 }
 
 /*
- * The leaf that holds the first page at index >= *from, and that index; NULL:
- * there is none.  One walk down for each empty subtree on the way.
+ * The leaf that holds the first page or value at index >= *from, and that
+ * index; NULL: there is none.  One walk down for each empty subtree on the way.
  */
 static struct ptree_node *next_leaf(struct page_tree *t, uint64_t *from)
 {
@@ -215,9 +232,34 @@ unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 		if (!leaf)
 			break;
 		for (s = slot_of(index, 1); s < PTREE_SLOTS && got < n; s++)
-			if (leaf->slot[s])
+			if (leaf->slot[s] && !ptree_is_value(leaf->slot[s]))
 				pages[got++] = leaf->slot[s];
 		index = (index | (PTREE_SLOTS - 1)) + 1;
+		if (!index)
+			break;
+	}
+	return got;
+}
+
+unsigned page_tree_gang_any(struct page_tree *t, uint64_t start, void **slots,
+			    uint64_t *indices, unsigned n)
+{
+	struct ptree_node *leaf;
+	uint64_t index = start;
+	unsigned got = 0;
+	void *slot;
+
+	while (got < n) {
+		leaf = next_leaf(t, &index);
+		if (!leaf)
+			break;
+		do {
+			slot = leaf->slot[slot_of(index, 1)];
+			if (slot) {
+				slots[got] = slot;
+				indices[got++] = index;
+			}
+		} while (++index % PTREE_SLOTS && got < n);
 		if (!index)
 			break;
 	}

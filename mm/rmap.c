@@ -19,6 +19,7 @@
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			uaddr_t addr)
 {
+	mlock_vma_page(vma, page);
 	if (__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED))
 		return;
 	page->index = linear_page_index(vma, addr);
@@ -57,6 +58,7 @@ void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,
 		SetPageFlag(page, PG_anon_exclusive);
 	else
 		av = av->root;
+	mlock_vma_page(vma, page);
 	if (__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED))
 		return;
 	page->index = linear_page_index(vma, addr);

@@ -16,7 +16,7 @@
 struct mem_size {
 	uint64_t rss, pss, pss_dirty; /* pss: bytes << PSS_SHIFT */
 	uint64_t shared_clean, shared_dirty, private_clean, private_dirty;
-	uint64_t referenced, anonymous, swap;
+	uint64_t referenced, anonymous, lazyfree, swap;
 };
 
 static void smaps_page(struct mem_size *s, const struct page *page, pte_t pte)
@@ -29,8 +29,11 @@ static void smaps_page(struct mem_size *s, const struct page *page, pte_t pte)
 	s->pss += pss;
 	if (dirty)
 		s->pss_dirty += pss;
-	if (PageAnon(page))
+	if (PageAnon(page)) {
 		s->anonymous += PAGE_SIZE;
+		if (!PageFlag(page, PG_swapbacked) && !dirty)
+			s->lazyfree += PAGE_SIZE;
+	}
 	if (pte_young(pte) || PageFlag(page, PG_referenced))
 		s->referenced += PAGE_SIZE;
 	if (n > 1)
@@ -112,7 +115,7 @@ static void smaps_vma(struct text *t, struct vm_area_struct *vma)
 	put_kb(t, "Referenced:", s.referenced);
 	put_kb(t, "Anonymous:", s.anonymous);
 	put_kb(t, "KSM:", 0);
-	put_kb(t, "LazyFree:", 0);
+	put_kb(t, "LazyFree:", s.lazyfree);
 	put_kb(t, "AnonHugePages:", 0);
 	put_kb(t, "ShmemPmdMapped:", 0);
 	put_kb(t, "FilePmdMapped:", 0);

@@ -156,6 +156,7 @@ static bool try_to_unmap_one(struct page *page, struct vm_area_struct *vma,
 	dec_mm_counter(mm, PageAnon(page)		   ? MM_ANONPAGES
 			   : PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES
 							   : MM_FILEPAGES);
+	munlock_vma_page(vma, page);
 	page_remove_rmap(mm->q, page);
 	spin_unlock(ptl);
 	put_page(mm->q, page); /* the entry's; the caller has one */

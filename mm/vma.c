@@ -164,14 +164,14 @@ void vma_link(struct mm_struct *mm, struct vm_area_struct *vma)
  * Whoever walks back from a page sees vma's old extent or its new one: both
  * trees' locks are held while it is out of them.
  */
-static void reverse_maps_lock(struct vm_area_struct *vma)
+void reverse_maps_lock(struct vm_area_struct *vma)
 {
 	if (vma->vm_mapping)
 		down_write(&vma->vm_mapping->i_mmap_lock);
 	if (vma->anon_vma)
 		down_write(&vma->anon_vma->root->rwsem);
 }
-static void reverse_maps_unlock(struct vm_area_struct *vma)
+void reverse_maps_unlock(struct vm_area_struct *vma)
 {
 	if (vma->anon_vma)
 		up_write(&vma->anon_vma->root->rwsem);

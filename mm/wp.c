@@ -104,6 +104,7 @@ static __always_inline void wp_install_copy(struct vm_fault *vmf,
 	dec_mm_counter(mm, PageAnon(old)		  ? MM_ANONPAGES
 			   : PageFlag(old, PG_swapbacked) ? MM_SHMEMPAGES
 							  : MM_FILEPAGES);
+	munlock_vma_page(vma, old);
 	page_remove_rmap(mm->q, old);
 }
 

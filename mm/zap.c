@@ -80,6 +80,7 @@ zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
 	tlb_track(tlb, addr, (uaddr_t)PAGE_SIZE);
 	if (!page)
 		return false;
+	munlock_vma_page(vma, page);
 	if (PageAnon(page)) {
 		rss[MM_ANONPAGES]--;
 	} else {

@@ -17,7 +17,7 @@ struct quire_check {
 	/* sums over all mappings */
 	uint64_t cached, shmem, tree_nodes, dirty, writeback, listed_files;
 	/* sums over all frames: slab pages, PG_lru; pages on the LRU lists */
-	uint64_t slab, on_lru, listed;
+	uint64_t slab, on_lru, listed, mlocked;
 };
 
 /* One violation: count it, and log it unless there were very many. */

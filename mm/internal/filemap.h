@@ -26,8 +26,16 @@ enum ptree_tag {
 struct ptree_node {
 	uint32_t used;		  /* slots that are not NULL */
 	uint64_t tag[PTREE_TAGS]; /* a bit a slot */
-	void *slot[PTREE_SLOTS];  /* nodes, or at height 1 pages */
+	void *slot[PTREE_SLOTS];  /* nodes, or at height 1 pages and values */
 };
+/*
+ * Besides pages the tree holds values: any pointer-sized number whose low bit
+ * is set (shared memory's pages that are in swap: mm/shmem_swap.c).
+ */
+static inline bool ptree_is_value(const void *slot)
+{
+	return ((uintptr_t)slot & 1u) != 0;
+}
 struct page_tree {
 	struct ptree_node *root;
 	uint32_t height; /* levels of nodes: 0 when empty */
@@ -46,6 +54,7 @@ struct address_space {
 	spinlock_t tree_lock;
 	struct page_tree pages;
 	unsigned long nrpages;
+	unsigned long nrswapped; /* values: pages of shared memory in swap */
 	uint32_t frozen; /* quire_mapping_freeze(); tree_lock, waited for */
 	/* MAPPING, outside i_mmap_lock: held for read from finding a device's
 	 * frame or a DAX block to its entry, for write to take it away */
@@ -65,6 +74,8 @@ struct address_space {
 	uint64_t wb_since;	  /* that time, when the pins are gone */
 	uint32_t wb_pins;	  /* the flusher is at it; waited for */
 	uint32_t wb_visit;	  /* the last walk that came by */
+	uint32_t unuse_pins;	  /* swapoff is at it (mm_lock); waited for */
+	bool dying;		  /* (mm_lock) and is to leave it alone */
 	bool wb_linked, wb_dying;
 	bool wb_busy; /* nrdirty || nrwriteback; changed under both locks */
 };
@@ -90,11 +101,21 @@ static inline bool beyond_end(struct address_space *as, uint64_t index)
 struct page *page_tree_lookup(struct page_tree *t, uint64_t index);
 int page_tree_insert(struct quire *q, struct page_tree *t, uint64_t index,
 		     struct page *page);
-struct page *page_tree_remove(struct quire *q, struct page_tree *t,
-			      uint64_t index);
+/* Returns what was there, page or value; NULL: nothing. */
+void *page_tree_remove(struct quire *q, struct page_tree *t, uint64_t index);
 /* Up to n pages with index >= start, in order; returns how many. */
 unsigned page_tree_gang(struct page_tree *t, uint64_t start,
 			struct page **pages, unsigned n);
+/*
+ * Values: lookup and gang pass them over, insert finds the place taken.
+ * page_tree_get: page, value or NULL.  page_tree_replace: put a page or value
+ * in the place of one, which has no tags; returns what was there.
+ * page_tree_gang_any: as page_tree_gang, values too, and where each one is.
+ */
+void *page_tree_get(struct page_tree *t, uint64_t index);
+void *page_tree_replace(struct page_tree *t, uint64_t index, void *slot);
+unsigned page_tree_gang_any(struct page_tree *t, uint64_t start, void **slots,
+			    uint64_t *indices, unsigned n);
 
 /*
  * Tags of pages that are in the tree; removal takes them all away.
@@ -202,9 +223,32 @@ uint64_t page_cache_prev_hole(struct address_space *as, uint64_t index,
 /* mm/page_lock.c: unlock by whoever ends an I/O, not by the one who locked. */
 void unlock_page_io(struct page *page);
 /* mm/shmem.c */
-/* The page of index, made if absent: locked, referenced; NULL: *err -ENOMEM. */
+/*
+ * The page of index, brought back from swap if it is there, locked and with a
+ * reference.  NULL: *err is 0 (it was never touched), -ENOMEM or -EIO.  Sleeps.
+ * shmem_get_page: made if it was never touched.
+ */
+struct page *shmem_find_page(struct address_space *as, uint64_t index,
+			     int *err);
 struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err);
 vm_fault_t shmem_fault(struct vm_fault *vmf);
+/*
+ * mm/shmem_swap.c.  shmem_lookup: the page of index, locked and with a
+ * reference, brought back from swap if it is there: 0, and *page is NULL if
+ * there is none; -ENOMEM, -EIO.  *major: a read was started.  vmf (or NULL):
+ * the fault that wants it, which may have to be repeated: -EINTR, the mmap_lock
+ * was let go of, and the file is not to be touched any more.  Sleeps.
+ * shmem_drop_value: what was found at index, a value, is not wanted any more:
+ * false when something else is there by now.
+ * shmem_value_cached: the page of a value that is in memory, with a reference;
+ * NULL.  check_shmem_values: quire_check()'s part.
+ */
+int shmem_lookup(struct address_space *as, uint64_t index, struct vm_fault *vmf,
+		 struct page **page, bool *major);
+bool shmem_drop_value(struct address_space *as, uint64_t index, void *value);
+struct page *shmem_value_cached(struct address_space *as, uint64_t index);
+struct quire_check;
+void check_shmem_values(struct quire_check *c, struct address_space *as);
 extern const struct vm_operations_struct shmem_vm_ops;
 /* Memory-only file for MAP_SHARED|MAP_ANONYMOUS, one reference; NULL: ENOMEM */
 struct address_space *shmem_create_anon(struct quire *q, uint64_t size);

@@ -75,7 +75,8 @@ struct page {
 	uint8_t order;	    /* of a buddy or high-order block's head */
 	uint8_t node;	    /* NODE_HOLE: no memory is behind it */
 	uint16_t pins;	    /* references that the host holds; atomic */
-	void *memcg;	    /* laid out for memory control groups */
+	uint32_t memcg;	    /* laid out for memory control groups */
+	uint32_t mlocks;    /* entries in VM_LOCKED VMAs; the node's lru_lock */
 	union {
 		struct {
 			struct list_head lru;

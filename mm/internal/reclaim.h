@@ -36,6 +36,9 @@ uint64_t reclaim_pages(struct quire *q, struct page **pages, unsigned n);
 bool isolate_lru_page(struct quire *q, struct page *page);
 void putback_lru_page(struct quire *q, struct page *page);
 void rotate_reclaimable_page(struct quire *q, struct page *page);
+/* node n's lru_lock held: the page moves to, or from, the unevictable list. */
+void lru_set_unevictable(struct quire *q, struct quire_node *n,
+			 struct page *page, bool on);
 /* To the tail of list 0, not used: MADV_COLD. */
 void deactivate_page(struct quire *q, struct page *page);
 /* The same for n pages that are isolated. */
@@ -96,6 +99,14 @@ unsigned page_referenced(struct quire *q, struct page *page, vm_flags_t *flags);
 #define TTU_MIGRATION	 4u /* entries become migration entries */
 #define TTU_HWPOISON	 8u /* entries become hwpoison entries */
 bool try_to_unmap(struct quire *q, struct page *page, unsigned how);
+/*
+ * mm/shmem_swap.c: shmem_swap_out: a page of shared memory, locked, up to date,
+ * mapped nowhere and not under write-back, leaves its file for the swap cache,
+ * as by add_to_swap(): dirty, with one user of its slot, the file's place.
+ * False: no slot is free, or the file has become shorter.  Does not sleep,
+ * allocates nothing.  The caller has a reference.
+ */
+bool shmem_swap_out(struct quire *q, struct page *page);
 /* An entry of private memory that has come back: rmap for a page that may be
  * mapped elsewhere; exclusive: it is this entry's alone. */
 void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,

@@ -59,6 +59,26 @@ void anon_vma_tree_post_update(struct vm_area_struct *vma);
 bool is_mergeable_anon_vma(struct anon_vma *a, struct anon_vma *b,
 			   struct vm_area_struct *vma);
 
+/*
+ * mm/mlock_page.c: one entry more (less) of a VM_LOCKED VMA maps the page.  Its
+ * lock is held; lru_lock is taken.  With each entry of a page that comes to
+ * (goes from) vma: mlock_vma_page, munlock_vma_page.
+ */
+void mlock_page(struct quire *q, struct page *page);
+void munlock_page(struct quire *q, struct page *page);
+static __always_inline void mlock_vma_page(const struct vm_area_struct *vma,
+					   struct page *page)
+{
+	if (unlikely(READ_ONCE(vma->vm_flags) & VM_LOCKED))
+		mlock_page(vma->vm_mm->q, page);
+}
+static __always_inline void munlock_vma_page(const struct vm_area_struct *vma,
+					     struct page *page)
+{
+	if (unlikely(READ_ONCE(vma->vm_flags) & VM_LOCKED))
+		munlock_page(vma->vm_mm->q, page);
+}
+
 /* mm/rmap.c; ptl held in all of these. */
 /*
  * add_new_anon_page: all that a fresh page needs beside its entry when it
@@ -79,6 +99,7 @@ static __always_inline void add_new_anon_page(struct vm_area_struct *vma,
 		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
 	cpu_count(c, VM_nr_anon_pages, 1);
 	inc_mm_counter(mm, MM_ANONPAGES);
+	mlock_vma_page(vma, page);
 	lru_cache_add_new(mm->q, c, page);
 }
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,

@@ -89,6 +89,16 @@ pte_t swap_pte_dup(struct mm_struct *dst, struct mm_struct *src, pte_t *src_pte,
 		   uaddr_t addr);
 void swap_pte_free(struct mm_struct *mm, pte_t pte);
 
+/*
+ * mm/shmem_swap.c.  shmem_unuse: swapoff: bring back what shared memory has in
+ * this area; new slots are not given there any more.  0, -ENOMEM, or -EINTR
+ * (killed).  What cannot be read is lost: who touches it gets SIGBUS or -EIO.
+ * Sleeps.  free_swap_and_cache: one user less (of shared memory's; tables: see
+ * swap_pte_free); the cached page goes, too, if it is of no use now.
+ */
+int shmem_unuse(struct quire *q, unsigned area);
+void free_swap_and_cache(struct quire *q, swp_entry_t entry);
+
 /* The ends of I/O on a page of the swap cache (quire_page_end_read, _write). */
 void swap_end_write(struct quire *q, struct page *page, int error);
 
@@ -96,6 +106,7 @@ void swap_end_write(struct quire *q, struct page *page, int error);
 int swap_init(struct quire *q);
 void swap_exit(struct quire *q);
 struct quire_check;
+bool check_swap_entry(struct quire_check *c, swp_entry_t entry);
 void check_swap(struct quire_check *c);
 
 #endif

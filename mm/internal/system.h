@@ -44,7 +44,8 @@
 	V(workingset_activate_anon) V(workingset_activate_file) \
 	V(quire_direct_reclaim_ns) \
 	V(allocstall) V(drop_pagecache) V(oom_kill) \
-	V(unevictable_pgs_culled) V(unevictable_pgs_mlocked) \
+	V(unevictable_pgs_culled) V(unevictable_pgs_rescued) \
+	V(unevictable_pgs_mlocked) V(unevictable_pgs_munlocked) \
 	V(quire_anon_write) V(quire_zero_read) V(quire_file_read) \
 	V(quire_file_cow) V(quire_cow_copy) V(quire_cow_reuse) \
 	V(quire_spurious) V(quire_stack_growth) \
@@ -109,8 +110,9 @@ enum { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
 
 /* What quire_check() has counted for one frame. */
 struct check_count {
-	uint32_t maps; /* entries found that map it */
-	uint32_t refs; /* references accounted for */
+	uint32_t maps;	 /* entries found that map it */
+	uint32_t refs;	 /* references accounted for */
+	uint32_t mlocks; /* of the entries, in VM_LOCKED VMAs */
 };
 
 /* Tasks that wait for a page without sleeping (mm/page_lock.c). */

@@ -26,6 +26,12 @@ static inline uint32_t max_map_count(const struct quire *q)
 /* Change the extent in tree, file and family at once; no neighbour is passed */
 void vma_set_extent(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 		    uint64_t pgoff);
+/*
+ * No reverse walk looks at vma meanwhile, nor at another that shares its file
+ * or family: nothing but who holds the mmap_lock changes its entries.  Sleeps.
+ */
+void reverse_maps_lock(struct vm_area_struct *vma);
+void reverse_maps_unlock(struct vm_area_struct *vma);
 /* New flags and the page protection that goes with them. */
 void vma_change_flags(struct vm_area_struct *vma, vm_flags_t flags);
 /* split_vma without the limit on the number of VMAs. */
@@ -81,12 +87,22 @@ static inline unsigned place_flags(unsigned flags, const void *file)
 /* Within RLIMIT_MEMLOCK with `bytes` more, if flags have VM_LOCKED? */
 bool mlock_future_ok(struct mm_struct *mm, vm_flags_t flags, uaddr_t bytes);
 bool can_do_mlock(void);
+/* mm/mlock_page.c: give vma flags that differ in VM_LOCKED: its pages are
+ * counted as locked, or not any more.  Sleeps. */
+void vma_change_locked(struct vm_area_struct *vma, vm_flags_t flags);
 /* PROT_* to VM_READ, VM_WRITE, VM_EXEC. */
 static inline vm_flags_t calc_vm_prot_bits(unsigned prot)
 {
 	return prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
+/*
+ * mm/advise_pages.c: madvise's FREE, COLD, PAGEOUT for [start, end) of vma: 0
+ * or -EINVAL.  mmap_lock held for read; PAGEOUT sleeps.
+ */
+int madvise_free(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
+int madvise_cold(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
+int madvise_pageout(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
 /* Give the entries of [start, end) vma's protection, and flush. */
 void change_protection(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
 /*

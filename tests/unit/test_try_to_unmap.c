@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a page to its entries (behaviour: R1): page_referenced counts each
+ * mapping's use once, try_to_unmap takes out each entry and no other, and what
+ * must keep a page mapped does.
+ */
+#include <asm/tlb.h>
+#include <fault.h>
+#include <filemap.h>
+#include <reclaim.h>
+#include <rmap.h>
+#include <writeback.h>
+#include <tests/unit/common.h>
+
+/* The page that t has at a, with a reference. */
+static struct page *page_of(struct sim_task *t, uaddr_t a)
+{
+	paddr_t at = frame_of(t, a);
+	struct page *page;
+
+	REQUIRE(at);
+	page = quire_phys_page(t->qt.q, at);
+	REQUIRE(page);
+	lru_add_drain(t->qt.q);
+	get_page(page);
+	return page;
+}
+
+static void let_go(struct sim_task *t, struct page *page)
+{
+	put_page(t->qt.q, page);
+}
+
+static unsigned referenced_flags(struct sim_task *t, struct page *page,
+				 vm_flags_t *flags)
+{
+	unsigned n;
+
+	lock_page(page);
+	n = page_referenced(t->qt.q, page, flags);
+	unlock_page(page);
+	return n;
+}
+
+static unsigned referenced(struct sim_task *t, struct page *page)
+{
+	vm_flags_t flags;
+
+	return referenced_flags(t, page, &flags);
+}
+
+static bool unmap(struct sim_task *t, struct page *page, unsigned how)
+{
+	bool done;
+
+	lock_page(page);
+	done = try_to_unmap(t->qt.q, page, how);
+	unlock_page(page);
+	return done;
+}
+
+/* Forget what the TLB has, so that the next access walks. */
+static void forget(struct sim_task *t)
+{
+	sim_run(t);
+	flush_tlb_mm_range(t->qt.mm, 0, ~(uaddr_t)0);
+}
+
+/* behaviour: R1 */
+TEST(page_referenced_counts_mappings)
+{
+	struct sim_task *t = sim_task_create(m), *child, *other;
+	struct page *page;
+	uaddr_t a;
+
+	REQUIRE(t);
+	a = anon(t, 3);
+	CHECK_EQ(sim_touch_write(t, a, 3 * PG, 1), 0);
+	child = sim_fork(t);
+	other = sim_fork(child);
+	REQUIRE(child && other);
+	page = page_of(t, a + PG);
+	(void)referenced(t, page);
+	forget(t);
+	forget(child);
+	forget(other);
+	CHECK_EQ(referenced(t, page), 0);
+	CHECK_EQ(sim_touch_read(t, a, 3 * PG), 0);
+	CHECK_EQ(sim_touch_read(other, a, 3 * PG), 0);
+	CHECK_EQ(referenced(t, page), 2);
+	CHECK_EQ(referenced(t, page), 0);
+	/* the entry of one who has a copy by now is not this page's */
+	CHECK_EQ(sim_touch_write(child, a + PG, PG, 2), 0);
+	CHECK_EQ(referenced(t, page), 0);
+	CHECK_EQ(page_mapcount(page), 2);
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(other);
+	sim_exit(child);
+	sim_exit(t);
+}
+
+/*
+ * Where the processor does not set young, the use after the count is seen too:
+ * no TLB has kept the entry.  (Where it does, the TLB may hide it for a while:
+ * nobody is interrupted for that.)
+ * behaviours: R1, P7
+ */
+TEST(page_referenced_and_the_tlb)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct page *page;
+	uaddr_t a;
+
+	REQUIRE(t);
+	a = anon(t, 1);
+	put64(t, a, 1);
+	page = page_of(t, a);
+	CHECK_EQ(referenced(t, page), 1);
+	CHECK_EQ(get64(t, a), 1);
+	CHECK_EQ(referenced(t, page), TEST_HARDWARE_AD ? 0 : 1);
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* behaviours: R1, R6 */
+TEST(page_referenced_advice_and_mlock)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "f", 4 * PG, 7);
+	struct page *page;
+	vm_flags_t flags;
+	uaddr_t a, b;
+
+	REQUIRE(t && f);
+	a = must_map(t, 4 * PG, PROT_READ, MAP_SHARED, f, 0);
+	b = must_map(t, 2 * PG, PROT_READ, MAP_PRIVATE, f, PG);
+	CHECK_EQ(sim_madvise(t, a, 4 * PG, MADV_SEQUENTIAL), 0);
+	CHECK_EQ(sim_touch_read(t, a + 2 * PG, PG), 0);
+	CHECK_EQ(sim_touch_read(t, b + PG, PG), 0);
+	page = page_of(t, a + 2 * PG);
+	CHECK_EQ(page_mapcount(page), 2);
+	/* one who reads it once from end to end does not count */
+	CHECK_EQ(referenced_flags(t, page, &flags), 1);
+	CHECK(!(flags & VM_LOCKED));
+	CHECK_EQ(quire_mlock(t->qt.mm, b, 2 * PG, 0), 0);
+	(void)referenced_flags(t, page, &flags);
+	CHECK(flags & VM_LOCKED);
+	CHECK(!unmap(t, page, 0));
+	CHECK(page_mapcount(page) >= 1);
+	CHECK(unmap(t, page, TTU_IGNORE_MLOCK | TTU_WAIT));
+	CHECK_EQ(page_mapcount(page), 0);
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
+/* One page of a file, mapped at three places by two processes.
+ * behaviours: R1, C3 */
+TEST(try_to_unmap_file)
+{
+	struct sim_task *t = sim_task_create(m), *u = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 0);
+	struct page *page;
+	uaddr_t a, b, c;
+	paddr_t at;
+
+	REQUIRE(t && u && f);
+	a = must_map(t, 8 * PG, RW, MAP_SHARED, f, 0);
+	b = must_map(t, 2 * PG, RW, MAP_SHARED, f, 4 * PG);
+	c = must_map(u, 3 * PG, PROT_READ, MAP_PRIVATE, f, 3 * PG);
+	put64(t, a + 5 * PG, 0x1234);
+	CHECK_EQ(get64(t, b + PG), 0x1234);
+	CHECK_EQ(get64(u, c + 2 * PG), 0x1234);
+	CHECK_EQ(sim_touch_read(t, a, 8 * PG), 0);
+	page = page_of(t, a + 5 * PG);
+	at = frame_of(t, a + 5 * PG);
+	CHECK_EQ(page_mapcount(page), 3);
+	CHECK(unmap(t, page, 0));
+	CHECK_EQ(page_mapcount(page), 0);
+	CHECK_EQ(page_count(page), 2); /* the cache's, ours */
+	CHECK(PageFlag(page, PG_dirty));
+	CHECK_EQ(frame_of(t, a + 5 * PG), 0);
+	CHECK_EQ(frame_of(t, b + PG), 0);
+	CHECK_EQ(frame_of(u, c + 2 * PG), 0);
+	/* the neighbours stay */
+	CHECK(frame_of(t, a + 4 * PG) != 0);
+	CHECK(frame_of(t, a + 6 * PG) != 0);
+	/* again: nothing to do */
+	CHECK(unmap(t, page, 0));
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	/* no TLB has it: the access faults, and finds it in the cache */
+	CHECK_EQ(get64(t, a + 5 * PG), 0x1234);
+	CHECK(t->faults > 0);
+	CHECK_EQ(frame_of(t, a + 5 * PG), at);
+	CHECK_EQ(get64(u, c + 2 * PG), 0x1234);
+	CHECK_SYSTEM(m);
+	sim_exit(u);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
+/* What was stored through a mapping is dirty once no entry says so any more.
+ * behaviours: R1, C3 */
+TEST(try_to_unmap_moves_dirty)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "f", PG, 0);
+	struct page *page;
+	uaddr_t a;
+
+	REQUIRE(t && f);
+	a = must_map(t, PG, RW, MAP_SHARED, f, 0);
+	put64(t, a, 1);
+	CHECK_EQ(sim_msync(t, a, PG, MS_SYNC), 0);
+	put64(t, a, 2);
+	page = page_of(t, a);
+	CHECK(unmap(t, page, 0));
+	CHECK(PageFlag(page, PG_dirty));
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(sim_msync(t, a, PG, MS_SYNC), 0);
+	CHECK(!PageFlag(page, PG_dirty));
+	CHECK_EQ(get64(t, a), 2);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
+
+/* Private memory that has no place to come back from, or that is pinned.
+ * behaviour: R1 */
+TEST(try_to_unmap_keeps_private_memory)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct page *page, *pinned;
+	uaddr_t a;
+
+	REQUIRE(t);
+	a = anon(t, 2);
+	CHECK_EQ(sim_touch_write(t, a, 2 * PG, 3), 0);
+	page = page_of(t, a);
+	CHECK(!unmap(t, page, 0)); /* not in the swap cache */
+	CHECK_EQ(page_mapcount(page), 1);
+	CHECK_EQ(quire_get_user_pages(t->qt.mm, a, 1, true, &pinned), 1);
+	CHECK(pinned == page);
+	CHECK(!unmap(t, page, TTU_MIGRATION | TTU_WAIT));
+	CHECK(PageFlag(page, PG_anon_exclusive));
+	CHECK_EQ(page_mapcount(page), 1);
+	quire_page_put(t->qt.q, pinned);
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
+/* A lock that is taken ends the walk unless it may be waited for.
+ * behaviour: R1 */
+TEST(try_to_unmap_does_not_wait)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "f", PG, 0);
+	struct address_space *as;
+	struct page *page;
+	vm_flags_t flags;
+	uaddr_t a;
+
+	REQUIRE(t && f);
+	as = sim_file_mapping(f);
+	a = must_map(t, PG, RW, MAP_SHARED, f, 0);
+	put64(t, a, 1);
+	page = page_of(t, a);
+	lock_page(page);
+	down_write(&as->i_mmap_lock);
+	CHECK(!try_to_unmap(t->qt.q, page, 0));
+	CHECK_EQ(page_referenced(t->qt.q, page, &flags), 1);
+	up_write(&as->i_mmap_lock);
+	unlock_page(page);
+	CHECK_EQ(page_mapcount(page), 1);
+	CHECK(unmap(t, page, TTU_WAIT));
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(f);
+}
