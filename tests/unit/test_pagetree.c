@@ -261,3 +261,72 @@ TEST(pagetree_no_memory)
 		CHECK(page_tree_remove(q, &t, at[i]) == &pages[i]);
 	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
 }
+
+static void *value_of(unsigned i)
+{
+	return (void *)((uintptr_t)i << 1 | 1u);
+}
+
+/* Pages and values in each other's place: what looks for pages passes values
+ * over, what looks for both finds both, and no place is lost.
+ * behaviour: C5 */
+TEST(pagetree_values)
+{
+	struct quire *q = sim_quire(m);
+	struct page_tree t = {NULL, 0};
+	static bool value[N];
+	uint64_t s = 99, at[5], from;
+	void *got[5], *here;
+	unsigned round, i, n, k;
+
+	pick_places(&s);
+	for (i = 0; i < N; i += 2) {
+		pages[i].index = place[i];
+		CHECK_EQ(page_tree_insert(q, &t, place[i], &pages[i]), 0);
+		inside[i] = true;
+	}
+	for (round = 0; round < 20000; round++) {
+		i = (unsigned)(rnd(&s) % N);
+		here = !inside[i] ? NULL : value[i] ? value_of(i) : &pages[i];
+		CHECK(page_tree_get(&t, place[i]) == here);
+		CHECK(page_tree_lookup(&t, place[i]) ==
+		      (value[i] ? NULL : here));
+		if (!here) {
+			CHECK_EQ(page_tree_insert(q, &t, place[i], &pages[i]),
+				 0);
+			inside[i] = true;
+		} else if (rnd(&s) % 4 == 0) {
+			CHECK_EQ(page_tree_insert(q, &t, place[i], &pages[i]),
+				 -EEXIST);
+			CHECK(page_tree_remove(q, &t, place[i]) == here);
+			inside[i] = value[i] = false;
+		} else {
+			value[i] = !value[i];
+			CHECK(page_tree_replace(&t, place[i],
+						value[i] ? value_of(i)
+							 : &pages[i]) == here);
+		}
+		if (round % 20)
+			continue;
+		from = place[rnd(&s) % N];
+		n = page_tree_gang_any(&t, from, got, at, 5);
+		for (k = 0; k < n; k++) {
+			CHECK_EQ(at[k], next_place(from));
+			for (i = 0; place[i] != at[k]; i++)
+				;
+			CHECK(got[k] == (value[i] ? value_of(i) : &pages[i]));
+			from = at[k] + 1;
+			if (!from)
+				break;
+		}
+		if (n < 5 && from && next_place(from) != UINT64_MAX)
+			CHECK_EQ(next_place(from), UINT64_MAX);
+		from = place[rnd(&s) % N];
+		if (page_tree_gang(&t, from, (struct page **)got, 1))
+			CHECK(!ptree_is_value(got[0]));
+	}
+	for (i = 0; i < N; i++)
+		if (inside[i])
+			CHECK(page_tree_remove(q, &t, place[i]) != NULL);
+	CHECK_EQ(kmem_cache_inuse(q->ptree_cache), 0);
+}
