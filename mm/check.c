@@ -15,6 +15,8 @@
 #include "fault.h"
 #include "filemap.h"
 #include "rmap.h"
+#include "special.h"
+#include "swap.h"
 
 #define MAX_LOGGED 20u
 
@@ -92,6 +94,19 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 			   w->mm->id, a);
 }
 
+static void check_swap_pte(struct mm_walk *w, swp_entry_t entry)
+{
+	enum rss_type rss;
+
+	if (check_swap_entry(w->c, entry))
+		w->rss[MM_SWAPENTS]++;
+	if (swap_entry_is_slot(entry))
+		return;
+	rss = special_pte_rss(w->c->q, entry);
+	if (rss != NR_MM_COUNTERS)
+		w->rss[rss]++;
+}
+
 static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)
 {
 	struct quire_check *c = w->c;
@@ -106,8 +121,10 @@ static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)
 			   w->mm->id, (unsigned long long)addr);
 		return;
 	}
-	if (!pte_present(pte))
+	if (!pte_present(pte)) {
+		check_swap_pte(w, pte_to_swp_entry(pte));
 		return;
+	}
 	if (pte_write(pte) && !(w->vma->vm_flags & VM_WRITE))
 		check_fail(c, "mm %u %llx: writable in a read-only mapping",
 			   w->mm->id, (unsigned long long)addr);
@@ -435,6 +452,7 @@ unsigned quire_check(struct quire *q)
 	list_for_each_entry (as, &q->mapping_list, struct address_space,
 			     mapping_list)
 		check_mapping(&c, as);
+	check_swap(&c);
 	check_wb_list(&c);
 	check_page_waits(&c);
 	check_slab(&c);

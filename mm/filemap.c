@@ -20,6 +20,7 @@
 #include "filemap.h"
 #include "gather.h"
 #include "rmap.h"
+#include "swap.h"
 
 const struct vm_operations_struct filemap_vm_ops = {
 	.fault = filemap_fault,
@@ -234,6 +235,10 @@ struct page *filemap_read_page(struct address_space *as,
 
 void quire_page_end_read(struct quire *q, struct page *page, int error)
 {
+	if (PageFlag(page, PG_swapcache)) {
+		swap_end_read(q, page, error);
+		return;
+	}
 	if (error) {
 		SetPageFlag(page, PG_error);
 	} else {

@@ -22,6 +22,7 @@
 #include "filemap.h"
 #include "gather.h"
 #include "rmap.h"
+#include "swap.h"
 
 /* Entries copied so far, by kind, to be added to the child's counters. */
 struct copy_count {
@@ -90,7 +91,8 @@ static int copy_pte_range(struct vm_area_struct *dst,
 		if (likely(pte_present(pte)))
 			copy_present_pte(src, dst_pte, src_pte, pte, addr, &n);
 		else
-			set_pte_at(mm, addr, dst_pte, pte);
+			set_pte_at(mm, addr, dst_pte,
+				   swap_pte_dup(mm, src, src_pte, addr));
 	}
 	for (i = 0; i < NR_MM_COUNTERS; i++)
 		if (n.rss[i])

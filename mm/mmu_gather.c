@@ -15,6 +15,7 @@
  */
 #include "gather.h"
 #include "fault.h"
+#include "swap.h"
 #include <asm/tlb.h>
 
 /* Batches of one page each; more would hold too much memory back. */
@@ -113,9 +114,12 @@ void tlb_flush_mmu(struct mmu_gather *tlb)
 	for (b = (struct mmu_gather_batch *)(void *)&tlb->local; b && b->nr;
 	     b = b->next) {
 		/* drop the references; free those that were the last */
-		for (i = 0, n = 0; i < b->nr; i++)
+		for (i = 0, n = 0; i < b->nr; i++) {
+			if (unlikely(PageFlag(b->pages[i], PG_swapcache)))
+				free_swap_cache(mm->q, b->pages[i]);
 			if (put_page_testzero(b->pages[i]))
 				b->pages[n++] = b->pages[i];
+		}
 		if (n)
 			free_page_batch(mm->q, b->pages, n);
 		b->nr = 0;

@@ -6,6 +6,7 @@
  *                                                  struct quire
  *                                                  struct quire_cpu, each
  *                                                  slab's table of caches
+ *                                                  struct swap_system
  *                                                  struct page, one a frame
  *                                                  (debug: check's counters)
  *
@@ -18,6 +19,7 @@
  */
 #include "filemap.h"
 #include "rmap.h"
+#include "swap_area.h"
 #include <asm/pgtable.h>
 
 #define MIN_PAGES_LEFT 64u /* less is too little to run anything in */
@@ -25,7 +27,7 @@
 /* Where the parts lie, as offsets from the start of Quire's own tables. */
 struct boot_layout {
 	uint64_t min_pfn, max_pfn; /* of all regions */
-	uint64_t cpu[QUIRE_MAX_CPUS], slabs, mem_map, check;
+	uint64_t cpu[QUIRE_MAX_CPUS], slabs, swap, mem_map, check;
 	uint64_t bytes; /* whole pages */
 };
 
@@ -86,6 +88,7 @@ static void plan_layout(struct boot_layout *l, const struct quire_config *c)
 	for (i = 0; i < c->cpus; i++)
 		l->cpu[i] = carve(l, sizeof(struct quire_cpu));
 	l->slabs = carve(l, slab_system_size());
+	l->swap = carve(l, sizeof(struct swap_system));
 	l->mem_map = carve(l, frames * sizeof(struct page));
 #ifdef QUIRE_DEBUG
 	l->check = carve(l, frames * sizeof(struct check_count));
@@ -125,6 +128,7 @@ static void set_defaults(struct quire *q, const struct quire_config *c)
 	q->dirty_expire = 3000;
 	q->dirty_interval = 500;
 	q->ra_pages = 131072 / PAGE_SIZE;
+	q->page_cluster = 3;
 	if (!q->config.readahead)
 		q->config.readahead = quire_readahead_policy(0);
 	if (!q->config.fault_around)
@@ -155,6 +159,7 @@ static struct quire *lay_out(const struct quire_config *c,
 	for (i = 0; i < c->nr_regions; i++)
 		q->nodes = MAX(q->nodes, c->regions[i].node + 1);
 	q->slabs = (struct slab_system *)(void *)(base + l->slabs);
+	q->swap = (struct swap_system *)(void *)(base + l->swap);
 	q->mem_map = (struct page *)(void *)(base + l->mem_map);
 	q->page_base = (uintptr_t)q->mem_map -
 		       (uintptr_t)l->min_pfn * sizeof(struct page);
@@ -217,7 +222,7 @@ struct quire *quire_create(const struct quire_config *config)
 	if (arch_system_init(q, config))
 		return refuse("levels, kernel table or memory do not suit the "
 			      "format");
-	if (make_caches(q))
+	if (make_caches(q) || swap_init(q))
 		return refuse("no memory for the first objects");
 	quire_cpu_init(q);
 	return q;
@@ -253,6 +258,7 @@ uint64_t quire_destroy(struct quire *q)
 	unsigned i;
 
 	lru_add_drain_all(q);
+	swap_exit(q);
 	ClearPageFlag(q->zero_page, PG_reserved);
 	WRITE_ONCE(q->zero_page->_refcount, 1u);
 	put_page(q, q->zero_page);

@@ -177,10 +177,3 @@ bool try_to_unmap(struct quire *q, struct page *page, unsigned how)
 			 &u) &&
 	       !u.kept && !page_mapcount(page);
 }
-
-/* (to be had from mm/swap_slots.c) */
-__attribute__((weak)) void swap_duplicate(struct quire *q, swp_entry_t entry)
-{
-	(void)q;
-	(void)entry;
-}

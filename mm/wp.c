@@ -16,9 +16,10 @@
  * over (PG_anon_exclusive; pins do not matter then: they are on our page), or
  * one entry maps the page and that entry's reference is the only one.  A page
  * fresh from its first fault may also be held by a per-CPU LRU batch; ours is
- * emptied before the question is asked a second time.  A pin (get_user_pages)
- * or the swap cache counts as somebody else: then we copy, which is always
- * right.
+ * emptied before the question is asked a second time.  The swap cache's
+ * reference is got rid of if no other process has the page in swap
+ * (reuse_swap_page).  A pin (get_user_pages) counts as somebody else: then we
+ * copy, which is always right.
  *
  * Copying: the old entry is taken out and every TLB that may hold it flushed
  * before the new one goes in, so that at no moment two CPUs of this mm see
@@ -31,6 +32,7 @@
 #include "fault.h"
 #include "filemap.h"
 #include "rmap.h"
+#include "swap.h"
 
 /* Make the entry writable where it is; releases the lock. */
 static __always_inline void wp_page_reuse(struct vm_fault *vmf)
@@ -45,8 +47,23 @@ static __always_inline void wp_page_reuse(struct vm_fault *vmf)
 	spin_unlock(vmf->ptl);
 }
 
+/*
+ * The swap cache's reference is one that goes if no other process has the page
+ * still in swap.  Who has it locked (or writes it) is let have it: we copy.
+ */
+static __cold_path bool wp_leave_swap_cache(struct quire *q, struct page *page)
+{
+	bool ours;
+
+	if (!trylock_page(page))
+		return false;
+	ours = reuse_swap_page(q, page);
+	unlock_page(page);
+	return ours;
+}
+
 /* Is the entry's reference the only one?  The entry's lock is held. */
-static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
+static __always_inline bool only_reference(struct quire *q, struct page *page)
 {
 	if (page_mapcount(page) != 1) {
 		quire_step("other entries map the page too");
@@ -57,6 +74,8 @@ static __always_inline bool reuse_swap_page(struct quire *q, struct page *page)
 		return true;
 	if (!PageFlag(page, PG_lru))
 		lru_add_drain(q);
+	if (PageFlag(page, PG_swapcache) && !wp_leave_swap_cache(q, page))
+		return false;
 	return smp_load_acquire(&page->_refcount) == 1;
 }
 
@@ -71,7 +90,7 @@ static __always_inline bool wp_make_exclusive(struct vm_area_struct *vma,
 {
 	void *ours = (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON);
 
-	if (!reuse_swap_page(vma->vm_mm->q, page))
+	if (!only_reference(vma->vm_mm->q, page))
 		return false;
 	quire_step("the entry's reference is the only one: ours from now on");
 	SetPageFlag(page, PG_anon_exclusive);

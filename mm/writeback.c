@@ -23,6 +23,7 @@
  */
 #include "writeback.h"
 #include "fault.h"
+#include "swap.h"
 
 #define GANG 16u
 
@@ -146,10 +147,15 @@ static bool begin_writeback(struct address_space *as, struct page *page)
 void quire_page_end_write(struct quire *q, struct page *page, int error)
 {
 	const uint32_t clear = 1u << PG_writeback | 1u << PG_waiters;
-	struct address_space *as = page->mapping;
+	struct address_space *as = READ_ONCE(page->mapping);
 	uint32_t old;
 
-	QUIRE_BUG_ON(!PageFlag(page, PG_writeback) || !as);
+	QUIRE_BUG_ON(!PageFlag(page, PG_writeback));
+	if (PageFlag(page, PG_swapcache)) {
+		swap_end_write(q, page, error);
+		return;
+	}
+	QUIRE_BUG_ON(!as);
 	if (error)
 		mapping_set_error(as, error);
 	spin_lock(&as->tree_lock);

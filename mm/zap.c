@@ -25,6 +25,7 @@
 #include "filemap.h"
 #include "gather.h"
 #include "rmap.h"
+#include "swap.h"
 
 /* What unmap_mapping_range wants of zap_pte_range; NULL: everything goes. */
 struct zap_details {
@@ -96,6 +97,13 @@ zap_present_pte(struct mmu_gather *tlb, struct vm_area_struct *vma, pte_t *ptep,
 	return tlb_remove_page(tlb, page);
 }
 
+static __cold_path void zap_swap_pte(struct mm_struct *mm, uaddr_t addr,
+				     pte_t *ptep, pte_t pte)
+{
+	pte_clear(mm, addr, ptep);
+	swap_pte_free(mm, pte);
+}
+
 /*
  * The entries of [addr, end) inside one table.  Returns where it stopped: end,
  * or earlier when the gather was full (it has been flushed by then).
@@ -124,7 +132,7 @@ static uaddr_t zap_pte_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
 			full = zap_present_pte(tlb, vma, pte, v, addr, rss, d,
 					       &late);
 		else if (!d || d->even_cows)
-			pte_clear(mm, addr, pte);
+			zap_swap_pte(mm, addr, pte, v);
 		if (unlikely(late.n == ARRAY_LEN(late.pages)))
 			zap_flush_late(tlb, &late);
 	}

@@ -16,6 +16,7 @@ struct quire_check {
 	uint64_t tables, vmas, avcs, mms, committed;
 	/* sums over all mappings */
 	uint64_t cached, shmem, tree_nodes, dirty, writeback, listed_files;
+	uint64_t swapcached; /* pages of the swap cache */
 	/* sums over all frames: slab pages, PG_lru; pages on the LRU lists */
 	uint64_t slab, on_lru, listed, mlocked;
 };

@@ -176,8 +176,13 @@ vm_fault_t do_page_mkwrite(struct vm_fault *vmf);
 vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf);
 /* mm/wp.c: called with vmf->ptl held and pte mapped; releases both. */
 vm_fault_t do_wp_page(struct vm_fault *vmf);
-/* mm/swap_fault.c: an entry that is neither empty nor present: SIGBUS. */
+/*
+ * mm/swap_fault.c: an entry that is neither empty nor present: 0, MAJOR, RETRY,
+ * OOM, or SIGBUS where its contents cannot be had.  bad_swap_entry: nobody wrote
+ * it: reported, and SIGBUS; 0 if it has changed meanwhile.
+ */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
+vm_fault_t bad_swap_entry(struct vm_fault *vmf);
 /* Log an entry that must not be; page may be NULL. Any context. */
 void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
 		   struct page *page);

@@ -30,8 +30,10 @@ bool swap_has_room(struct quire *q);
 /* Locked, not under write-back: out of the swap cache; its reference is
  * dropped.  The slot is freed if it has no users. */
 void delete_from_swap_cache(struct quire *q, struct page *page);
-/* The same if nobody but the swap cache and the caller has a reference to it
- * (and it is clean): true; as drop_cached_page(). */
+/* The same if nobody but the swap cache and the caller has a reference to it,
+ * it is mapped nowhere and its contents are not needed (it is clean, or its slot
+ * has no users): true; then, as by drop_cached_page(), there are two references
+ * to be dropped. */
 bool drop_swap_cache_page(struct quire *q, struct page *page);
 /* The entry's page in the cache, with a reference; NULL. */
 struct page *swap_cache_get(struct quire *q, swp_entry_t entry);
@@ -59,6 +61,13 @@ bool swap_entry_valid(struct quire *q, swp_entry_t entry);
 bool reuse_swap_page(struct quire *q, struct page *page);
 /* The slot is not needed for the locked page: no users left.  True: freed. */
 bool try_to_free_swap(struct quire *q, struct page *page);
+/*
+ * free_swap_cache: the same for a page that is not locked, unless something maps
+ * it or its lock cannot be had.  By whoever has had a page of the cache locked,
+ * or was its last user, so that none stays there for nobody.  A reference is
+ * held; does not sleep.
+ */
+void free_swap_cache(struct quire *q, struct page *page);
 /* More than half of all slots are taken. */
 bool vm_swap_full(struct quire *q);
 
@@ -70,6 +79,19 @@ bool vm_swap_full(struct quire *q);
  */
 void swap_writepage(struct quire *q, struct page *page);
 void swap_readpage(struct quire *q, struct page *page);
+/*
+ * swap_batch: pages to be written, kept until they no longer lie in a row (or
+ * there are many): one request for each run.  As swap_writepage() otherwise; on
+ * the stack, { .q = q } at first; flushed at the end.
+ */
+#define SWAP_BATCH 32u
+struct swap_batch {
+	struct quire *q;
+	unsigned n;
+	struct page *pages[SWAP_BATCH];
+};
+void swap_batch_add(struct swap_batch *b, struct page *page);
+void swap_batch_flush(struct swap_batch *b);
 /*
  * The entry's page, from the cache or read in with its neighbours (of the area,
  * or of vma around addr where it is not NULL), with a reference, perhaps still
@@ -85,8 +107,8 @@ struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
  * one more user; returns the entry for the child, *src may change (exclusive);
  * free (zap): one user less.  ptl held.
  */
-pte_t swap_pte_dup(struct mm_struct *dst, struct mm_struct *src, pte_t *src_pte,
-		   uaddr_t addr);
+pte_t swap_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
+		   pte_t *src_pte, uaddr_t addr);
 void swap_pte_free(struct mm_struct *mm, pte_t pte);
 
 /*
@@ -100,11 +122,24 @@ int shmem_unuse(struct quire *q, unsigned area);
 void free_swap_and_cache(struct quire *q, swp_entry_t entry);
 
 /* The ends of I/O on a page of the swap cache (quire_page_end_read, _write). */
+void swap_end_read(struct quire *q, struct page *page, int error);
 void swap_end_write(struct quire *q, struct page *page, int error);
+
+/*
+ * swap_discard_work: tell the devices that want it of clusters that have become
+ * free, which are held back until then.  Part of quire_reclaim_work(); sleeps.
+ */
+void swap_discard_work(struct quire *q);
 
 /* Bring-up and end, of all that hangs off q->swap. */
 int swap_init(struct quire *q);
 void swap_exit(struct quire *q);
+
+/*
+ * For quire_check(): an entry that is neither present nor none, found in a table
+ * (a value in a file of shared memory): true if it names a slot, which has one
+ * user more then.  check_swap: all slots and the cache, at the end.
+ */
 struct quire_check;
 bool check_swap_entry(struct quire_check *c, swp_entry_t entry);
 void check_swap(struct quire_check *c);

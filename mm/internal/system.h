@@ -33,6 +33,7 @@
 	V(nr_page_table_pages) V(nr_slab) V(nr_dirtied) V(nr_written) \
 	V(nr_dirty_threshold) V(nr_dirty_background_threshold) \
 	V(nr_isolated_anon) V(nr_isolated_file) \
+	V(nr_swapcached) \
 	V(pgpgin) V(pgpgout) V(pswpin) V(pswpout) V(pgalloc) \
 	V(pgfree) V(pgactivate) V(pgdeactivate) V(pglazyfree) \
 	V(pgfault) V(pgmajfault) V(pgrefill) V(pgsteal_kswapd) \
@@ -52,7 +53,7 @@
 	V(quire_tlb_flush_page) V(quire_tlb_flush_all) \
 	V(quire_tlb_shootdown) V(quire_asid_rollover) \
 	V(quire_fault_retry) V(quire_readahead) V(quire_readahead_pages) \
-	V(quire_fault_wait)
+	V(quire_fault_wait) V(swap_ra) V(swap_ra_hit)
 /* clang-format on */
 
 enum vmstat_item {
@@ -93,6 +94,11 @@ enum lru_list {
 	NR_LRU_LISTS
 };
 
+struct swap_cpu { /* where this CPU puts pages that go to swap */
+	uint32_t cluster[QUIRE_MAX_SWAP_AREAS]; /* its current ones, + 1; 0 */
+	uint8_t area, left; /* this area, for so many slots more */
+};
+
 struct quire_cpu {
 	long stat[VM_COUNT];
 	/* depth of sections in which this CPU has pcp or lru_add in its hands:
@@ -104,6 +110,7 @@ struct quire_cpu {
 	struct mm_struct *loaded_mm; /* arch/ tlb: whose tables are loaded */
 	struct arch_cpu arch;
 	struct slab_cpu slab[QUIRE_MAX_CACHES]; /* by kmem_cache's index */
+	struct swap_cpu swap;
 } __attribute__((aligned(128)));
 
 enum { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
@@ -167,6 +174,7 @@ struct quire {
 	struct kmem_cache *vma_cache, *mm_cache, *anon_vma_cache, *avc_cache,
 		*vtree_cache, *mapping_cache, *ptree_cache, *file_cache;
 	struct slab_system *slabs;
+	struct swap_system *swap;
 	struct arch_system arch;
 	struct quire_config config; /* regions pointer is not kept */
 	/* write-back's limits (QUIRE_TUNABLE_DIRTY_*); each read alone */
@@ -174,6 +182,7 @@ struct quire {
 		dirty_background_bytes, dirty_expire, dirty_interval;
 	uint64_t fault_around_bytes;   /* what a read fault maps around it */
 	uint32_t ra_pages;	       /* the largest readahead window */
+	uint32_t page_cluster;	       /* swap readahead: 2^n pages */
 	uint64_t boot_start, boot_end; /* frames of Quire's own tables, [) */
 	uint64_t stat_boot_pages;      /* pages Quire's own tables took */
 	uint32_t pcp_high, pcp_batch;  /* PCP_*, less on a small machine */

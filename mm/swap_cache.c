@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swap_cache.c - pages of memory that have a slot of swap as well.
+ *
+ *   on its way out: add_to_swap -> unmapped, written -> dropped, or
+ *   on its way in:  swap_cache_add (locked) -> read -> mapped by who has it
+ *
+ * There is one page a slot at any time, so that all users of a slot come to the
+ * same page; the slot itself says which (swap_slot.frame).  A page in the cache
+ * that nobody's entry names any more (swap_users 0) is only in the way: it is
+ * taken out by whoever sees it last.  That is either the one who dropped the
+ * last entry, or, if he finds the page locked, the one who had it locked: both
+ * look at users and lock after they have done their part (free_swap_cache).
+ *
+ * Locks: the page lock; the slot's cluster.
+ */
+#include "fault.h"
+#include "filemap.h"
+#include "special.h"
+#include "swap_area.h"
+
+/* Cluster locked: the page becomes the slot's. */
+static void cache_insert(struct quire *q, struct page *page,
+			 struct swap_slot *slot, swp_entry_t entry)
+{
+	get_page(page);
+	page->priv = entry.v;
+	SetPageFlag(page, PG_swapcache);
+	WRITE_ONCE(slot->frame, page_to_slot_frame(q, page));
+	mod_vmstat(q, VM_nr_swapcached, 1);
+}
+
+/* Cluster locked: out again; the cache's reference is the caller's. */
+static void cache_remove(struct quire *q, struct page *page,
+			 struct swap_slot *slot, struct swap_cluster *c)
+{
+	swp_entry_t entry = page_swap_entry(page);
+
+	QUIRE_BUG_ON(slot_page(q, slot) != page);
+	WRITE_ONCE(slot->frame, 0u);
+	ClearPageFlag(page, PG_swapcache);
+	page->priv = 0;
+	mod_vmstat(q, VM_nr_swapcached, -1);
+	if (!slot->users)
+		swap_slot_free(q, entry, c);
+}
+
+bool add_to_swap(struct quire *q, struct page *page)
+{
+	struct swap_cluster *c;
+	struct swap_slot *slot;
+	swp_entry_t entry;
+
+	quire_host_preempt_disable();
+	slot = swap_alloc_slot(q, &entry, &c);
+	if (slot) {
+		/* no other copy of it exists yet */
+		SetPageFlag(page, PG_dirty);
+		cache_insert(q, page, slot, entry);
+		spin_unlock(&c->lock);
+	}
+	quire_host_preempt_enable();
+	return slot != NULL;
+}
+
+void delete_from_swap_cache(struct quire *q, struct page *page)
+{
+	struct swap_cluster *c;
+	struct swap_slot *slot = lock_slot(q, page_swap_entry(page), &c);
+
+	cache_remove(q, page, slot, c);
+	spin_unlock(&c->lock);
+	put_page(q, page);
+}
+
+bool drop_swap_cache_page(struct quire *q, struct page *page)
+{
+	struct swap_cluster *c;
+	struct swap_slot *slot;
+	bool drop;
+
+	if (!PageFlag(page, PG_swapcache) || page_mapcount(page) ||
+	    PageFlag(page, PG_writeback))
+		return false;
+	slot = lock_slot(q, page_swap_entry(page), &c);
+	/* nobody can find it without the cluster's lock */
+	drop = smp_load_acquire(&page->_refcount) == 2 &&
+	       (!slot->users || !PageFlag(page, PG_dirty));
+	if (drop)
+		cache_remove(q, page, slot, c);
+	spin_unlock(&c->lock);
+	return drop;
+}
+
+struct page *swap_cache_get(struct quire *q, swp_entry_t entry)
+{
+	struct swap_area *a = swap_area_get(q, entry);
+	struct swap_cluster *c;
+	struct page *page;
+
+	if (!a)
+		return NULL;
+	page = slot_page(q, lock_slot(q, entry, &c));
+	if (page)
+		get_page(page);
+	spin_unlock(&c->lock);
+	swap_area_put(a);
+	return page;
+}
+
+/*
+ * Put fresh, which is nobody's yet, in as the entry's page.  The page that is
+ * there: fresh, or another with a reference; NULL: the slot has no users.
+ */
+static struct page *insert_fresh(struct quire *q, swp_entry_t entry,
+				 struct page *fresh)
+{
+	struct swap_cluster *c;
+	struct swap_slot *slot = lock_slot(q, entry, &c);
+	struct page *page = slot_page(q, slot);
+
+	if (page) {
+		get_page(page);
+	} else if (slot->users && slot->users != SLOT_BAD) {
+		page = fresh;
+		WRITE_ONCE(page->flags, page->flags | 1u << PG_locked |
+						1u << PG_swapbacked);
+		cache_insert(q, page, slot, entry);
+	}
+	spin_unlock(&c->lock);
+	return page;
+}
+
+struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
+			    bool *fresh)
+{
+	struct swap_area *a;
+	struct page *new, *page = swap_cache_get(q, entry);
+
+	*fresh = false;
+	if (page)
+		return page;
+	a = swap_area_get(q, entry);
+	if (!a)
+		return NULL;
+	new = alloc_pages(q, gfp, 0);
+	if (new) {
+		page = insert_fresh(q, entry, new);
+		*fresh = page == new;
+		if (!*fresh)
+			put_page(q, new);
+	}
+	swap_area_put(a);
+	return page;
+}
+
+bool try_to_free_swap(struct quire *q, struct page *page)
+{
+	if (!PageFlag(page, PG_swapcache) || PageFlag(page, PG_writeback) ||
+	    swap_users(q, page_swap_entry(page)))
+		return false;
+	/* its contents are nowhere else from now on */
+	SetPageFlag(page, PG_dirty);
+	delete_from_swap_cache(q, page);
+	return true;
+}
+
+void free_swap_cache(struct quire *q, struct page *page)
+{
+	if (!PageFlag(page, PG_swapcache) || page_mapcount(page) ||
+	    !trylock_page(page))
+		return;
+	if (!page_mapcount(page))
+		(void)try_to_free_swap(q, page);
+	unlock_page(page);
+}
+
+bool reuse_swap_page(struct quire *q, struct page *page)
+{
+	if (page_mapcount(page) != 1)
+		return false;
+	return !PageFlag(page, PG_swapcache) || try_to_free_swap(q, page);
+}
+
+/* ------------------------------------------------------------- for tables */
+
+pte_t swap_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
+		   pte_t *src_pte, uaddr_t addr)
+{
+	pte_t pte = ptep_get(src_pte);
+	swp_entry_t entry = pte_to_swp_entry(pte);
+	struct quire *q = dst->q;
+
+	if (!swap_entry_is_slot(entry))
+		return special_pte_dup(dst, src, src_pte, addr);
+	if (!swap_entry_valid(q, entry))
+		return pte;
+	swap_duplicate(q, entry);
+	inc_mm_counter(dst, MM_SWAPENTS);
+	if (pte_swp_exclusive(pte)) {
+		pte = pte_swp_clear_exclusive(pte);
+		set_pte_at(src->vm_mm, addr, src_pte, pte);
+	}
+	return pte;
+}
+
+void swap_pte_free(struct mm_struct *mm, pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+	struct quire *q = mm->q;
+	struct page *page;
+
+	if (!swap_entry_is_slot(entry)) {
+		special_pte_free(mm, pte);
+		return;
+	}
+	if (!swap_entry_valid(q, entry))
+		return;
+	/* while we are a user the cached page, if any, stays the slot's */
+	page = swap_cache_get(q, entry);
+	swap_free(q, entry);
+	dec_mm_counter(mm, MM_SWAPENTS);
+	if (!page)
+		return;
+	free_swap_cache(q, page);
+	put_page(q, page);
+}
