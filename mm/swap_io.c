@@ -112,7 +112,8 @@ void swap_end_write(struct quire *q, struct page *page, int error)
 		mod_vmstat(q, VM_pgpgout, PAGE_SIZE / 1024); /* in KiB */
 		quire_host_preempt_enable();
 	}
-	ClearPageFlag(page, PG_reclaim);
+	if (TestClearPageFlag(page, PG_reclaim))
+		rotate_reclaimable_page(q, page);
 	quire_host_preempt_disable();
 	mod_vmstat(q, VM_nr_writeback, -1);
 	quire_host_preempt_enable();
