@@ -17,27 +17,15 @@
  * from end to end passes through the inactive list and leaves the active one
  * as it was.
  *
- * Between the kinds: each has a price, which rises with what reclaim of it has
- * cost lately (pages that were wanted back, pages that had to be written) and
- * falls with time; the cheaper one gives more.  swappiness weighs them: 100
- * says that both devices are as fast, 0 that nothing is swapped while there are
- * files' pages.
+ * Between the kinds quire_lru_balance() decides.
  *
  * No state but the node's own[] words; its lock is held.
  */
 #include "reclaim.h"
 
-#define BATCH 32u /* pages that a list must have to be worth a look */
-
-/* s->own[] */
-enum {
-	COST = 0,     /* a kind each: what reclaim of it has cost lately */
-	SEEN = 2,     /* a kind each: its refaults that are in COST */
-	SEEN_OUT = 4, /* evictions to swap that are */
-	BALANCE = 5,  /* signed: how much more anonymous memory is due */
-	CHALLENGE =
-		6, /* bit a kind: pages come back: look at the active ones */
-};
+/* Refaults of each kind so far, when the active list was looked at last: more
+ * of them say that it holds pages that are used less than those. */
+#define own_seen(s, kind) ((s)->own[kind])
 
 static unsigned long kind_pages(const struct quire_lru_state *s, unsigned kind)
 {
@@ -59,88 +47,13 @@ static bool inactive_is_low(const struct quire_lru_state *s, unsigned kind)
 	       !s->pages[kind][0];
 }
 
-/* Bring the prices up to date. */
-static void note_costs(struct quire_lru_state *s)
-{
-	uint64_t all =
-		kind_pages(s, QUIRE_LRU_ANON) + kind_pages(s, QUIRE_LRU_FILE);
-	uint64_t *cost = &s->own[COST], new;
-	unsigned kind;
-
-	for (kind = 0; kind < 2; kind++) {
-		new = s->refaulted[kind] - s->own[SEEN + kind];
-		s->own[SEEN + kind] = s->refaulted[kind];
-		cost[kind] += new;
-		if (new)
-			s->own[CHALLENGE] |= 1u << kind;
-	}
-	cost[QUIRE_LRU_ANON] += s->evicted[QUIRE_LRU_ANON] - s->own[SEEN_OUT];
-	s->own[SEEN_OUT] = s->evicted[QUIRE_LRU_ANON];
-	/* what is long ago does not count */
-	while (cost[0] + cost[1] > all / 4 + BATCH) {
-		cost[0] /= 2;
-		cost[1] /= 2;
-	}
-}
-
-/*
- * Whose turn is it, both kinds having pages?  By turns, in the proportion of
- * the weights: pages of the kind, times swappiness, by its price.
- */
-static unsigned weigh(struct quire_lru_state *s)
-{
-	uint64_t anon = kind_pages(s, QUIRE_LRU_ANON);
-	uint64_t file = kind_pages(s, QUIRE_LRU_FILE);
-	uint64_t anon_cost = s->own[COST + QUIRE_LRU_ANON];
-	uint64_t file_cost = s->own[COST + QUIRE_LRU_FILE];
-	int64_t balance = (int64_t)s->own[BALANCE], sum;
-	bool take_anon;
-
-	/* (scaled so that no product passes 63 bits) */
-	for (; (anon | file) >> 24; anon >>= 1)
-		file >>= 1;
-	for (; (anon_cost | file_cost) >> 20; anon_cost >>= 1)
-		file_cost >>= 1;
-	if (s->priority || !s->swappiness) { /* else only sizes count */
-		anon *= s->swappiness * (anon_cost + 2 * file_cost + 1);
-		file *= (200u - s->swappiness) *
-			(2 * anon_cost + file_cost + 1);
-	}
-	sum = (int64_t)(anon + file);
-	balance = MAX(MIN(balance, sum), -sum) + (int64_t)anon;
-	take_anon = anon && balance > 0;
-	s->own[BALANCE] = (uint64_t)(take_anon ? balance - sum : balance);
-	return take_anon ? QUIRE_LRU_ANON : QUIRE_LRU_FILE;
-}
-
-/* Files' pages that were read once, and enough of them, and none of that kind
- * comes back: nothing else need go. */
-static bool file_alone(const struct quire_lru_state *s)
-{
-	return s->priority && s->swappiness < 200 &&
-	       s->pages[QUIRE_LRU_FILE][0] >> s->priority >= BATCH &&
-	       !(s->own[CHALLENGE] & 1u << QUIRE_LRU_FILE);
-}
-
 static bool sc_choose(struct quire_lru_state *s, unsigned *kind, unsigned *list)
 {
-	unsigned long anon = kind_pages(s, QUIRE_LRU_ANON);
-	unsigned long file = kind_pages(s, QUIRE_LRU_FILE);
-
-	note_costs(s);
-	if (!s->can_swap)
-		anon = 0;
-	if (!anon && !file)
+	if (!quire_lru_balance(s, kind))
 		return false;
-	if (!anon || !file)
-		*kind = anon ? QUIRE_LRU_ANON : QUIRE_LRU_FILE;
-	else if (file < BATCH && s->priority)
-		*kind = QUIRE_LRU_ANON; /* files have next to nothing left */
-	else
-		*kind = file_alone(s) ? QUIRE_LRU_FILE : weigh(s);
 	*list = inactive_is_low(s, *kind);
-	if (s->own[CHALLENGE] & 1u << *kind) {
-		s->own[CHALLENGE] &= ~(1ull << *kind);
+	if (s->refaulted[*kind] != own_seen(s, *kind)) {
+		own_seen(s, *kind) = s->refaulted[*kind];
 		*list = s->pages[*kind][1] != 0;
 	}
 	return true;
@@ -224,6 +137,7 @@ const struct quire_reclaim_policy *quire_reclaim_policy(unsigned i)
 {
 	static const struct quire_reclaim_policy *const policies[] = {
 		&second_chance,
+		&s3fifo_policy,
 	};
 
 	return i < ARRAY_LEN(policies) ? policies[i] : NULL;

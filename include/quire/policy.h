@@ -123,7 +123,8 @@ struct quire_lru_state {
 	uint8_t swappiness; /* 0 ... 200; read only */
 	uint8_t priority;   /* 12 ... 0: how hard it is; read only */
 	uint64_t scanned[2], evicted[2], refaulted[2]; /* ever, by kind */
-	uint64_t own[8]; /* the policy's; 0 at first */
+	uint64_t own[8];     /* the policy's; 0 at first */
+	uint64_t balance[8]; /* quire_lru_balance()'s */
 };
 
 enum quire_lru_verdict {
@@ -154,5 +155,13 @@ struct quire_reclaim_policy {
 					struct quire_lru_page *page);
 };
 const struct quire_reclaim_policy *quire_reclaim_policy(unsigned i);
+
+/*
+ * quire_lru_balance: for `choose` of a policy that leaves it to Quire which
+ * kind gives the next page: *kind, by sizes, swappiness, and what it cost
+ * lately to take pages of each.  False: there is none of either that could go.
+ * Only from `choose`, once each time.
+ */
+bool quire_lru_balance(struct quire_lru_state *s, unsigned *kind);
 
 #endif

@@ -60,6 +60,9 @@ void lru_page_set(struct quire *q, struct page *page,
 /* A page that is on no list yet was evicted `distance` evictions ago. */
 void lru_note_refault(struct quire *q, struct page *page, uint64_t distance);
 
+/* The policies that have a file of their own (quire_reclaim_policy). */
+extern const struct quire_reclaim_policy s3fifo_policy; /* mm/lru_s3fifo.c */
+
 /* --------------------------------------------------------- mm/cpu_steal.c */
 
 /*
