@@ -158,6 +158,6 @@ char *io_words(const struct run_options *o)
 	w = add_size(w, "readahead", o->readahead);
 	w = add_text(w, "fault_around_policy", o->fault_around_policy);
 	w = add_text(w, "readahead_policy", o->readahead_policy);
-	w = add_text(w, "reclaim", o->reclaim);
+	w = add_text(w, "reclaim_policy", o->reclaim);
 	return add_text(w, "inject_io", o->inject_io);
 }

@@ -251,7 +251,7 @@ char *swap_words(const struct run_options *o)
 
 	switch (o->swap.kind) {
 	case SWAP_ZRAM:
-		return xasprintf(" quire.zram=%llu",
+		return xasprintf(" quire.swap=zram:%llu",
 				 (unsigned long long)o->swap.bytes);
 	case SWAP_FILE:
 	case SWAP_NBD:

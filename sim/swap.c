@@ -203,7 +203,7 @@ static void op_discard(void *device, uint64_t slot, uint64_t n)
 		swap_count(&s->stats.discards, n);
 }
 
-static const struct quire_swap_ops swap_ops = {
+const struct quire_swap_ops sim_swap_ops = {
 	.write = op_write,
 	.read = op_read,
 	.slot_free = op_slot_free,
@@ -347,7 +347,7 @@ static void swap_free_device(struct sim_swap *s)
 int sim_swapon(struct sim_machine *m, const struct sim_swap_config *config)
 {
 	struct quire_swap_config qc = {
-		.ops = &swap_ops,
+		.ops = &sim_swap_ops,
 		.first = config->first,
 		.priority = config->priority,
 		.bad = config->bad,

@@ -40,6 +40,8 @@ struct sim_swap_kind {
 	void (*get_stats)(struct sim_swap *s, struct sim_swap_stats *out);
 };
 
+/* What Quire calls, of every kind; the device is a struct sim_swap. */
+extern const struct quire_swap_ops sim_swap_ops;
 /* One page's I/O is over: Quire is told. */
 void swap_end_page(struct sim_swap *s, bool write, uint64_t slot,
 		   struct page *page, int error);

@@ -181,8 +181,7 @@ static void drop(struct swap_nbd *n, const char *why)
 {
 	struct swap_job *job;
 
-	swap_log(n->s, 4, "%s: the connection is lost (%s): trying again",
-		 n->uri, why);
+	swap_log(n->s, 4, "%s: the connection is lost (%s)", n->uri, why);
 	/* no reply comes any more: buffers are ours again */
 	nbd_close(n->h);
 	n->h = NULL;

@@ -454,7 +454,7 @@ def swap_machine(*options, env=None):
     assert r.returncode == 0, r
     lines = r.stdout.decode().split("\n")
     words = [l for l in lines if "quire.log" in l][0].split(" ")
-    return ([w for w in words if w.startswith(("quire.swap", "quire.zram",
+    return ([w for w in words if w.startswith(("quire.swap",
                                                "quire.reclaim"))],
             [l for l in lines if "if=none" in l])
 
@@ -514,7 +514,8 @@ def test_swap_elsewhere():
     words, drives = swap_machine("--swap", "3M", "--swap-device", "zram",
                                  "--reclaim", "second-chance")
     assert drives == [], drives
-    assert words == ["quire.zram=3145728", "quire.reclaim=second-chance"]
+    assert words == ["quire.swap=zram:3145728",
+                     "quire.reclaim_policy=second-chance"]
     for value in ("nbd:nbd://host:99/a,b", "nbd://host:99/a,b"):
         words, drives = swap_machine("--swap-device", value)
         assert words == ["quire.swap=vda"], words
