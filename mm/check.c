@@ -389,6 +389,7 @@ static void check_mapping(struct quire_check *c, struct address_space *as)
 			break;
 	}
 	check_mapping_writeback(c, as);
+	check_shmem_values(c, as);
 	if (n != as->nrpages)
 		check_fail(c, "file has %llu pages, nrpages %llu",
 			   (unsigned long long)n,

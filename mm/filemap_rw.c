@@ -25,8 +25,10 @@ static struct page *page_for_read(struct address_space *as,
 
 	if (!as->shmem)
 		return filemap_read_page(as, file, index, count, err);
-	page = find_get_page(as, index);
+	page = shmem_find_page(as, index, err);
 	if (page)
+		unlock_page(page);
+	if (page || *err)
 		return page;
 	get_page(as->q->zero_page);
 	return as->q->zero_page;

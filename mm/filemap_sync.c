@@ -178,16 +178,18 @@ int quire_mapping_invalidate(struct address_space *as, uint64_t start,
 	return err;
 }
 
-/* The first index from `index` on that is cached; UINT64_MAX: none. */
+/* The first index from `index` on that is cached, or in swap; UINT64_MAX: none.
+ */
 static uint64_t next_cached(struct address_space *as, uint64_t index)
 {
-	struct page *page;
+	uint64_t at;
+	void *slot;
+	unsigned n;
 
-	if (!find_get_pages(as, index, UINT64_MAX, &page, 1))
-		return UINT64_MAX;
-	index = page->index;
-	put_page(as->q, page);
-	return index;
+	spin_lock(&as->tree_lock);
+	n = page_tree_gang_any(&as->pages, index, &slot, &at, 1);
+	spin_unlock(&as->tree_lock);
+	return n ? at : UINT64_MAX;
 }
 
 uint64_t quire_mapping_seek(struct address_space *as, uint64_t pos, bool data)

@@ -154,12 +154,7 @@ static int madvise_dontneed(struct vm_area_struct *vma, uaddr_t start,
 	if (vma->vm_flags & bad)
 		return -EINVAL;
 	if (advice == MADV_FREE)
-		/*
-		 * The contents may go when memory is short, and until they are
-		 * written again.  Nothing takes anonymous pages away yet, so
-		 * they stay.
-		 */
-		return vma_is_anonymous(vma) ? 0 : -EINVAL;
+		return madvise_free(vma, start, end);
 	zap_page_range(vma, start, end - start);
 	return 0;
 }
@@ -250,11 +245,9 @@ static int madvise_pages(struct vm_area_struct *vma, uaddr_t start, uaddr_t end,
 	case MADV_REMOVE:
 		return madvise_remove(vma, start, end);
 	case MADV_COLD:
+		return madvise_cold(vma, start, end);
 	case MADV_PAGEOUT:
-		/* hints to reclaim; locked and device memory has none */
-		return vma->vm_flags & (VM_LOCKED | VM_PFNMAP | VM_HUGETLB)
-			       ? -EINVAL
-			       : 0;
+		return madvise_pageout(vma, start, end);
 	default:
 		return madvise_willneed(vma, start, end);
 	}

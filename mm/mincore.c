@@ -3,7 +3,7 @@
  * mincore.c - which pages of a range are in memory (M2).
  *
  * A page counts when an entry maps it (the zero page too, and whatever its
- * protection), or when its file's cache has it up to date.
+ * protection), or when its file's cache, or the swap cache, has it up to date.
  *
  * Locks: mmap_lock for read, each table's lock, then the cache's.
  */
@@ -17,7 +17,8 @@ static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr)
 
 	if (!vma->vm_mapping)
 		return 0;
-	page = find_get_page(vma->vm_mapping, linear_page_index(vma, addr));
+	page = shmem_value_cached(vma->vm_mapping,
+				  linear_page_index(vma, addr));
 	if (!page)
 		return 0;
 	in = PageFlag(page, PG_uptodate);

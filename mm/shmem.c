@@ -3,9 +3,9 @@
  * shmem.c - memory that is a file without a device: tmpfs, memfd, and
  * MAP_SHARED | MAP_ANONYMOUS.
  *
- * Its pages live in the page cache and nowhere else; an absent one reads as
- * zeros and is made when first touched through a mapping or written.  They
- * are PG_swapbacked, which is how the rest tells them from a file's pages.
+ * Its pages live in the page cache, or in swap (shmem_swap.c); an absent one
+ * reads as zeros and is made when first touched through a mapping or written.
+ * They are PG_swapbacked, which is how the rest tells them from a file's pages.
  *
  * Shared anonymous memory has an address_space of Quire's own, counted by the
  * VMAs that hold it and freed with the last.
@@ -18,32 +18,44 @@ const struct vm_operations_struct shmem_vm_ops = {
 	.map_pages = filemap_map_pages,
 };
 
+struct page *shmem_find_page(struct address_space *as, uint64_t index, int *err)
+{
+	struct page *page = NULL;
+	bool major = false;
+
+	*err = shmem_lookup(as, index, NULL, &page, &major);
+	return *err ? NULL : page;
+}
+
+/* A page of zeros at index, as shmem_lookup(); -EEXIST: another was faster. */
+static int make_page(struct address_space *as, uint64_t index,
+		     struct page **page)
+{
+	int err;
+
+	quire_step("never touched yet: a zeroed page for everyone");
+	*page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
+	if (!*page)
+		return -ENOMEM;
+	WRITE_ONCE((*page)->flags, (*page)->flags | 1u << PG_swapbacked |
+					   1u << PG_uptodate | 1u << PG_dirty);
+	err = add_to_page_cache_lru(as, *page, index);
+	if (unlikely(err))
+		put_page(as->q, *page);
+	return err;
+}
+
 struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
 {
 	struct page *page;
 
-	for (;;) {
-		page = find_lock_page(as, index);
-		if (page) {
-			*err = 0; /* -EEXIST, if another was faster */
+	do {
+		page = shmem_find_page(as, index, err);
+		if (page || *err)
 			return page;
-		}
-		quire_step("never touched yet: a zeroed page for everyone");
-		page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
-		if (!page) {
-			*err = -ENOMEM;
-			return NULL;
-		}
-		WRITE_ONCE(page->flags, page->flags | 1u << PG_swapbacked |
-						1u << PG_uptodate |
-						1u << PG_dirty);
-		*err = add_to_page_cache_lru(as, page, index);
-		if (likely(!*err))
-			return page;
-		put_page(as->q, page);
-		if (*err != -EEXIST)
-			return NULL;
-	}
+		*err = make_page(as, index, &page);
+	} while (*err == -EEXIST);
+	return *err ? NULL : page;
 }
 
 /*
@@ -65,17 +77,26 @@ static void drop_beyond_end(struct address_space *as, struct page *page)
 vm_fault_t shmem_fault(struct vm_fault *vmf)
 {
 	struct address_space *as = vmf->vma->vm_mapping;
+	vm_fault_t major;
 	struct page *page;
-	int err = 0;
+	bool read = false;
+	int err;
 
 	fault_kind(vmf, QF_SHMEM);
 	if (beyond_end(as, vmf->pgoff)) {
 		quire_step("beyond the end of the file");
 		return VM_FAULT_SIGBUS;
 	}
-	page = shmem_get_page(as, vmf->pgoff, &err);
-	if (unlikely(!page))
-		return VM_FAULT_OOM;
+	do {
+		err = shmem_lookup(as, vmf->pgoff, vmf, &page, &read);
+		if (!err && !page)
+			err = make_page(as, vmf->pgoff, &page);
+	} while (unlikely(err == -EEXIST));
+	major = read ? VM_FAULT_MAJOR : 0;
+	if (unlikely(err))
+		return major | (err == -EINTR ? VM_FAULT_RETRY
+				: err == -EIO ? VM_FAULT_SIGBUS
+					      : VM_FAULT_OOM);
 	/* truncated before we had the lock */
 	if (unlikely(beyond_end(as, vmf->pgoff))) {
 		drop_beyond_end(as, page);
@@ -84,7 +105,7 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	}
 	vmf->page = page;
-	return VM_FAULT_LOCKED;
+	return VM_FAULT_LOCKED | major;
 }
 
 struct address_space *shmem_create_anon(struct quire *q, uint64_t size)

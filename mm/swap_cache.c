@@ -123,8 +123,8 @@ static struct page *insert_fresh(struct quire *q, swp_entry_t entry,
 		get_page(page);
 	} else if (slot->users && slot->users != SLOT_BAD) {
 		page = fresh;
-		WRITE_ONCE(page->flags, page->flags | 1u << PG_locked |
-						1u << PG_swapbacked);
+		WRITE_ONCE(page->flags,
+			   page->flags | 1u << PG_locked | 1u << PG_swapbacked);
 		cache_insert(q, page, slot, entry);
 	}
 	spin_unlock(&c->lock);
@@ -167,12 +167,35 @@ bool try_to_free_swap(struct quire *q, struct page *page)
 
 void free_swap_cache(struct quire *q, struct page *page)
 {
-	if (!PageFlag(page, PG_swapcache) || page_mapcount(page) ||
-	    !trylock_page(page))
+	swp_entry_t entry;
+	bool stays;
+
+	/*
+	 * Who drops the last entry just after we have looked finds the page
+	 * locked: so we look again when it is not.
+	 */
+	do {
+		if (!PageFlag(page, PG_swapcache) || page_mapcount(page) ||
+		    !trylock_page(page))
+			return;
+		entry = page_swap_entry(page);
+		stays = PageFlag(page, PG_swapcache) && !page_mapcount(page) &&
+			!PageFlag(page, PG_writeback) &&
+			!try_to_free_swap(q, page);
+		unlock_page(page);
+	} while (stays && !swap_users(q, entry));
+}
+
+void free_swap_and_cache(struct quire *q, swp_entry_t entry)
+{
+	/* while we are a user the cached page, if any, stays the slot's */
+	struct page *page = swap_cache_get(q, entry);
+
+	swap_free(q, entry);
+	if (!page)
 		return;
-	if (!page_mapcount(page))
-		(void)try_to_free_swap(q, page);
-	unlock_page(page);
+	free_swap_cache(q, page);
+	put_page(q, page);
 }
 
 bool reuse_swap_page(struct quire *q, struct page *page)
@@ -207,21 +230,13 @@ pte_t swap_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 void swap_pte_free(struct mm_struct *mm, pte_t pte)
 {
 	swp_entry_t entry = pte_to_swp_entry(pte);
-	struct quire *q = mm->q;
-	struct page *page;
 
 	if (!swap_entry_is_slot(entry)) {
 		special_pte_free(mm, pte);
 		return;
 	}
-	if (!swap_entry_valid(q, entry))
+	if (!swap_entry_valid(mm->q, entry))
 		return;
-	/* while we are a user the cached page, if any, stays the slot's */
-	page = swap_cache_get(q, entry);
-	swap_free(q, entry);
+	free_swap_and_cache(mm->q, entry);
 	dec_mm_counter(mm, MM_SWAPENTS);
-	if (!page)
-		return;
-	free_swap_cache(q, page);
-	put_page(q, page);
 }

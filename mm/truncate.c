@@ -62,7 +62,7 @@ uint64_t quire_mapping_get_size(struct address_space *as)
 
 uint64_t quire_mapping_pages(struct address_space *as)
 {
-	return READ_ONCE(as->nrpages);
+	return READ_ONCE(as->nrpages) + READ_ONCE(as->nrswapped);
 }
 
 unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
@@ -82,10 +82,13 @@ unsigned find_get_pages(struct address_space *as, uint64_t first, uint64_t last,
 
 /*
  * Take one page out of the cache, unmapping it first; a write of it that is
- * under way ends before.  The caller's reference on it is dropped.
+ * under way ends before.  The caller's reference on it is dropped.  False: it
+ * was shared memory and may have gone to swap instead.
  */
-static void drop_page(struct address_space *as, struct page *page)
+static bool drop_page(struct address_space *as, struct page *page)
 {
+	bool gone = true;
+
 	lock_page(page);
 	if (READ_ONCE(page->mapping) == as) {
 		while (page_mapcount(page))
@@ -93,27 +96,53 @@ static void drop_page(struct address_space *as, struct page *page)
 					    false);
 		(void)wait_on_page_writeback(page, false);
 		delete_from_page_cache(page);
-	} /* else someone else has dropped it */
+	} else { /* someone else has dropped it */
+		gone = !as->shmem;
+	}
 	unlock_page(page);
 	put_page(as->q, page);
+	return gone;
 }
 
-/* Drop the pages of [first, last]. */
-static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
+/* Pages, with a reference each, and values of [first, last]. */
+static unsigned get_slots(struct address_space *as, uint64_t first,
+			  uint64_t last, void **slots, uint64_t *at)
 {
-	struct page *pages[GANG];
 	unsigned n, i;
 
-	for (;;) {
-		n = find_get_pages(as, first, last, pages, GANG);
+	spin_lock(&as->tree_lock);
+	n = page_tree_gang_any(&as->pages, first, slots, at, GANG);
+	while (n && at[n - 1] > last)
+		n--;
+	for (i = 0; i < n; i++)
+		if (!ptree_is_value(slots[i]))
+			get_page(slots[i]);
+	spin_unlock(&as->tree_lock);
+	return n;
+}
+
+/* Drop the pages of [first, last], those in swap, too. */
+static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
+{
+	uint64_t at[GANG], next;
+	void *slots[GANG];
+	unsigned n, i;
+	bool gone;
+
+	do {
+		n = get_slots(as, first, last, slots, at);
 		if (!n)
 			return;
-		first = pages[n - 1]->index + 1;
-		for (i = 0; i < n; i++)
-			drop_page(as, pages[i]);
-		if (first == 0 || first > last)
-			return;
-	}
+		next = at[n - 1] + 1;
+		for (i = n; i--;) {
+			gone = ptree_is_value(slots[i])
+				       ? shmem_drop_value(as, at[i], slots[i])
+				       : drop_page(as, slots[i]);
+			if (unlikely(!gone)) /* it changed meanwhile: again */
+				next = at[i];
+		}
+		first = next;
+	} while (first && first <= last);
 }
 
 /*
@@ -123,8 +152,11 @@ static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
 static void zero_partial(struct address_space *as, uint64_t index, size_t from,
 			 size_t to, bool dirty)
 {
-	struct page *page = find_lock_page(as, index);
+	struct page *page;
+	int err;
 
+	page = as->shmem ? shmem_find_page(as, index, &err)
+			 : find_lock_page(as, index);
 	if (!page)
 		return;
 	(void)wait_on_page_writeback(page, false);
@@ -266,14 +298,30 @@ int mapping_wait_thaw(struct address_space *as)
 	return 0;
 }
 
+/* The file is to go: no swapoff works on it any more. */
+static void forget_swapoff(struct address_space *as)
+{
+	uint32_t pins;
+
+	spin_lock(&as->q->mm_lock);
+	as->dying = true;
+	spin_unlock(&as->q->mm_lock);
+	while ((pins = READ_ONCE(as->unuse_pins)))
+		(void)quire_host_wait(&as->unuse_pins, pins, 0);
+	/* who has let go of it has left the lock as well */
+	spin_lock(&as->q->mm_lock);
+	spin_unlock(&as->q->mm_lock);
+}
+
 void quire_mapping_destroy(struct address_space *as)
 {
 	struct quire *q = as->q;
 
 	QUIRE_BUG_ON(!itree_empty(&as->i_mmap));
 	wb_forget(as);
+	forget_swapoff(as);
 	drop_pages(as, 0, UINT64_MAX);
-	QUIRE_BUG_ON(as->nrpages != 0);
+	QUIRE_BUG_ON(as->nrpages != 0 || as->nrswapped != 0);
 	spin_lock(&q->mm_lock);
 	list_del(&as->mapping_list);
 	spin_unlock(&q->mm_lock);

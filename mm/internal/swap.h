@@ -111,15 +111,15 @@ pte_t swap_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 		   pte_t *src_pte, uaddr_t addr);
 void swap_pte_free(struct mm_struct *mm, pte_t pte);
 
+/* One user less; the cached page goes, too, if it is of no use now. */
+void free_swap_and_cache(struct quire *q, swp_entry_t entry);
+
 /*
- * mm/shmem_swap.c.  shmem_unuse: swapoff: bring back what shared memory has in
- * this area; new slots are not given there any more.  0, -ENOMEM, or -EINTR
- * (killed).  What cannot be read is lost: who touches it gets SIGBUS or -EIO.
- * Sleeps.  free_swap_and_cache: one user less (of shared memory's; tables: see
- * swap_pte_free); the cached page goes, too, if it is of no use now.
+ * mm/shmem_swap.c: swapoff: bring back what shared memory has in this area,
+ * where new slots are not given any more.  0, -ENOMEM, or -EINTR (killed). What
+ * cannot be read is lost: who touches it gets SIGBUS or -EIO.  Sleeps.
  */
 int shmem_unuse(struct quire *q, unsigned area);
-void free_swap_and_cache(struct quire *q, swp_entry_t entry);
 
 /* The ends of I/O on a page of the swap cache (quire_page_end_read, _write). */
 void swap_end_read(struct quire *q, struct page *page, int error);

@@ -284,3 +284,74 @@ TEST(try_to_unmap_does_not_wait)
 	sim_exit(t);
 	sim_file_close(f);
 }
+
+/* ------------------------------------------------- families over many forks */
+
+static unsigned chain_length(struct sim_task *t, uaddr_t a)
+{
+	struct anon_vma_chain *avc;
+	struct vm_area_struct *vma;
+	unsigned n = 0;
+
+	sim_run(t);
+	vma = find_vma(t->qt.mm, a);
+	REQUIRE(vma);
+	list_for_each_entry (avc, &vma->anon_vma_chain, struct anon_vma_chain,
+			     same_vma)
+		n++;
+	return n;
+}
+
+/*
+ * A thousand generations, each of which writes and outlives its parent, and a
+ * thousand children of one parent: the chains stay short, and a page still
+ * finds who maps it, and nobody else.  behaviours: R1, M3
+ */
+TEST_WITH(anon_vma_chains_stay_short, .seconds = 120)
+{
+	struct sim_task *t = sim_task_create(m), *child;
+	struct kmem_cache *cache = sim_quire(m)->anon_vma_cache;
+	uint64_t families = 0;
+	unsigned i, longest = 0;
+	struct page *page;
+	uaddr_t a;
+
+	REQUIRE(t);
+	a = anon(t, 4);
+	put64(t, a, 1);
+	put64(t, a + PG, 0);
+	for (i = 1; i <= 1000; i++) {
+		child = sim_fork(t);
+		REQUIRE(child);
+		put64(child, a + PG, i);
+		put64(t, a + 2 * PG, i);
+		if (i % 100 == 0)
+			CHECK_SYSTEM(m);
+		sim_exit(t);
+		t = child;
+		longest = MAX(longest, chain_length(t, a));
+		if (i == 10)
+			families = kmem_cache_inuse(cache);
+	}
+	CHECK(longest <= 4);
+	CHECK(kmem_cache_inuse(cache) <= families);
+	CHECK_EQ(get64(t, a), 1);
+	CHECK_EQ(get64(t, a + PG), 1000);
+	page = page_of(t, a);
+	CHECK_EQ(page_mapcount(page), 1);
+	forget(t);
+	(void)referenced(t, page);
+	CHECK_EQ(get64(t, a), 1);
+	CHECK_EQ(referenced(t, page), 1);
+	for (i = 0; i < 1000; i++) {
+		child = sim_fork(t);
+		REQUIRE(child);
+		put64(child, a + PG, i);
+		sim_exit(child);
+	}
+	CHECK(chain_length(t, a) <= 4);
+	CHECK(kmem_cache_inuse(cache) <= families);
+	let_go(t, page);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
