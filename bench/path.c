@@ -133,6 +133,10 @@ void quire_host_wake_flusher(struct quire *q)
 {
 	(void)q;
 }
+void quire_host_wake_reclaim(struct quire *q)
+{
+	(void)q;
+}
 void quire_host_fault_ready(struct quire_task *t)
 {
 	(void)t;

@@ -19,6 +19,7 @@
 #include "fault.h"
 #include "filemap.h"
 #include "gather.h"
+#include "reclaim.h"
 #include "rmap.h"
 #include "swap.h"
 
@@ -84,6 +85,8 @@ int add_to_page_cache_lru(struct address_space *as, struct page *page,
 		return err;
 	}
 	quire_debug_lock(page, QUIRE_LOCK_PAGE, true);
+	if (!as->shmem)
+		workingset_came_back(q, page, as->number, index);
 	lru_cache_add(q, page, false);
 	return 0;
 }

@@ -20,10 +20,12 @@
  * looks for runs of neighbouring frames first and gives them to the lists as
  * whole blocks, which saves most of the merging.
  *
- * Watermarks, per node: an ordinary allocation stops at `min`; with
- * __GFP_RESERVE it may take the last page.  `low` and `high` are where
- * background reclaim will begin and end.  With __GFP_RECLAIM a failing
- * allocation first drops page-cache pages that nobody needs.
+ * Watermarks, per node (vmscan.c draws them): below `low` background reclaim is
+ * asked for; an ordinary allocation stops at `min`, and reclaims itself where
+ * it may (__GFP_RECLAIM).  What is below is a reserve: most of it for those who
+ * cannot wait (__GFP_RESERVE), some of the rest for a task that is to die of
+ * this shortage, the last pages for reclaim itself, which needs some to free
+ * more.
  *
  * A free page has no flags (but PG_buddy), no references and no mapping, so
  * that handing one out is little more than one load.
@@ -112,17 +114,46 @@ static struct page *buddy_take(struct quire_node *n, unsigned order)
 	return page;
 }
 
+/* In gfp, the task's own right to the reserve: who reclaims, who is to die. */
+#define __GFP_RECLAIMER 0x40000000u
+#define __GFP_VICTIM	0x20000000u
+
 /* How many pages of n an allocation may take before it must stop. */
 static unsigned long node_room(const struct quire_node *n, gfp_t gfp)
 {
-	unsigned long keep = gfp & __GFP_RESERVE ? 0 : n->watermark[WMARK_MIN];
+	unsigned long keep = READ_ONCE(n->watermark[WMARK_MIN]);
 	unsigned long nr = READ_ONCE(n->nr_free);
 
+	if (unlikely(gfp & __GFP_RECLAIMER))
+		keep = 0;
+	else if (unlikely(gfp & __GFP_VICTIM))
+		keep /= 8;
+	else if (gfp & __GFP_RESERVE)
+		keep /= 4;
 	return nr > keep ? nr - keep : 0;
 }
 
-/* The node whose memory is near this CPU; the others follow in turn. */
-static unsigned first_node(const struct quire *q)
+/* As many as that, but of the reserve only what is asked for: the rest of a
+ * batch would be anybody's. */
+static uint32_t batch_room(const struct quire *q, const struct quire_node *n,
+			   gfp_t gfp)
+{
+	unsigned long room = node_room(n, 0);
+
+	if (unlikely(!room))
+		return node_room(n, gfp) != 0;
+	return (uint32_t)MIN(room, q->pcp_batch);
+}
+
+/* Pages were taken from n: are there few enough left for reclaim to begin? */
+static void look_at_low(struct quire *q, const struct quire_node *n)
+{
+	if (unlikely(READ_ONCE(n->nr_free) <
+		     READ_ONCE(n->watermark[WMARK_LOW])))
+		wakeup_reclaim(q);
+}
+
+unsigned first_node(const struct quire *q)
 {
 	if (likely(q->nodes == 1))
 		return 0;
@@ -143,6 +174,7 @@ static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
 		if (page)
 			mod_vmstat(q, VM_pgalloc, 1l << order);
 		spin_unlock(&n->lock);
+		look_at_low(q, n);
 		nid = nid + 1 == q->nodes ? 0 : nid + 1;
 	}
 	return page;
@@ -183,9 +215,9 @@ static __noinline bool pcp_refill(struct quire *q, struct pcp_list *pcp,
 		struct quire_node *n = &q->node[nid];
 
 		spin_lock(&n->lock);
-		refill_from(n, pcp,
-			    (uint32_t)MIN(node_room(n, gfp), q->pcp_batch));
+		refill_from(n, pcp, batch_room(q, n, gfp));
 		spin_unlock(&n->lock);
+		look_at_low(q, n);
 		nid = nid + 1 == q->nodes ? 0 : nid + 1;
 	}
 	return pcp->count != 0;
@@ -256,7 +288,7 @@ static __always_inline void pcp_push(struct quire *q, struct quire_cpu *c,
 }
 
 /* This CPU's stack goes to the lists. */
-static void pcp_drain(struct quire *q)
+void pcp_drain(struct quire *q)
 {
 	struct quire_cpu *c;
 
@@ -302,10 +334,61 @@ uint64_t nr_free_pages(struct quire *q)
 
 /* -------------------------------------------------------------- allocating */
 
+/* What the current task may have of the reserve. */
+static gfp_t task_rights(gfp_t gfp)
+{
+	const struct quire_task *task = quire_host_current();
+
+	if (!task) /* the system is being made */
+		return gfp & ~__GFP_RECLAIM;
+	if (task->reclaiming)
+		gfp |= __GFP_RECLAIMER;
+	if (READ_ONCE(task->oom_victim))
+		gfp |= __GFP_VICTIM;
+	return gfp;
+}
+
+/* Rounds of reclaim that free pages which others take first. */
+#define MAX_ROUNDS 1000u
+
 /*
- * The lists had nothing (or order > 0).  Give this CPU's stack back so that
- * blocks can form, then drop page cache, for as long as that brings anything;
- * for user memory, wait until some of it is clean.
+ * Reclaim, and look again, for as long as that brings anything.  Then what
+ * other CPUs hold back; then, for user memory, wait until some of what is dirty
+ * is written.  NULL: there is nothing to be had.
+ */
+static struct page *reclaim_and_retry(struct quire *q, gfp_t gfp,
+				      unsigned order)
+{
+	bool others = false;
+	struct page *page;
+	unsigned round;
+
+	for (round = 0; round < MAX_ROUNDS; round++) {
+		uint64_t freed = try_to_free_pages(q, gfp, order);
+
+		pcp_drain(q); /* what was freed lies on this CPU's stack */
+		page = rmqueue(q, gfp, order);
+		if (page)
+			return page;
+		/* he is waited for; and what he has will be free */
+		if (gfp & __GFP_VICTIM)
+			break;
+		if (freed)
+			continue;
+		if (!others) {
+			others = true;
+			lru_add_drain_all(q);
+			pcp_drain_all(q);
+		} else if (!(gfp & __GFP_MOVABLE) || !reclaim_writeback(q)) {
+			break;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The lists had nothing above the watermark (or order > 0).  Give this CPU's
+ * stack back so that blocks can form; use the task's rights; reclaim.
  */
 static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 					  unsigned order)
@@ -314,19 +397,23 @@ static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 
 	if (order >= MAX_ORDER)
 		return NULL;
+	gfp = task_rights(gfp);
 	page = rmqueue(q, gfp, order);
 	if (page || !(gfp & __GFP_RECLAIM))
 		return page;
-	do {
-		/* what was dropped lies on this CPU's stack */
-		pcp_drain(q);
-		page = rmqueue(q, gfp, order);
-		if (page)
-			return page;
-		count_vm_event(q, VM_allocstall);
-	} while (shrink_page_cache(q, PCP_BATCH + (1ull << order)) ||
-		 ((gfp & __GFP_MOVABLE) && reclaim_writeback(q)));
-	return NULL;
+	pcp_drain(q);
+	page = rmqueue(q, gfp, order);
+	if (page || (gfp & __GFP_RECLAIMER))
+		return page;
+	page = reclaim_and_retry(q, gfp, order);
+	/*
+	 * A table is wanted under locks with which nothing can be written.
+	 * With it, memory is asked for that can wait for that (and a table is
+	 * one page in hundreds).
+	 */
+	if (!page && (gfp & __GFP_TABLE))
+		page = rmqueue(q, gfp | __GFP_RESERVE, order);
+	return page;
 }
 
 /* One page, from this CPU's stack. */
@@ -535,26 +622,39 @@ static uint64_t isqrt(uint64_t v)
 	return r;
 }
 
-/*
- * Linux's rule of thumb for min: 4 * sqrt(KiB of memory) KiB, shared out by
- * the nodes' sizes; low and high a quarter and a half above.
- */
-static void set_watermarks(struct quire *q)
+void set_watermarks(struct quire *q)
 {
-	uint64_t total = 0, min;
+	uint64_t total = 0, min = READ_ONCE(q->min_free_kbytes);
+	unsigned i;
+
+	min >>= PAGE_SHIFT - 10;
+	for (i = 0; i < q->nodes; i++)
+		total += q->node[i].managed;
+	for (i = 0; i < q->nodes; i++) {
+		struct quire_node *n = &q->node[i];
+		unsigned long own =
+			(unsigned long)divide(min * n->managed, total);
+
+		WRITE_ONCE(n->watermark[WMARK_MIN], own);
+		WRITE_ONCE(n->watermark[WMARK_LOW], own * 5 / 4);
+		WRITE_ONCE(n->watermark[WMARK_HIGH], own * 3 / 2);
+	}
+}
+
+/*
+ * Linux's rule of thumb for min: 4 * sqrt(KiB of memory) KiB, at most 256 MiB,
+ * shared out by the nodes' sizes; low and high a quarter and a half above.
+ */
+static void set_limits(struct quire *q)
+{
+	uint64_t total = 0;
 	unsigned i;
 
 	for (i = 0; i < q->nodes; i++)
 		total += q->node[i].managed;
-	min = 4 * isqrt(total << (PAGE_SHIFT - 10)) >> (PAGE_SHIFT - 10);
-	for (i = 0; i < q->nodes; i++) {
-		struct quire_node *n = &q->node[i];
-
-		n->watermark[WMARK_MIN] =
-			(unsigned long)divide(min * n->managed, total);
-		n->watermark[WMARK_LOW] = n->watermark[WMARK_MIN] * 5 / 4;
-		n->watermark[WMARK_HIGH] = n->watermark[WMARK_MIN] * 3 / 2;
-	}
+	q->min_free_kbytes = (unsigned long)MIN(
+		4 * isqrt(total << (PAGE_SHIFT - 10)), (uint64_t)262144);
+	set_watermarks(q);
 	/* what the CPUs may hold back together: a thirty-second */
 	q->pcp_high = (uint32_t)MIN(divide(total / 32, q->cpus), PCP_HIGH);
 	q->pcp_high = MAX(q->pcp_high, 4u);
@@ -629,7 +729,7 @@ int page_alloc_init(struct quire *q, const struct quire_config *config)
 	}
 	if (!nr_free_pages(q))
 		return -ENOMEM;
-	set_watermarks(q);
+	set_limits(q);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  *
  * Locks: none; it sleeps.
  */
+#include "reclaim.h"
 #include "swap_area.h"
 
 struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
@@ -20,6 +21,7 @@ struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 	if (!fresh)
 		return page;
 	*major = true;
+	workingset_came_back(q, page, entry.v, WORKINGSET_SWAP);
 	lru_cache_add(q, page, false);
 	swap_readpage(q, page);
 	return page;

@@ -7,6 +7,7 @@
  *                                                  struct quire_cpu, each
  *                                                  slab's table of caches
  *                                                  struct swap_system
+ *                                                  workingset's table
  *                                                  struct page, one a frame
  *                                                  (debug: check's counters)
  *
@@ -18,6 +19,7 @@
  * one out ends it.
  */
 #include "filemap.h"
+#include "reclaim.h"
 #include "rmap.h"
 #include "swap_area.h"
 #include <asm/pgtable.h>
@@ -27,7 +29,7 @@
 /* Where the parts lie, as offsets from the start of Quire's own tables. */
 struct boot_layout {
 	uint64_t min_pfn, max_pfn; /* of all regions */
-	uint64_t cpu[QUIRE_MAX_CPUS], slabs, swap, mem_map, check;
+	uint64_t cpu[QUIRE_MAX_CPUS], slabs, swap, workingset, mem_map, check;
 	uint64_t bytes; /* whole pages */
 };
 
@@ -89,6 +91,7 @@ static void plan_layout(struct boot_layout *l, const struct quire_config *c)
 		l->cpu[i] = carve(l, sizeof(struct quire_cpu));
 	l->slabs = carve(l, slab_system_size());
 	l->swap = carve(l, sizeof(struct swap_system));
+	l->workingset = carve(l, workingset_bytes(frames));
 	l->mem_map = carve(l, frames * sizeof(struct page));
 #ifdef QUIRE_DEBUG
 	l->check = carve(l, frames * sizeof(struct check_count));
@@ -129,6 +132,7 @@ static void set_defaults(struct quire *q, const struct quire_config *c)
 	q->dirty_interval = 500;
 	q->ra_pages = 131072 / PAGE_SIZE;
 	q->page_cluster = 3;
+	q->swappiness = 60;
 	if (!q->config.readahead)
 		q->config.readahead = quire_readahead_policy(0);
 	if (!q->config.fault_around)
@@ -174,6 +178,8 @@ static struct quire *lay_out(const struct quire_config *c,
 	INIT_LIST_HEAD(&q->mapping_list);
 	spin_lock_init(&q->wb_lock, LEAF);
 	INIT_LIST_HEAD(&q->wb_list);
+	spin_lock_init(&q->reclaim_lock, LEAF);
+	workingset_init(q, base + l->workingset);
 	set_defaults(q, c);
 	return q;
 }

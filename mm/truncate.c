@@ -41,6 +41,7 @@ void quire_mapping_init(struct quire *q, struct address_space *as,
 	itree_init(&as->i_mmap);
 	spin_lock(&q->mm_lock);
 	list_add_tail(&as->mapping_list, &q->mapping_list);
+	as->number = ++q->next_mapping;
 	spin_unlock(&q->mm_lock);
 }
 

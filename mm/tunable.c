@@ -33,6 +33,10 @@ uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 		return READ_ONCE(q->fault_around_bytes);
 	case QUIRE_TUNABLE_READAHEAD_BYTES:
 		return (uint64_t)READ_ONCE(q->ra_pages) << PAGE_SHIFT;
+	case QUIRE_TUNABLE_SWAPPINESS:
+		return READ_ONCE(q->swappiness);
+	case QUIRE_TUNABLE_MIN_FREE_KBYTES:
+		return READ_ONCE(q->min_free_kbytes);
 	default:
 		return 0;
 	}
@@ -82,6 +86,21 @@ static int set_dirty_tunable(struct quire *q, enum quire_tunable which,
 	}
 }
 
+/* The reserve; more than half of all memory is too much. */
+static int set_min_free(struct quire *q, unsigned long kbytes)
+{
+	unsigned long total = 0;
+	unsigned i;
+
+	for (i = 0; i < q->nodes; i++)
+		total += q->node[i].managed;
+	if (kbytes >> (PAGE_SHIFT - 10) > total / 2)
+		return -EINVAL;
+	WRITE_ONCE(q->min_free_kbytes, kbytes);
+	set_watermarks(q);
+	return 0;
+}
+
 int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 {
 	if (which >= QUIRE_TUNABLE_DIRTY_RATIO &&
@@ -114,6 +133,13 @@ int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 			return -EINVAL;
 		WRITE_ONCE(q->ra_pages, (uint32_t)(v >> PAGE_SHIFT));
 		return 0;
+	case QUIRE_TUNABLE_SWAPPINESS:
+		if (v > 200)
+			return -EINVAL;
+		WRITE_ONCE(q->swappiness, (unsigned long)v);
+		return 0;
+	case QUIRE_TUNABLE_MIN_FREE_KBYTES:
+		return set_min_free(q, (unsigned long)v);
 	default:
 		return -EINVAL;
 	}

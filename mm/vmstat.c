@@ -61,6 +61,7 @@ const char *quire_vmstat_name(unsigned i)
 uint64_t quire_vmstat(struct quire *q, unsigned i)
 {
 	unsigned long background, hard;
+	uint64_t ns;
 	int64_t v;
 
 	if (i >= VM_COUNT)
@@ -78,6 +79,11 @@ uint64_t quire_vmstat(struct quire *q, unsigned i)
 		return active_pages(q, QUIRE_LRU_FILE);
 	case VM_nr_unevictable:
 		return lru_pages(q, LRU_UNEVICTABLE);
+	case VM_quire_direct_reclaim_ns:
+		spin_lock(&q->reclaim_lock);
+		ns = q->direct_reclaim_ns;
+		spin_unlock(&q->reclaim_lock);
+		return ns;
 	case VM_nr_dirty_threshold:
 		dirty_limits(q, &background, &hard);
 		return hard;

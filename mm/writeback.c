@@ -23,6 +23,7 @@
  */
 #include "writeback.h"
 #include "fault.h"
+#include "reclaim.h"
 #include "swap.h"
 
 #define GANG 16u
@@ -172,6 +173,11 @@ void quire_page_end_write(struct quire *q, struct page *page, int error)
 	/* the file may be gone by now */
 	if (old & 1u << PG_waiters)
 		wake_page_waiters(page);
+	/* reclaim came by meanwhile: now it can go */
+	if (unlikely(old & 1u << PG_reclaim)) {
+		ClearPageFlag(page, PG_reclaim);
+		rotate_reclaimable_page(q, page);
+	}
 	put_page(q, page);
 }
 

@@ -47,6 +47,7 @@ struct address_space {
 	void *host;
 	uint64_t size; /* bytes; atomic */
 	bool shmem;
+	uint32_t number;    /* of all mappings, since boot: no other's */
 	bool allocated;	    /* Quire's own (shared anonymous memory) */
 	uint32_t refs;	    /* when allocated: VMAs that hold it; atomic */
 	uint64_t ino;	    /* when allocated: its number in maps */

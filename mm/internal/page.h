@@ -271,13 +271,6 @@ static __always_inline unsigned page_lru(const struct page *p)
 	       (f >> PG_active & 1u) + (f >> PG_list_high & 1u) * 2;
 }
 /*
- * shrink_page_cache (mm/reclaim.c): drop up to nr clean, unmapped pages of
- * files from the page cache, least recently used first.  Returns how many
- * became free.  Takes page locks by trylock, tree_lock and the LRU lock; the
- * caller may hold anything above those.
- */
-uint64_t shrink_page_cache(struct quire *q, uint64_t nr);
-/*
  * reclaim_writeback (mm/flusher.c): nothing clean is left: write pages of files
  * so that there is, or wait for those under way.  False: there are none, or the
  * task is to die, or may not wait.  For allocations of user memory, whose

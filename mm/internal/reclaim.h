@@ -16,7 +16,7 @@
  * the caller may hold any of them.
  */
 uint64_t try_to_free_pages(struct quire *q, gfp_t gfp, unsigned order);
-/* Below the low watermark: ask the host, unless that was done.  Any context. */
+/* Below a low watermark: ask the host, unless that was done.  Any context. */
 void wakeup_reclaim(struct quire *q);
 /*
  * reclaim_pages: exactly these pages (MADV_PAGEOUT), which are isolated
@@ -127,6 +127,13 @@ void workingset_eviction(struct quire *q, struct page *page, uint64_t key,
 			 uint64_t index);
 bool workingset_refault(struct quire *q, struct page *page, uint64_t key,
 			uint64_t index, uint64_t *distance);
-int workingset_init(struct quire *q);
+#define WORKINGSET_SWAP UINT64_MAX /* index, where key is a swap entry */
+/* Both at once, for a page that comes in and is on no list yet: what it means
+ * is the policy's to say. */
+void workingset_came_back(struct quire *q, struct page *page, uint64_t key,
+			  uint64_t index);
+/* At boot: the table's size, and where it is, all zero. */
+uint64_t workingset_bytes(uint64_t frames);
+void workingset_init(struct quire *q, void *table);
 
 #endif

@@ -160,7 +160,8 @@ static __always_inline void lru_unlink(struct quire_node *n, struct page *page)
 	WRITE_ONCE(*count, *count - 1);
 }
 
-#define QUIRE_MAX_NODES 4
+#define QUIRE_MAX_NODES	 4
+#define WORKINGSET_LOCKS 16u
 
 struct quire {
 	/* read-mostly */
@@ -201,6 +202,7 @@ struct quire {
 	spinlock_t mm_lock;	       /* LEAF: mm_list */
 	struct list_head mm_list;      /* every mm_struct, for quire_check() */
 	struct list_head mapping_list; /* every address_space, likewise */
+	uint32_t next_mapping;	       /* mm_lock */
 	spinlock_t anon_vma_gate; /* LEAF: from a page to its anon_vma, which
 				   * is freed only by who has been inside */
 
@@ -211,6 +213,18 @@ struct quire {
 	uint32_t wb_visit;	  /* number of the last walk; wb_lock */
 	uint32_t flusher_woken;	  /* atomic: it is to run, do not ask again */
 	uint32_t wb_wanted; /* atomic: reclaim wants to see pages written */
+
+	/* reclaim (vmscan.c) */
+	unsigned long swappiness;      /* 0 ... 200 */
+	unsigned long min_free_kbytes; /* 0: by the memory's size */
+	uint32_t reclaim_woken;	   /* atomic: background reclaim is to run */
+	uint32_t reclaim_failures; /* its rounds without a page */
+	spinlock_t reclaim_lock;   /* LEAF: direct_reclaim_ns */
+	uint64_t direct_reclaim_ns;
+	/* evicted pages (workingset.c) */
+	void *workingset;
+	unsigned long workingset_mask;
+	spinlock_t workingset_lock[WORKINGSET_LOCKS]; /* LEAF */
 };
 
 #define READAHEAD_MAX (4u << 20) /* bytes of a window */
@@ -366,6 +380,11 @@ void arch_system_exit(struct quire *q);
  */
 void slab_drain_all(struct quire *q);
 void pcp_drain_all(struct quire *q);
+/* mm/page_alloc.c: this CPU's; the watermarks, from q->min_free_kbytes; the
+ * node whose memory is near this CPU. */
+void pcp_drain(struct quire *q);
+void set_watermarks(struct quire *q);
+unsigned first_node(const struct quire *q);
 
 /* mm/log.c: a line for the host's log; printf's %s %d %u %x %lx %llx %p %c */
 void quire_printk(int level, const char *fmt, ...)

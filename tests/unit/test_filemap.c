@@ -151,7 +151,7 @@ static void exercise(struct sim_machine *m, struct sim_file *f, bool holes,
 			random_read(f, &seed);
 			break;
 		case 5:
-			(void)shrink_page_cache(sim_quire(m), 1 + x % 8);
+			(void)quire_reclaim(sim_quire(m), 1 + x % 8);
 			break;
 		default:
 			random_write(f, &seed);
@@ -409,7 +409,7 @@ static void race(unsigned cpu, void *arg)
 				CHECK(v == 0 || v == at + 1);
 			break;
 		default:
-			(void)shrink_page_cache(sim_quire(m), 4);
+			(void)quire_reclaim(sim_quire(m), 4);
 			break;
 		}
 	}

@@ -94,7 +94,8 @@ static void give_back(struct quire *q, struct page *head)
 	}
 }
 
-/* An ordinary allocation stops at the min watermark, a reserve one at 0. */
+/* An ordinary allocation stops at the min watermark, a reserve one at a quarter
+ * of it; reclaim's own, and only that, at 0. */
 TEST(pages_watermarks)
 {
 	struct quire *q = sim_quire(m);
@@ -113,9 +114,17 @@ TEST(pages_watermarks)
 	CHECK_EQ(n, before - q->node[0].watermark[WMARK_MIN]);
 	CHECK_SYSTEM(m);
 	n += take_all(q, QUIRE_GFP_ATOMIC, &head);
+	CHECK_EQ(nr_free_pages(q), q->node[0].watermark[WMARK_MIN] / 4);
+	CHECK(!quire_alloc_pages(q, QUIRE_GFP_ATOMIC, 0));
+	quire_host_current()->oom_victim = true;
+	n += take_all(q, QUIRE_GFP_KERNEL, &head);
+	CHECK_EQ(nr_free_pages(q), q->node[0].watermark[WMARK_MIN] / 8);
+	quire_host_current()->oom_victim = false;
+	quire_host_current()->reclaiming++;
+	n += take_all(q, QUIRE_GFP_KERNEL, &head);
+	quire_host_current()->reclaiming--;
 	CHECK_EQ(nr_free_pages(q), 0);
 	CHECK_EQ(n, before);
-	CHECK(!quire_alloc_pages(q, QUIRE_GFP_ATOMIC, 0));
 	CHECK(!quire_kmalloc(q, 100, QUIRE_GFP_KERNEL));
 	CHECK(!quire_kmalloc(q, 100000, QUIRE_GFP_KERNEL));
 	give_back(q, head);
