@@ -30,7 +30,7 @@
 
 struct result {
 	uint64_t again, frames;
-	uint64_t scanned, stolen, swapped_out;
+	uint64_t scanned, stolen;
 	uint64_t tables; /* pages that are none of the trace's, at most */
 };
 
@@ -97,8 +97,10 @@ static void map_all(struct player *p)
 static void start(struct player *p, const struct trace *t, uint64_t frames,
 		  const struct quire_reclaim_policy *policy)
 {
-	struct sim_config config = {
-		.ram_bytes = frames * PAGE, .tlb_sets = 16, .reclaim = policy};
+	struct sim_config config = {.ram_bytes = frames * PAGE,
+				    .tlb_sets = 16,
+				    .overcommit = 1,
+				    .reclaim = policy};
 	struct sim_swap_config swap = {.slots = t->anon + 1024,
 				       .flags = QUIRE_SWAP_SYNC};
 
@@ -187,7 +189,6 @@ static void finish(struct player *p, struct result *out)
 
 	sim_swap_get_stats(p->m, (unsigned)p->swap, &swap);
 	out->again = swap.reads;
-	out->swapped_out = swap.writes;
 	for (i = p->t->anon; i < p->t->pages; i++)
 		first_reads += p->used[i];
 	for (i = 0; i < p->t->files; i++) {
@@ -241,44 +242,72 @@ static uint64_t own_frames(const struct trace *t)
 	finish(&p, &r);
 	/* what is not free in an empty machine, less what of it is struct page
 	 * of memory that the smaller one does not have; tables as the trace
-	 * needs them at most; and the reserve */
+	 * needs them at most; less what they get of the reserve at first */
 	play(t, plenty, NULL, &r);
-	return plenty - free - (plenty - t->touched) / 64 + r.tables + 48;
+	return plenty - free - (plenty - t->touched) / 64 + r.tables - 32;
+}
+
+#define POLICIES 8u
+extern const struct quire_reclaim_policy clock_policy; /* examples/ */
+
+/* Those of the library, then the example; NULL past the last. */
+static const struct quire_reclaim_policy *policy_at(unsigned i)
+{
+	const struct quire_reclaim_policy *p = quire_reclaim_policy(i);
+
+	if (p || !i)
+		return p;
+	return quire_reclaim_policy(i - 1) ? &clock_policy : NULL;
+}
+
+static void headings(void)
+{
+	unsigned i;
+
+	printf("%-8s %6s %8s %8s", "memory", "frames", "optimum", "LRU");
+	for (i = 0; policy_at(i); i++)
+		printf(" %14s", policy_at(i)->name);
+	printf("    pages looked at for each that went\n");
+}
+
+static void row(const struct trace *t, uint64_t own, unsigned part)
+{
+	struct trace_misses min, lru;
+	struct result r[POLICIES];
+	uint64_t frames = 0;
+	unsigned n, i;
+
+	for (n = 0; n < POLICIES && policy_at(n); n++) {
+		play(t, t->touched * part / 100 + own, policy_at(n), &r[n]);
+		frames = r[n].frames > frames ? r[n].frames : frames;
+	}
+	if (trace_min(t, (uint32_t)frames, &min) ||
+	    trace_lru(t, (uint32_t)frames, &lru))
+		die("out of memory");
+	printf("%6u %% %6" PRIu64 " %8" PRIu64 " %8" PRIu64, part, frames,
+	       min.again, lru.again);
+	for (i = 0; i < n; i++)
+		printf(" %14" PRIu64, r[i].again);
+	printf("   ");
+	for (i = 0; i < n; i++)
+		printf(" %.1f", (double)r[i].scanned /
+					(double)(r[i].stolen + !r[i].stolen));
+	putchar('\n');
+	fflush(stdout);
 }
 
 static void compare(const char *path)
 {
-	const struct quire_reclaim_policy *policy;
-	struct trace_misses min, lru;
-	struct result r[8];
+	unsigned part;
 	struct trace t;
-	uint64_t own, frames;
-	unsigned part, n, i;
+	uint64_t own;
 
 	if (trace_load(&t, path))
 		exit(1);
 	own = own_frames(&t);
-	printf("%s: %" PRIu64 " accesses, %u pages\n", t.program, t.accesses,
-	       t.touched);
-	for (part = 25; part <= 75; part += 25) {
-		frames = 0;
-		for (n = 0; (policy = quire_reclaim_policy(n)) && n < 8; n++) {
-			play(&t, t.touched * part / 100 + own, policy, &r[n]);
-			frames = r[n].frames > frames ? r[n].frames : frames;
-		}
-		trace_min(&t, (uint32_t)frames, &min);
-		trace_lru(&t, (uint32_t)frames, &lru);
-		printf("  %2u %%  %6" PRIu64 " frames  optimum %7" PRIu64
-		       "  lru %7" PRIu64,
-		       part, frames, min.again, lru.again);
-		for (i = 0; i < n; i++)
-			printf("  %s %7" PRIu64 " (%.1f, %" PRIu64 ")",
-			       quire_reclaim_policy(i)->name, r[i].again,
-			       (double)r[i].scanned /
-				       (double)(r[i].stolen + !r[i].stolen),
-			       r[i].swapped_out);
-		putchar('\n');
-	}
+	printf("%s: %u pages\n", t.program, t.touched);
+	for (part = 25; part <= 75; part += 25)
+		row(&t, own, part);
 	trace_free(&t);
 }
 
@@ -286,6 +315,7 @@ int main(int argc, char **argv)
 {
 	int i;
 
+	headings();
 	for (i = 1; i < argc; i++)
 		compare(argv[i]);
 	return argc < 2;

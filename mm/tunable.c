@@ -37,6 +37,8 @@ uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 		return READ_ONCE(q->swappiness);
 	case QUIRE_TUNABLE_MIN_FREE_KBYTES:
 		return READ_ONCE(q->min_free_kbytes);
+	case QUIRE_TUNABLE_PAGE_CLUSTER:
+		return READ_ONCE(q->page_cluster);
 	default:
 		return 0;
 	}
@@ -140,6 +142,11 @@ int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 		return 0;
 	case QUIRE_TUNABLE_MIN_FREE_KBYTES:
 		return set_min_free(q, (unsigned long)v);
+	case QUIRE_TUNABLE_PAGE_CLUSTER:
+		if (v > 31) /* as Linux's limit; what is read has its own */
+			return -EINVAL;
+		WRITE_ONCE(q->page_cluster, (uint32_t)v);
+		return 0;
 	default:
 		return -EINVAL;
 	}
