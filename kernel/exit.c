@@ -10,6 +10,7 @@
  */
 #include "cpu.h"
 #include "exec.h"
+#include "oom.h"
 #include "proc.h"
 #include "vfs.h"
 
@@ -59,6 +60,8 @@ static void exit_mm(struct task *t)
 	quire_switch_mm(the_quire, NULL);
 	spin_unlock_irqrestore(&task_lock, flags);
 	quire_mm_put(mm);
+	if (t->qt.oom_victim)
+		oom_memory_back();
 	vfork_done(t);
 }
 

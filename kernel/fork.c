@@ -207,6 +207,7 @@ static int copy_process_struct(struct task *t, uint64_t flags)
 	p->tty = old->tty;
 	p->nice = old->nice;
 	p->oom_score_adj = old->oom_score_adj;
+	p->oom_adj_min = old->oom_adj_min;
 	p->dumpable = old->dumpable;
 	p->personality = old->personality;
 	p->leader = t;

@@ -10,8 +10,10 @@
 #include "cpu.h"
 #include "exec.h"
 #include "irq.h"
+#include "oom.h"
 #include "proc.h"
 #include "protocol.h"
+#include "swapon.h"
 #include "tuning.h"
 #include "vfs.h"
 
@@ -221,6 +223,9 @@ static void finish(void)
 	vfs_sync();
 	report_dump();
 	console_flush();
+	if (cmdline_get("quire.swapoff", 0, text, sizeof(text)) > 0 &&
+	    text[0] == '1')
+		report_line("{\"swapoff\":%d}", -swapoff_all());
 	if (cmdline_get("quire.check", 0, text, sizeof(text)) > 0 &&
 	    text[0] == '1')
 		report_line("{\"check\":%u}", quire_check(the_quire));
@@ -243,6 +248,9 @@ static void init_main(void *arg)
 	current->fs = fs_new();
 	if (!current->files || !current->fs)
 		fail("start", -ENOMEM);
+	if (oom_init())
+		fail("start", -ENOMEM);
+	swap_boot();
 	report_line("{\"ready\":1,\"cpus\":%u,\"ram\":%llu,\"levels\":%u}",
 		    cpu_count, (unsigned long long)ram_bytes, paging_levels);
 	err = start_program(program_main, NULL);

@@ -2,9 +2,9 @@
 /*
  * quire_host.c - this kernel's side of <quire/host.h>, apart from what lies
  * with its subject: wait and wake (wait.c), cpu_call (call.c), log and panic
- * (log.c), signals (signal.c), time (timer.c), the flusher (fs/flusher.c), the
- * processor's exception table and oops (its trap.c), and the inlined ones
- * (include/quire_host_inline.h).
+ * (log.c), signals (signal.c), time (timer.c), the flusher (fs/flusher.c),
+ * reclaim (fs/kswapd.c), out of memory (oom.c), the processor's exception table
+ * and oops (its trap.c), and the inlined ones (include/quire_host_inline.h).
  */
 #include "cpu.h"
 #include "proc.h"
@@ -23,51 +23,6 @@ void kernel_relax(void)
 		irq_restore(flags);
 	}
 	cpu_relax();
-}
-
-/*
- * Out of memory: give back cached files first; else the process with the most
- * pages dies.
- */
-void quire_host_oom(struct quire_task *qt)
-{
-	struct process *p, *next, *victim = NULL;
-	uint64_t most = 0;
-
-	(void)qt;
-	if (vfs_shrink(256))
-		return;
-	for (p = next_process(1); p; p = next) {
-		struct mm_struct *mm = process_mm(p);
-		struct quire_mm_stats s = {0};
-		uint64_t pages;
-
-		if (mm) {
-			quire_mm_get_stats(mm, &s);
-			quire_mm_put(mm);
-		}
-		pages = s.anon_pages + s.shmem_pages;
-		if (mm && (!victim || pages > most) && !p->group_exit &&
-		    p->oom_score_adj > -1000) {
-			if (victim)
-				process_put(victim);
-			victim = p;
-			process_get(victim);
-			most = pages;
-		}
-		next = next_process(p->pid);
-		process_put(p);
-	}
-	if (victim) {
-		struct ksiginfo info = {.signo = SIGKILL, .code = SI_KERNEL};
-
-		printk("out of memory: killing process %d (%s), %llu pages",
-		       victim->pid, victim->leader ? victim->leader->comm : "",
-		       (unsigned long long)most);
-		send_signal_process(victim, &info);
-		process_put(victim);
-	}
-	yield();
 }
 
 /* No task of this kernel asks not to sleep. */

@@ -11,6 +11,7 @@
  */
 #include "cpu.h"
 #include "irq.h"
+#include "oom.h"
 #include "proc.h"
 #include "protocol.h"
 #include <arch_regs.h>
@@ -197,13 +198,13 @@ void report_dump(void)
 	report_line("{\"swap_ins\":%llu,\"swap_outs\":%llu,"
 		    "\"refaults_anon\":%llu,\"refaults_file\":%llu,"
 		    "\"scanned\":%llu,\"stolen\":%llu,"
-		    "\"direct_reclaim_ns\":%llu}",
+		    "\"direct_reclaim_ns\":%llu,\"oom_kills\":%llu}",
 		    ULL(figure("pswpin")), ULL(figure("pswpout")),
 		    ULL(figure("workingset_refault_anon")),
 		    ULL(figure("workingset_refault_file")),
 		    ULL(figure("pgscan_kswapd") + figure("pgscan_direct")),
 		    ULL(figure("pgsteal_kswapd") + figure("pgsteal_direct")),
-		    ULL(figure("quire_direct_reclaim_ns")));
+		    ULL(figure("quire_direct_reclaim_ns")), ULL(oom_kills()));
 	report_line("{\"peak_rss_bytes\":%llu,\"peak_table_bytes\":%llu,"
 		    "\"peak_vmas\":%llu,\"processes\":%llu,\"switches\":%llu,"
 		    "\"syscalls_unknown\":%u,\"trace_lost\":%llu,"

@@ -65,23 +65,32 @@ long sys_sysinfo(uaddr_t u);
 long sys_sysinfo(uaddr_t u)
 {
 	struct quire_meminfo m;
+	uint64_t swap, swap_free, times;
 	struct ksysinfo s;
+	uint32_t unit;
 	struct process *p, *next;
 	unsigned n = 0;
 
 	memset(&s, 0, sizeof(s));
 	quire_get_meminfo(the_quire, &m);
+	quire_swap_total(the_quire, &swap, &swap_free);
 	s.uptime = (sreg_t)(ktime_ns() / NSEC_PER_SEC);
-	s.totalram = (uaddr_t)(m.total * QUIRE_PAGE_SIZE);
-	s.freeram = (uaddr_t)(m.free * QUIRE_PAGE_SIZE);
-	s.sharedram = (uaddr_t)(m.shmem * QUIRE_PAGE_SIZE);
+	/* bytes, unless all of it is more than a word can say */
+	unit = m.total + swap > (uaddr_t)-1 / QUIRE_PAGE_SIZE ? QUIRE_PAGE_SIZE
+							      : 1;
+	times = QUIRE_PAGE_SIZE / unit;
+	s.totalram = (uaddr_t)(m.total * times);
+	s.freeram = (uaddr_t)(m.free * times);
+	s.sharedram = (uaddr_t)(m.shmem * times);
+	s.totalswap = (uaddr_t)(swap * times);
+	s.freeswap = (uaddr_t)(swap_free * times);
+	s.mem_unit = unit;
 	for (p = next_process(1); p; p = next) {
 		next = next_process(p->pid + 1);
 		process_put(p);
 		n++;
 	}
 	s.procs = (uint16_t)n;
-	s.mem_unit = 1;
 	return copy_to_user(u, &s, sizeof(s)) ? -EFAULT : 0;
 }
 

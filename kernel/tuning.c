@@ -28,6 +28,13 @@ static const char *fault_around_name(unsigned i)
 	return p ? p->name : NULL;
 }
 
+static const char *reclaim_name(unsigned i)
+{
+	const struct quire_reclaim_policy *p = quire_reclaim_policy(i);
+
+	return p ? p->name : NULL;
+}
+
 static _Noreturn void refuse(const char *option, const char *value,
 			     const char *(*name)(unsigned i))
 {
@@ -65,6 +72,8 @@ void tuning_policies(struct quire_config *config)
 	config->fault_around = quire_fault_around_policy(
 		choose("quire.fault_around_policy", "fault-around-policy",
 		       fault_around_name));
+	config->reclaim = quire_reclaim_policy(
+		choose("quire.reclaim", "reclaim", reclaim_name));
 }
 
 static void set_limit(const char *key, enum quire_tunable which)
@@ -81,4 +90,7 @@ void tuning_limits(void)
 {
 	set_limit("quire.fault_around", QUIRE_TUNABLE_FAULT_AROUND_BYTES);
 	set_limit("quire.readahead", QUIRE_TUNABLE_READAHEAD_BYTES);
+	set_limit("quire.swappiness", QUIRE_TUNABLE_SWAPPINESS);
+	set_limit("quire.min_free_kbytes", QUIRE_TUNABLE_MIN_FREE_KBYTES);
+	set_limit("quire.page_cluster", QUIRE_TUNABLE_PAGE_CLUSTER);
 }

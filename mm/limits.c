@@ -64,11 +64,20 @@ static unsigned long total_ram(const struct quire *q)
 	return sum;
 }
 
-uint64_t vm_commit_limit(const struct quire *q)
+static unsigned long total_swap(struct quire *q)
+{
+	uint64_t total, free;
+
+	quire_swap_total(q, &total, &free);
+	return (unsigned long)total;
+}
+
+static uint64_t vm_commit_limit(struct quire *q)
 {
 	unsigned ratio = q->config.overcommit_ratio;
 
-	return (uint64_t)total_ram(q) * (ratio ? ratio : 50) / 100;
+	return (uint64_t)total_ram(q) * (ratio ? ratio : 50) / 100 +
+	       total_swap(q);
 }
 
 int security_vm_enough_memory(struct mm_struct *mm, long pages)
@@ -81,7 +90,8 @@ int security_vm_enough_memory(struct mm_struct *mm, long pages)
 	if (q->config.overcommit == 1)
 		return 0;
 	if (q->config.overcommit == 0) {
-		if (likely(pages <= (long)total_ram(q)))
+		if (likely(pages <= (long)total_ram(q)) ||
+		    pages <= (long)(total_ram(q) + total_swap(q)))
 			return 0;
 		goto refuse;
 	}

@@ -101,7 +101,7 @@ uint64_t quire_vmstat(struct quire *q, unsigned i)
 void quire_get_meminfo(struct quire *q, struct quire_meminfo *out)
 {
 	uint64_t file = quire_vmstat(q, VM_nr_file_pages);
-	uint64_t reserve = 0;
+	uint64_t reserve = 0, swap, free;
 	unsigned n;
 
 	memset(out, 0, sizeof(*out));
@@ -120,7 +120,9 @@ void quire_get_meminfo(struct quire *q, struct quire_meminfo *out)
 	out->slab = quire_vmstat(q, VM_nr_slab);
 	out->page_tables = quire_vmstat(q, VM_nr_page_table_pages);
 	out->committed = (uint64_t)MAX(READ_ONCE(q->vm_committed), 0);
-	out->commit_limit = out->total * q->config.overcommit_ratio / 100;
+	quire_swap_total(q, &swap, &free);
+	out->commit_limit =
+		out->total * q->config.overcommit_ratio / 100 + swap;
 }
 
 const char *quire_fault_kind_name(unsigned kind)

@@ -340,6 +340,7 @@ static void disk_thread(void *arg)
 	struct blk_req *r;
 
 	current->urgent = true;
+	current->qt.reclaiming = 1; /* it must not wait for a request */
 	for (;;) {
 		wait_event(&b->done_wq, (r = next_done(b)) != NULL);
 		end_req(b, r);

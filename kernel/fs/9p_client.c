@@ -30,6 +30,7 @@
 #define P9_MSIZE       (512u * 1024)
 #define P9_OTHER_SLOTS 0xff000000u
 #define P9_READY_SLOTS 4u
+#define EASY	       0u /* memory without reclaim and reserve: there are others */
 
 struct p9_client {
 	struct virtio_dev *dev;
@@ -97,6 +98,7 @@ static void completer(void *arg)
 	struct p9_req *r;
 
 	current->urgent = true;
+	current->qt.reclaiming = 1; /* others write pages back through it */
 	for (;;) {
 		wait_event(&c->done_wq, (r = pop_done(c)) != NULL);
 		r->complete(r);
@@ -133,10 +135,10 @@ static bool slot_memory(struct p9_client *c, struct p9_req *r, unsigned slot)
 {
 	if (r->pages)
 		return true;
-	c->tables[slot] = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL, 0);
+	c->tables[slot] = quire_alloc_pages(the_quire, EASY, 0);
 	if (!c->tables[slot])
 		return false;
-	r->pages = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL, 2);
+	r->pages = quire_alloc_pages(the_quire, EASY, 2);
 	if (!r->pages) {
 		quire_free_pages(the_quire, c->tables[slot], 0);
 		return false;

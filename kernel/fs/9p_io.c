@@ -232,7 +232,6 @@ static void p9_readahead(struct address_space *as, struct quire_file *qf,
 	int err = read_fid(inode, &fid);
 
 	(void)qf;
-	shrinker_poke();
 	for (; n && !err; pages += now, n -= now) {
 		now = n < max ? n : max;
 		err = start_read(inode, fid, pages, now);

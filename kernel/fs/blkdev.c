@@ -35,63 +35,16 @@ static struct disk *disk_of_node(const struct inode *inode)
 
 /* ---------------------------------------------------------- the page cache */
 
-static void end_pages(struct blk_req *r, int error,
-		      void (*end)(struct quire *, struct page *, int))
-{
-	unsigned i;
-	uint32_t off;
-
-	for (i = 1; i <= r->nr; i++)
-		for (off = 0; off < r->seg[i].len; off += QUIRE_PAGE_SIZE)
-			end(the_quire,
-			    quire_phys_page(the_quire, r->seg[i].phys + off),
-			    error);
-}
-
 static void end_read(struct blk_req *r, int error)
 {
-	end_pages(r, error, quire_page_end_read);
+	blk_end_pages(r, error, quire_page_end_read);
 }
 
 static void end_write(struct blk_req *r, int error)
 {
 	if (error)
 		super_note_error(bdev_super, error);
-	end_pages(r, error, quire_page_end_write);
-}
-
-/* Bytes of the page that are on the disk: its last one may be short. */
-static uint32_t page_bytes(const struct disk *disk, struct page *page)
-{
-	uint64_t pos = quire_page_index(page) << QUIRE_PAGE_SHIFT;
-	uint64_t left = disk_bytes(disk) - pos;
-
-	return left < QUIRE_PAGE_SIZE ? (uint32_t)left : QUIRE_PAGE_SIZE;
-}
-
-/* Start op on n pages in a row, in as few requests as can be. */
-static void start_pages(struct disk *disk, enum blk_op op, struct page **pages,
-			unsigned n, void (*end)(struct blk_req *r, int error))
-{
-	struct blk_req *r = NULL;
-	unsigned i;
-
-	for (i = 0; i < n; i++) {
-		paddr_t phys = quire_page_phys(the_quire, pages[i]);
-		uint32_t bytes = page_bytes(disk, pages[i]);
-
-		if (r && blk_add(r, phys, bytes))
-			continue;
-		if (r)
-			blk_submit(r);
-		r = blk_start(disk, op);
-		r->end = end;
-		r->sector = quire_page_index(pages[i])
-			    << (QUIRE_PAGE_SHIFT - 9);
-		(void)blk_add(r, phys, bytes);
-	}
-	if (r)
-		blk_submit(r);
+	blk_end_pages(r, error, quire_page_end_write);
 }
 
 static void blk_readahead(struct address_space *as, struct quire_file *qf,
@@ -99,13 +52,13 @@ static void blk_readahead(struct address_space *as, struct quire_file *qf,
 {
 	struct inode *inode = quire_mapping_host(as);
 	struct disk *disk = inode->priv;
-	uint32_t have = page_bytes(disk, pages[n - 1]);
+	uint64_t first = quire_page_index(pages[0]);
+	uint32_t have = blk_page_bytes(disk, first + n - 1);
 	char *last = quire_page_address(the_quire, pages[n - 1]);
 
 	(void)qf;
-	shrinker_poke();
 	memset(last + have, 0, QUIRE_PAGE_SIZE - have);
-	start_pages(disk, BLK_READ, pages, n, end_read);
+	blk_pages(disk, BLK_READ, first, pages, n, end_read);
 }
 
 static int blk_readpage(struct address_space *as, struct quire_file *qf,
@@ -120,7 +73,8 @@ static void blk_writepages(struct address_space *as, struct page **pages,
 {
 	struct inode *inode = quire_mapping_host(as);
 
-	start_pages(inode->priv, BLK_WRITE, pages, n, end_write);
+	blk_pages(inode->priv, BLK_WRITE, quire_page_index(pages[0]), pages, n,
+		  end_write);
 }
 
 static const struct quire_aops blk_aops = {
@@ -240,19 +194,6 @@ static int blkdev_fsync(struct file *f, uint64_t start, uint64_t end,
 
 /* ----------------------------------------------- zeroes and unwanted blocks */
 
-/* One request of op for at most `max` sectors from *sector on. */
-static int range_piece(struct disk *disk, enum blk_op op, uint64_t *sector,
-		       uint64_t end, uint32_t max)
-{
-	uint64_t n = K_MIN(end - *sector, (uint64_t)max);
-	struct blk_req *r = blk_start(disk, op);
-
-	r->sector = *sector;
-	r->sectors = (uint32_t)n;
-	*sector += n;
-	return blk_wait(r);
-}
-
 /* Zeroes for a disk that cannot make them itself. */
 static int zero_piece(struct disk *disk, struct page *zeroes, uint64_t *sector,
 		      uint64_t end)
@@ -276,11 +217,8 @@ static int write_zeroes(struct disk *disk, uint64_t sector, uint64_t end)
 	struct page *zeroes;
 	int err = 0;
 
-	while (!err && sector < end && disk->zero_sectors)
-		err = range_piece(disk, BLK_ZERO, &sector, end,
-				  disk->zero_sectors);
-	if (err || sector == end)
-		return err;
+	if (disk->zero_sectors)
+		return blk_range(disk, BLK_ZERO, sector, end);
 	zeroes = quire_alloc_pages(the_quire, QUIRE_GFP_KERNEL | QUIRE_GFP_ZERO,
 				   0);
 	if (!zeroes)
@@ -288,16 +226,6 @@ static int write_zeroes(struct disk *disk, uint64_t sector, uint64_t end)
 	while (!err && sector < end)
 		err = zero_piece(disk, zeroes, &sector, end);
 	quire_free_pages(the_quire, zeroes, 0);
-	return err;
-}
-
-static int discard(struct disk *disk, uint64_t sector, uint64_t end)
-{
-	int err = disk->discard_sectors ? 0 : -EOPNOTSUPP;
-
-	while (!err && sector < end)
-		err = range_piece(disk, BLK_DISCARD, &sector, end,
-				  disk->discard_sectors);
 	return err;
 }
 
@@ -315,7 +243,7 @@ int blkdev_range(struct file *f, uint64_t start, uint64_t len, bool zero)
 	err = quire_mapping_invalidate(bdev->mapping, start, start + len - 1);
 	if (!err)
 		err = zero ? write_zeroes(disk, from, to)
-			   : discard(disk, from, to);
+			   : blk_range(disk, BLK_DISCARD, from, to);
 	quire_mapping_thaw(bdev->mapping);
 	mutex_unlock(&bdev->lock);
 	return err;

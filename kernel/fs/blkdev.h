@@ -33,5 +33,7 @@ int blkdev_flush(struct disk *disk);
 /* /proc/partitions and /proc/diskstats */
 int show_partitions(struct text *out, struct process *p, struct task *t);
 int show_diskstats(struct text *out, struct process *p, struct task *t);
+/* swapon.c: /proc/swaps */
+int show_swaps(struct text *out, struct process *p, struct task *t);
 
 #endif

@@ -235,9 +235,8 @@ struct super *tmpfs_new(const char *type, uint32_t mode); /* NULL: memory */
 struct inode *tmpfs_file_inode(struct super *sb, uint32_t mode);
 unsigned dt_of(uint32_t mode); /* DT_* of a mode */
 
-/* shrink.c: a kernel thread that keeps memory free of cached files */
-int shrinker_init(void);
-void shrinker_poke(void); /* something is being read in: is memory short? */
+/* kswapd.c: a kernel thread that frees memory when it is short */
+int kswapd_init(void);
 
 /* mount.c */
 /* A file system without a root yet; NULL: no memory. */

@@ -293,7 +293,7 @@ int vfs_init(void)
 		return -ENOMEM;
 	err = memfd_init();
 	if (!err)
-		err = shrinker_init();
+		err = kswapd_init();
 	if (!err)
 		err = flusher_init();
 	if (!err)

@@ -2,6 +2,7 @@
 /*
  * /proc/PID: what the files of one process say, as in proc(5).
  */
+#include "oom.h"
 #include "proc.h"
 
 #define PAGE_KIB (QUIRE_PAGE_SIZE / 1024)
@@ -375,26 +376,69 @@ static int store_clear_refs(const char *text, struct process *p)
 	return err;
 }
 
-static int show_oom_adj(struct text *out, struct process *p, struct task *t)
+static int show_oom_score_adj(struct text *out, struct process *p,
+			      struct task *t)
 {
 	(void)t;
 	text_printf(out, "%d\n", p->oom_score_adj);
 	return 0;
 }
 
-static int store_oom_adj(const char *text, struct process *p)
+static int show_oom_score(struct text *out, struct process *p, struct task *t)
+{
+	(void)t;
+	text_printf(out, "%u\n", oom_score(p));
+	return 0;
+}
+
+/* The older scale, -17 ... 15 */
+static int show_oom_adj(struct text *out, struct process *p, struct task *t)
+{
+	int adj = p->oom_score_adj;
+
+	(void)t;
+	text_printf(out, "%d\n", adj == 1000 ? 15 : adj * 17 / 1000);
+	return 0;
+}
+
+/* Less than a privileged one has set is for the privileged. */
+static int set_oom_adj(struct process *p, int adj)
+{
+	if (adj < p->oom_adj_min && !is_root())
+		return -EACCES;
+	p->oom_score_adj = adj;
+	if (is_root())
+		p->oom_adj_min = adj;
+	return 0;
+}
+
+/* A number of [low, high] and nothing else */
+static int parse_int(const char *text, int low, int high, int *v)
 {
 	bool minus = text[0] == '-';
-	uint64_t v;
+	const char *digits = text + (minus || text[0] == '+');
+	uint64_t n;
 	char *end;
 
-	v = strtoull(text + minus, &end, 10);
-	if (end == text + minus || v > 1000)
+	n = strtoull(digits, &end, 10);
+	if (end == digits || (*end && *end != '\n') || n > INT32_MAX)
 		return -EINVAL;
-	if (minus && !is_root())
-		return -EACCES;
-	p->oom_score_adj = minus ? -(int)v : (int)v;
-	return 0;
+	*v = minus ? -(int)n : (int)n;
+	return *v < low || *v > high ? -EINVAL : 0;
+}
+
+static int store_oom_score_adj(const char *text, struct process *p)
+{
+	int v, err = parse_int(text, -1000, 1000, &v);
+
+	return err ? err : set_oom_adj(p, v);
+}
+
+static int store_oom_adj(const char *text, struct process *p)
+{
+	int v, err = parse_int(text, -17, 15, &v);
+
+	return err ? err : set_oom_adj(p, v == 15 ? 1000 : v * 1000 / 17);
 }
 
 static int store_comm(const char *text, struct process *p)
@@ -687,10 +731,12 @@ int show_mountinfo(struct text *out, struct process *p, struct task *t);
 		FILE_ENTRY("mountinfo", 0444, show_mountinfo),                 \
 		LINK_ENTRY("exe", follow_exe), LINK_ENTRY("cwd", follow_cwd),  \
 		LINK_ENTRY("root", follow_root),                               \
-		VALUE_ENTRY("oom_score", "0"), VALUE_ENTRY("cgroup", "0::/"),  \
-		VALUE_ENTRY("wchan", "0"),                                     \
+		FILE_ENTRY("oom_score", 0444, show_oom_score),                 \
+		VALUE_ENTRY("cgroup", "0::/"), VALUE_ENTRY("wchan", "0"),      \
 		VALUE_ENTRY("personality", "00000000"),                        \
-		SET_ENTRY("oom_score_adj", show_oom_adj, store_oom_adj),       \
+		SET_ENTRY("oom_score_adj", show_oom_score_adj,                 \
+			  store_oom_score_adj),                                \
+		SET_ENTRY("oom_adj", show_oom_adj, store_oom_adj),             \
 		{.name = "clear_refs",                                         \
 		 .mode = S_IFREG | 0200,                                       \
 		 .store = store_clear_refs},                                   \

@@ -4,6 +4,7 @@
  */
 #include "blkdev.h"
 #include "krandom.h"
+#include "oom.h"
 #include "proc.h"
 
 #define PAGE_KIB (QUIRE_PAGE_SIZE / 1024)
@@ -32,28 +33,32 @@ static uint64_t vmstat_of(const char *want)
 static int show_meminfo(struct text *out, struct process *p, struct task *t)
 {
 	struct quire_meminfo mi;
-	uint64_t file;
+	uint64_t active[2], inactive[2], swap, swap_free;
 
 	(void)p;
 	(void)t;
 	quire_get_meminfo(the_quire, &mi);
-	file = mi.cached > mi.shmem ? mi.cached - mi.shmem : 0;
+	quire_swap_total(the_quire, &swap, &swap_free);
+	active[0] = vmstat_of("nr_active_anon");
+	inactive[0] = vmstat_of("nr_inactive_anon");
+	active[1] = vmstat_of("nr_active_file");
+	inactive[1] = vmstat_of("nr_inactive_file");
 	kib(out, "MemTotal", mi.total);
 	kib(out, "MemFree", mi.free);
 	kib(out, "MemAvailable", mi.available);
 	kib(out, "Buffers", 0);
 	kib(out, "Cached", mi.cached);
-	kib(out, "SwapCached", 0);
-	kib(out, "Active", mi.anon + mi.shmem);
-	kib(out, "Inactive", file);
-	kib(out, "Active(anon)", mi.anon + mi.shmem);
-	kib(out, "Inactive(anon)", 0);
-	kib(out, "Active(file)", 0);
-	kib(out, "Inactive(file)", file);
-	kib(out, "Unevictable", 0);
-	kib(out, "Mlocked", 0);
-	kib(out, "SwapTotal", 0);
-	kib(out, "SwapFree", 0);
+	kib(out, "SwapCached", vmstat_of("nr_swapcached"));
+	kib(out, "Active", active[0] + active[1]);
+	kib(out, "Inactive", inactive[0] + inactive[1]);
+	kib(out, "Active(anon)", active[0]);
+	kib(out, "Inactive(anon)", inactive[0]);
+	kib(out, "Active(file)", active[1]);
+	kib(out, "Inactive(file)", inactive[1]);
+	kib(out, "Unevictable", vmstat_of("nr_unevictable"));
+	kib(out, "Mlocked", vmstat_of("nr_mlock"));
+	kib(out, "SwapTotal", swap);
+	kib(out, "SwapFree", swap_free);
 	kib(out, "Dirty", vmstat_of("nr_dirty"));
 	kib(out, "Writeback", vmstat_of("nr_writeback"));
 	kib(out, "AnonPages", mi.anon);
@@ -81,7 +86,10 @@ static int show_vmstat(struct text *out, struct process *p, struct task *t)
 	(void)t;
 	for (i = 0; (name = quire_vmstat_name(i)) != NULL; i++)
 		text_printf(out, "%s %llu\n", name,
-			    (unsigned long long)quire_vmstat(the_quire, i));
+			    (unsigned long long)(strcmp(name, "oom_kill")
+							 ? quire_vmstat(
+								   the_quire, i)
+							 : oom_kills()));
 	return 0;
 }
 
@@ -325,6 +333,48 @@ static int store_drop_caches(const char *text, struct process *p)
 	return 0;
 }
 
+/* What the kernel does when memory has run out, instead of choosing. */
+static int store_flag(const char *text, int *flag)
+{
+	char *end;
+	uint64_t v = strtoull(text, &end, 10);
+
+	if (end == text || v > 2)
+		return -EINVAL;
+	*flag = (int)v;
+	return 0;
+}
+
+static int show_panic_on_oom(struct text *out, struct process *p,
+			     struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "%d\n", panic_on_oom);
+	return 0;
+}
+
+static int store_panic_on_oom(const char *text, struct process *p)
+{
+	(void)p;
+	return store_flag(text, &panic_on_oom);
+}
+
+static int show_kill_allocating(struct text *out, struct process *p,
+				struct task *t)
+{
+	(void)p;
+	(void)t;
+	text_printf(out, "%d\n", oom_kill_allocating_task);
+	return 0;
+}
+
+static int store_kill_allocating(const char *text, struct process *p)
+{
+	(void)p;
+	return store_flag(text, &oom_kill_allocating_task);
+}
+
 #define FILE_ENTRY(n, fn)                                                      \
 	{                                                                      \
 		.name = n, .mode = S_IFREG | 0444, .show = fn                  \
@@ -390,11 +440,17 @@ static const struct proc_entry vm_entries[] = {
 	 .store = store_drop_caches},
 	VALUE_ENTRY("nr_hugepages", "0"),
 	VALUE_ENTRY("nr_overcommit_hugepages", "0"),
-	VALUE_ENTRY("min_free_kbytes", "4096"),
-	VALUE_ENTRY("panic_on_oom", "0"),
-	VALUE_ENTRY("oom_kill_allocating_task", "0"),
-	VALUE_ENTRY("swappiness", "60"),
-	VALUE_ENTRY("page-cluster", "3"),
+	TUNABLE_ENTRY("min_free_kbytes", MIN_FREE_KBYTES),
+	{.name = "panic_on_oom",
+	 .mode = S_IFREG | 0644,
+	 .show = show_panic_on_oom,
+	 .store = store_panic_on_oom},
+	{.name = "oom_kill_allocating_task",
+	 .mode = S_IFREG | 0644,
+	 .show = show_kill_allocating,
+	 .store = store_kill_allocating},
+	TUNABLE_ENTRY("swappiness", SWAPPINESS),
+	TUNABLE_ENTRY("page-cluster", PAGE_CLUSTER),
 	{0},
 };
 static const struct proc_entry fs_entries[] = {
@@ -427,8 +483,7 @@ const struct proc_entry proc_root_entries[] = {
 	FILE_ENTRY("cmdline", show_cmdline),
 	FILE_ENTRY("partitions", show_partitions),
 	FILE_ENTRY("diskstats", show_diskstats),
-	VALUE_ENTRY("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\t"
-			     "Priority"),
+	FILE_ENTRY("swaps", show_swaps),
 	DIR_ENTRY("sys", sysctl_entries),
 	{0},
 };

@@ -100,4 +100,28 @@ int blk_wait(struct blk_req *r);
 /* An empty request's end without sending it. */
 void blk_drop(struct blk_req *r);
 
+/* dev/blk_pages.c: for those who keep pages on a disk, page n of it being the
+ * bytes from n * QUIRE_PAGE_SIZE on. */
+
+/*
+ * blk_pages: start op on n pages of memory that are a run of the disk's, from
+ * `first` on, in as few requests as can be; r->end is `end`.  Sleeps until
+ * there are requests for all of them; needs no memory. blk_end_pages: for such
+ * an end: tells each of the request's pages.
+ */
+void blk_pages(struct disk *disk, enum blk_op op, uint64_t first,
+	       struct page **pages, unsigned n,
+	       void (*end)(struct blk_req *r, int error));
+void blk_end_pages(struct blk_req *r, int error,
+		   void (*end)(struct quire *, struct page *, int));
+/* Bytes of that page that are on the disk: its last one may be short. */
+uint32_t blk_page_bytes(const struct disk *disk, uint64_t n);
+/* BLK_DISCARD or BLK_ZERO of sectors [sector, end), on block borders: waits.
+ * 0, -EOPNOTSUPP (the disk has no such request), -EIO. */
+int blk_range(struct disk *disk, enum blk_op op, uint64_t sector, uint64_t end);
+
+/* dev/swap_blk.c: swap on a disk; the device is the struct disk, slot n is page
+ * n of it. */
+extern const struct quire_swap_ops blk_swap_ops;
+
 #endif

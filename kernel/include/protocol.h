@@ -48,6 +48,17 @@
  *      quire.fault_around_policy=NAME, quire.readahead_policy=NAME
  *                         as the options of these names; an unknown name ends
  *                         the machine with a line {"refused":"TEXT"}
+ *      quire.reclaim=NAME likewise
+ *      quire.swap=vdX[,PRIO][,discard]  swapon of that disk, which has mkswap's
+ *                         header or gets one where its first page is all zero
+ *      quire.zram=SIZE    swap in compressed memory, priority 100: SIZE bytes (K,
+ *                         M, G) before compression.  Both may come several
+ *                         times; what cannot be had ends the machine
+ *                         ("refused")
+ *      quire.swappiness=N, quire.min_free_kbytes=N, quire.page_cluster=N
+ *                         as the files in /proc/sys/vm
+ *      quire.swapoff=1    swapoff of all areas at the end; how that went is in
+ *                         the report line {"swapoff":ERRNO}, 0: all is back
  *      quire.inject_io=SEED,SHORT,WRITE,READ   see inject.h
  *      virtio_mmio.device=512@ADDRESS:IRQ  (QEMU adds these itself)
  *
@@ -92,7 +103,9 @@
  *      {"readahead_windows":N,"readahead_pages":N,"dirtied_pages":N,
  *       "written_pages":N}
  *      {"swap_ins":N,"swap_outs":N,"refaults_anon":N,"refaults_file":N,
- *       "scanned":N,"stolen":N,"direct_reclaim_ns":N}   pages, but for the last
+ *       "scanned":N,"stolen":N,"direct_reclaim_ns":N,"oom_kills":N}
+ *                         pages, but for the last two
+ *      {"swapoff":ERRNO}                                with quire.swapoff=1
  *      {"check":N}                                      with quire.check=1
  *      {"exit":CODE}            the program called exit: the last line
  *      {"signal":N}             or a signal ended it

@@ -113,6 +113,8 @@ struct process {
 	uint64_t cpu_ns; /* by ticks, for RLIMIT_CPU */
 	int nice;
 	int oom_score_adj; /* -1000 ... 1000; -1000: never the victim */
+	int oom_adj_min;   /* down to here without privilege */
+	uint8_t oom_state; /* oom.h */
 	void *tty;	   /* kernel/dev's: the controlling terminal, or NULL */
 	uint32_t membarrier;
 	unsigned personality;
@@ -175,6 +177,8 @@ struct task {
 	uint64_t nvcsw, nivcsw;
 	uint64_t start_time;
 	uint64_t fault_start; /* statistics of the fault being answered */
+	uint64_t oom_since; /* oom.c: ktime_ns of the first fault that found */
+	unsigned oom_tries; /* no memory, and how many since */
 	unsigned clone_flags; /* of the clone that made it, until it runs */
 	void (*kthread_fn)(void *);
 	void *kthread_arg;

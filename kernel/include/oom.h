@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * oom.h - out of memory (kernel/oom.c): what /proc and others see of it.
+ */
+#ifndef KERNEL_OOM_H
+#define KERNEL_OOM_H
+
+#include "task.h"
+
+enum oom_state { /* of a process */
+		 OOM_NOT,
+		 OOM_KILLED, /* it is to die; its memory is on its way */
+		 OOM_DONE, /* its memory was taken, or cannot be: choose another
+			    */
+};
+
+int oom_init(void);
+/* A victim's task has let go of its memory. */
+void oom_memory_back(void);
+/* /proc/PID/oom_score: 0 ... 2000 */
+unsigned oom_score(struct process *p);
+/* Processes killed so far: /proc/vmstat, oom_kill */
+uint64_t oom_kills(void);
+/* /proc/sys/vm's, 0 or not */
+extern int oom_kill_allocating_task, panic_on_oom;
+
+#endif
