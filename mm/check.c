@@ -96,15 +96,10 @@ static void check_mapped_page(struct mm_walk *w, struct page *page, pte_t pte,
 
 static void check_swap_pte(struct mm_walk *w, swp_entry_t entry)
 {
-	enum rss_type rss;
-
 	if (check_swap_entry(w->c, entry))
 		w->rss[MM_SWAPENTS]++;
-	if (swap_entry_is_slot(entry))
-		return;
-	rss = special_pte_rss(w->c->q, entry);
-	if (rss != NR_MM_COUNTERS)
-		w->rss[rss]++;
+	if (is_device_private_entry(entry))
+		w->rss[MM_ANONPAGES]++;
 }
 
 static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)

@@ -165,6 +165,10 @@ static void check_frame(struct quire_check *c, struct page *page,
 	if (page_mapcount(page) != n->maps)
 		check_fail(c, "frame %llx: mapcount %u, %u entries map it", pfn,
 			   page_mapcount(page), n->maps);
+	if (PageFlag(page, PG_hwpoison)) {
+		n->refs++; /* what keeps it from use */
+		c->poisoned++;
+	}
 	if (page_count(page) != n->refs + page->pins)
 		check_fail(c,
 			   "frame %llx: refcount %u, %u accounted for, %u pins "
@@ -176,7 +180,8 @@ static void check_frame(struct quire_check *c, struct page *page,
 		++*(PageAnon(page) ? anon : mapped);
 	if (PageFlag(page, PG_lru))
 		c->on_lru++;
-	else if (page->mapping && !in_batch(c->q, page))
+	else if (page->mapping && !PageFlag(page, PG_hwpoison) &&
+		 !in_batch(c->q, page))
 		check_fail(c, "frame %llx: reclaim would never find it", pfn);
 }
 
@@ -248,6 +253,8 @@ void check_frames(struct quire_check *c)
 	check_stat(c, "nr_mapped", mapped, vmstat_sum(q, VM_nr_mapped));
 	check_stat(c, "nr_mlock", c->mlocked, vmstat_sum(q, VM_nr_mlock));
 	check_stat(c, "pages with PG_lru", c->listed, (int64_t)c->on_lru);
+	check_stat(c, "broken frames", c->poisoned,
+		   (int64_t)READ_ONCE(q->nr_poisoned));
 	check_stat(c, "nr_slab", c->slab, vmstat_sum(q, VM_nr_slab));
 	check_stat(c, "nr_free_pages", free, (int64_t)nr_free_pages(q));
 }

@@ -5,6 +5,7 @@
  *   advice about the VMA   (RANDOM, DONTFORK ...)  a VM_* flag: split and merge
  *   advice about pages     (DONTNEED, COLD ...)    a walk over the VMAs
  *   POPULATE_READ, _WRITE                          faults, ahead of use
+ *   HWPOISON, SOFT_OFFLINE                         memory_failure.c
  *   WILLNEED, REMOVE   the file's business, done without the mmap_lock
  *
  * How far a mapping's read faults map around themselves is kept as flags too.
@@ -16,9 +17,16 @@
  */
 #include "filemap.h"
 #include "gather.h"
+#include "migrate.h"
 #include "vma.h"
 
-enum advice_kind { ADV_INVALID, ADV_FLAGS, ADV_PAGES, ADV_POPULATE };
+enum advice_kind {
+	ADV_INVALID,
+	ADV_FLAGS,
+	ADV_PAGES,
+	ADV_POPULATE,
+	ADV_INJECT
+};
 
 static enum advice_kind advice_kind(int advice)
 {
@@ -48,6 +56,9 @@ static enum advice_kind advice_kind(int advice)
 	case MADV_POPULATE_READ:
 	case MADV_POPULATE_WRITE:
 		return ADV_POPULATE;
+	case MADV_HWPOISON:
+	case MADV_SOFT_OFFLINE:
+		return ADV_INJECT;
 	default:
 		return ADV_INVALID;
 	}
@@ -327,6 +338,9 @@ static int do_madvise(struct mm_struct *mm, uaddr_t start, uaddr_t len,
 		return -EINVAL;
 	if (end == start)
 		return 0;
+	if (kind == ADV_INJECT)
+		return madvise_inject_error(mm, start, end,
+					    advice == MADV_SOFT_OFFLINE);
 	if (kind == ADV_FLAGS) {
 		err = down_write_killable(&mm->mmap_lock);
 		if (err)

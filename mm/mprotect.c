@@ -15,6 +15,7 @@
  */
 #include "fault.h"
 #include "rmap.h"
+#include "special.h"
 #include "vma.h"
 #include <asm/tlb.h>
 
@@ -48,6 +49,19 @@ static __always_inline pte_t pte_with_prot(struct vm_area_struct *vma,
 	return pte;
 }
 
+/* An entry that is neither present nor none: what it says of rights. */
+static __cold_path void protect_absent(struct vm_area_struct *vma, uaddr_t addr,
+				       pte_t *ptep, pte_t pte)
+{
+	pte_t new;
+
+	if (swap_entry_is_slot(pte_to_swp_entry(pte)))
+		return;
+	new = special_pte_protect(vma->vm_mm, pte);
+	if (!pte_same(pte, new))
+		set_pte_at(vma->vm_mm, addr, ptep, new);
+}
+
 static void change_pte_range(struct vm_area_struct *vma, pmd_t *pmd,
 			     uaddr_t addr, uaddr_t end, struct changed *c)
 {
@@ -60,8 +74,11 @@ static void change_pte_range(struct vm_area_struct *vma, pmd_t *pmd,
 	ptep = pte_offset_map(q, pmd, addr);
 	for (; addr < end; addr += (uaddr_t)PAGE_SIZE, ptep++) {
 		pte = ptep_get(ptep);
-		if (!pte_present(pte))
+		if (!pte_present(pte)) {
+			if (unlikely(is_swap_pte(pte)))
+				protect_absent(vma, addr, ptep, pte);
 			continue;
+		}
 		new = pte_with_prot(vma, pte);
 		if (pte_same(pte, new))
 			continue;

@@ -30,6 +30,7 @@
  * A free page has no flags (but PG_buddy), no references and no mapping, so
  * that handing one out is little more than one load.
  */
+#include "migrate.h"
 #include "reclaim.h"
 #include <asm/pgtable.h>
 
@@ -351,6 +352,20 @@ static gfp_t task_rights(gfp_t gfp)
 /* Rounds of reclaim that free pages which others take first. */
 #define MAX_ROUNDS 1000u
 
+/* Memory is free, but not in one piece. */
+static bool compact_for(struct quire *q, unsigned order)
+{
+	const struct quire_task *task = quire_host_current();
+	unsigned i;
+
+	if (!task || task->reclaiming)
+		return false;
+	for (i = 0; i < q->nodes; i++)
+		if (compact_node(q, &q->node[i], order))
+			return true;
+	return false;
+}
+
 /*
  * Reclaim, and look again, for as long as that brings anything.  Then what
  * other CPUs hold back; then, for user memory, wait until some of what is dirty
@@ -368,6 +383,8 @@ static struct page *reclaim_and_retry(struct quire *q, gfp_t gfp,
 
 		pcp_drain(q); /* what was freed lies on this CPU's stack */
 		page = rmqueue(q, gfp, order);
+		if (!page && order && round % 16 == 15 && compact_for(q, order))
+			page = rmqueue(q, gfp, order);
 		if (page)
 			return page;
 		/* he is waited for; and what he has will be free */
@@ -405,6 +422,11 @@ static __noinline struct page *alloc_slow(struct quire *q, gfp_t gfp,
 	page = rmqueue(q, gfp, order);
 	if (page || (gfp & __GFP_RECLAIMER))
 		return page;
+	if (order && compact_for(q, order)) {
+		page = rmqueue(q, gfp, order);
+		if (page)
+			return page;
+	}
 	page = reclaim_and_retry(q, gfp, order);
 	/*
 	 * A table is wanted under locks with which nothing can be written.
@@ -525,6 +547,76 @@ struct page *page_below(struct quire *q, struct page *page, gfp_t gfp,
 	if (gfp & __GFP_ZERO)
 		clear_page(page_address(q, page));
 	return page;
+}
+
+struct page *alloc_page_on(struct quire *q, unsigned node, gfp_t gfp)
+{
+	struct quire_node *n = &q->node[node];
+	struct page *page = NULL;
+
+#ifdef QUIRE_INJECT
+	if (quire_host_should_fail(0, PAGE_SIZE))
+		return NULL;
+#endif
+	spin_lock(&n->lock);
+	if (node_room(n, gfp))
+		page = buddy_take(n, 0);
+	if (page)
+		mod_vmstat(q, VM_pgalloc, 1);
+	spin_unlock(&n->lock);
+	if (!page)
+		return NULL;
+	WRITE_ONCE(page->_refcount, 1u);
+	debug_pages_taken(q, page, 0);
+	return page;
+}
+
+/* n->lock held: the first page of the free block that page is in, or NULL. */
+static struct page *free_block_of(struct quire *q, struct page *page)
+{
+	uint64_t pfn = page_to_pfn(q, page), first;
+	struct page *head;
+	unsigned o;
+
+	for (o = 0; o < MAX_ORDER; o++) {
+		first = ALIGN_DOWN(pfn, 1ull << o);
+		if (!pfn_valid(q, first))
+			return NULL;
+		head = pfn_to_page(q, first);
+		if (PageFlag(head, PG_buddy))
+			return head->order >= o ? head : NULL;
+	}
+	return NULL;
+}
+
+bool take_free_page(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+	struct page *block;
+	unsigned o;
+
+	spin_lock(&n->lock);
+	block = free_block_of(q, page);
+	if (!block) {
+		spin_unlock(&n->lock);
+		return false;
+	}
+	o = block->order;
+	buddy_del(n, block);
+	while (o--) { /* the half that it is not in stays free */
+		struct page *half = block + (1u << o);
+		bool upper = page >= half;
+
+		buddy_add(n, upper ? block : half, o);
+		block = upper ? half : block;
+	}
+	page->order = 0;
+	WRITE_ONCE(n->nr_free, n->nr_free - 1);
+	mod_vmstat(q, VM_pgalloc, 1);
+	spin_unlock(&n->lock);
+	WRITE_ONCE(page->_refcount, 1u);
+	debug_pages_taken(q, page, 0);
+	return true;
 }
 
 struct page *alloc_pages_quiet(struct quire *q, gfp_t gfp, unsigned order)

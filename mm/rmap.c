@@ -78,6 +78,23 @@ static uaddr_t vma_address(const struct vm_area_struct *vma, uint64_t index)
 	return vma->vm_start + (uaddr_t)((index - vma->vm_pgoff) << PAGE_SHIFT);
 }
 
+void anon_vma_walk(struct anon_vma *av, struct page *page,
+		   bool (*one)(struct page *page, struct vm_area_struct *vma,
+			       uaddr_t addr, void *arg),
+		   void *arg)
+{
+	struct anon_vma_chain *avc;
+	struct itree_node *n;
+
+	itree_for_each(&av->chains, n, page->index, page->index)
+	{
+		avc = list_entry(n, struct anon_vma_chain, rb);
+		if (!one(page, avc->vma, vma_address(avc->vma, page->index),
+			 arg))
+			break;
+	}
+}
+
 /* Private memory's half of rmap_walk(). */
 static bool rmap_walk_anon(struct quire *q, struct page *page, bool wait,
 			   bool (*one)(struct page *page,
@@ -86,8 +103,6 @@ static bool rmap_walk_anon(struct quire *q, struct page *page, bool wait,
 			   void *arg)
 {
 	struct anon_vma *av = page_get_anon_vma(q, page);
-	struct anon_vma_chain *avc;
-	struct itree_node *n;
 	bool locked = true;
 
 	if (!av)
@@ -98,13 +113,7 @@ static bool rmap_walk_anon(struct quire *q, struct page *page, bool wait,
 		locked = down_read_trylock(&av->root->rwsem);
 	if (!locked)
 		goto put;
-	itree_for_each(&av->chains, n, page->index, page->index)
-	{
-		avc = list_entry(n, struct anon_vma_chain, rb);
-		if (!one(page, avc->vma, vma_address(avc->vma, page->index),
-			 arg))
-			break;
-	}
+	anon_vma_walk(av, page, one, arg);
 	up_read(&av->root->rwsem);
 put:
 	put_anon_vma(q, av);

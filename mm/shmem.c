@@ -24,7 +24,15 @@ struct page *shmem_find_page(struct address_space *as, uint64_t index, int *err)
 	bool major = false;
 
 	*err = shmem_lookup(as, index, NULL, &page, &major);
-	return *err ? NULL : page;
+	if (*err)
+		return NULL;
+	if (page && unlikely(PageFlag(page, PG_hwpoison))) {
+		unlock_page(page);
+		put_page(as->q, page);
+		*err = -EIO;
+		return NULL;
+	}
+	return page;
 }
 
 /* A page of zeros at index, as shmem_lookup(); -EEXIST: another was faster. */

@@ -11,28 +11,14 @@
  *   marker      nothing was there but a note
  *   any other   nobody wrote it: the table is damaged; reported
  *
- * A migration entry holds no reference: whoever moves the page does.  It is
- * counted in RSS, so that the entry may come and go without a trace in it.  It
- * says what the present entry was: writable, or the only one (exclusive).  Fork
- * takes both away; in the child and in the parent, as for a present entry.
+ * A migration entry holds no reference (whoever moves the page does) and is not
+ * in RSS, so that it may come and go without a trace.  It says what the present
+ * entry was: writable, or the only one (exclusive).  Fork takes both away; in
+ * the child and in the parent, as for a present entry.
  *
  * Locks: mmap_lock for read in a fault; the table's lock for the look at it.
  */
 #include "special.h"
-
-enum rss_type special_pte_rss(struct quire *q, swp_entry_t entry)
-{
-	struct page *page;
-
-	if (is_device_private_entry(entry))
-		return MM_ANONPAGES;
-	if (!is_migration_entry(entry) || !pfn_valid(q, swp_offset(entry)))
-		return NR_MM_COUNTERS;
-	page = pfn_to_page(q, swp_offset(entry));
-	if (PageAnon(page))
-		return MM_ANONPAGES;
-	return PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES;
-}
 
 /* Is what the entry says of its offset possible? */
 static bool special_entry_valid(struct quire *q, swp_entry_t entry)
@@ -98,12 +84,10 @@ pte_t special_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 {
 	pte_t pte = ptep_get(src_pte);
 	swp_entry_t entry = pte_to_swp_entry(pte);
-	enum rss_type rss = special_pte_rss(dst->q, entry);
 
-	if (rss != NR_MM_COUNTERS)
-		inc_mm_counter(dst, rss);
-	if ((src->vm_flags & (VM_SHARED | VM_MAYWRITE)) != VM_MAYWRITE ||
-	    !(is_migration_entry(entry) || is_device_private_entry(entry)))
+	if (is_device_private_entry(entry))
+		inc_mm_counter(dst, MM_ANONPAGES);
+	if (!is_migration_entry(entry) && !is_device_private_entry(entry))
 		return pte;
 	pte = share_entry(pte, entry);
 	set_pte_at(src->vm_mm, addr, src_pte, pte);
@@ -112,10 +96,8 @@ pte_t special_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 
 void special_pte_free(struct mm_struct *mm, pte_t pte)
 {
-	enum rss_type rss = special_pte_rss(mm->q, pte_to_swp_entry(pte));
-
-	if (rss != NR_MM_COUNTERS)
-		dec_mm_counter(mm, rss);
+	if (is_device_private_entry(pte_to_swp_entry(pte)))
+		dec_mm_counter(mm, MM_ANONPAGES);
 }
 
 /*
@@ -129,7 +111,7 @@ pte_t special_pte_protect(struct mm_struct *mm, pte_t pte)
 	pte_t new;
 
 	if (type == SWP_MIGRATION_WRITE)
-		type = special_pte_rss(mm->q, entry) == MM_ANONPAGES
+		type = PageAnon(pfn_to_page(mm->q, swp_offset(entry)))
 			       ? SWP_MIGRATION_READ_EXCL
 			       : SWP_MIGRATION_READ;
 	else if (type == SWP_DEVICE_WRITE)

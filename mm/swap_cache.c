@@ -16,6 +16,7 @@
  */
 #include "fault.h"
 #include "filemap.h"
+#include "migrate.h"
 #include "special.h"
 #include "swap_area.h"
 
@@ -71,6 +72,22 @@ void delete_from_swap_cache(struct quire *q, struct page *page)
 	cache_remove(q, page, slot, c);
 	spin_unlock(&c->lock);
 	put_page(q, page);
+}
+
+bool swap_cache_replace(struct quire *q, struct page *old, struct page *new)
+{
+	struct swap_cluster *c;
+	struct swap_slot *slot = lock_slot(q, page_swap_entry(old), &c);
+	bool frozen = page_freeze_refs(old, 2); /* the cache's, the caller's */
+
+	if (frozen) {
+		migrate_contents(q, old, new);
+		get_page(new);
+		WRITE_ONCE(slot->frame, page_to_slot_frame(q, new));
+		page_unfreeze_refs(old, 1);
+	}
+	spin_unlock(&c->lock);
+	return frozen;
 }
 
 bool drop_swap_cache_page(struct quire *q, struct page *page)

@@ -184,10 +184,11 @@ static vm_fault_t map_swap_page(struct vm_fault *vmf, struct page *page,
 	if (unlikely(!lock_same_entry(vmf)))
 		goto unlock;
 	if (unlikely(!PageUptodate(page))) {
-		quire_step("it could not be read");
+		quire_step("it could not be read, or its frame is broken");
 		fault_wait_over(vmf);
 		spin_unlock(vmf->ptl);
-		ret = VM_FAULT_SIGBUS;
+		ret = PageFlag(page, PG_hwpoison) ? VM_FAULT_HWPOISON
+						  : VM_FAULT_SIGBUS;
 		goto unlock;
 	}
 	install_swap_page(vmf, page, entry);

@@ -273,7 +273,7 @@ uint64_t quire_destroy(struct quire *q)
 	pcp_drain_all(q);
 	for (i = 0; i < q->nodes; i++)
 		managed += q->node[i].managed;
-	leaked = managed - nr_free_pages(q);
+	leaked = managed - nr_free_pages(q) - q->nr_poisoned;
 	if (leaked)
 		report_leaks(q, leaked);
 	return leaked;

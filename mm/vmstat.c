@@ -123,6 +123,7 @@ void quire_get_meminfo(struct quire *q, struct quire_meminfo *out)
 	quire_swap_total(q, &swap, &free);
 	out->commit_limit =
 		out->total * q->config.overcommit_ratio / 100 + swap;
+	out->hardware_corrupted = READ_ONCE(q->nr_poisoned);
 }
 
 const char *quire_fault_kind_name(unsigned kind)

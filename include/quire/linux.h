@@ -157,6 +157,9 @@
 #define MADV_KEEPONFORK	 19
 #define MADV_HWPOISON	 100
 #endif
+#ifndef MADV_SOFT_OFFLINE
+#define MADV_SOFT_OFFLINE 101
+#endif
 #ifndef MADV_COLD
 #define MADV_COLD    20
 #define MADV_PAGEOUT 21

@@ -20,6 +20,7 @@
 
 #include <quire/host.h>
 #include <quire/linux.h>
+#include <quire/migrate.h>
 #include <quire/policy.h>
 #include <quire/swap.h>
 #include <quire/trace.h>
@@ -645,7 +646,8 @@ void quire_mm_get_stats(struct mm_struct *mm, struct quire_mm_stats *out);
 
 struct quire_meminfo {
 	uint64_t total, free, available, cached, shmem, anon, mapped, slab,
-		page_tables, committed, commit_limit; /* pages */
+		page_tables, committed, commit_limit, /* pages */
+		hardware_corrupted; /* frames out of use: broken */
 };
 void quire_get_meminfo(struct quire *q, struct quire_meminfo *out);
 

@@ -18,7 +18,7 @@ struct quire_check {
 	uint64_t cached, shmem, tree_nodes, dirty, writeback, listed_files;
 	uint64_t swapcached; /* pages of the swap cache */
 	/* sums over all frames: slab pages, PG_lru; pages on the LRU lists */
-	uint64_t slab, on_lru, listed, mlocked;
+	uint64_t slab, on_lru, listed, mlocked, poisoned;
 };
 
 /* One violation: count it, and log it unless there were very many. */

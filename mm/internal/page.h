@@ -204,6 +204,13 @@ void free_page_batch(struct quire *q, struct page **pages, unsigned n);
 struct page *page_below(struct quire *q, struct page *page, gfp_t gfp,
 			uint64_t max_pfn);
 /*
+ * alloc_page_on: one page of that node, or NULL; no other node's, and nothing
+ * is reclaimed for it.  take_free_page: this very frame, if it is free in the
+ * lists: refcount 1, contents undefined.  Any context.
+ */
+struct page *alloc_page_on(struct quire *q, unsigned node, gfp_t gfp);
+bool take_free_page(struct quire *q, struct page *page);
+/*
  * alloc_pages as the slab makes it: without the injected failure (the object's
  * own allocation was asked about already).
  */

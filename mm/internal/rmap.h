@@ -121,6 +121,12 @@ bool rmap_walk(struct quire *q, struct page *page, bool wait,
 	       bool (*one)(struct page *page, struct vm_area_struct *vma,
 			   uaddr_t addr, void *arg),
 	       void *arg);
+/* The same for private memory of a family whose lock is held, though nothing
+ * maps the page now. */
+void anon_vma_walk(struct anon_vma *av, struct page *page,
+		   bool (*one)(struct page *page, struct vm_area_struct *vma,
+			       uaddr_t addr, void *arg),
+		   void *arg);
 /* For one(): the present entry that maps the page at addr of vma, with its
  * lock in *ptl held; NULL: none does. */
 pte_t *rmap_entry(struct page *page, struct vm_area_struct *vma, uaddr_t addr,

@@ -4,7 +4,7 @@
  * swap area (P3): migration, hwpoison, device memory, markers.
  *
  *   kind         offset             RSS      reference   who waits for whom
- *   migration    the old frame      as was   none        the frame is locked
+ *   migration    the old frame      -        none        the frame is locked
  *   hwpoison     the broken frame   -        none
  *   device       device frame       anon     one user
  *   marker       PTE_MARKER_*       -        none
@@ -16,9 +16,10 @@
 #include "swapops.h"
 
 /* What a marker says of its place. */
-#define PTE_MARKER_UFFD_WP	1u /* (Linux's; nothing makes it here) */
-#define PTE_MARKER_SWAPIN_ERROR 2u /* what was here could not be read: SIGBUS  \
-				    */
+#define PTE_MARKER_UFFD_WP 1u /* (Linux's; nothing makes it here) */
+#define PTE_MARKER_SWAPIN_ERROR                                                \
+	2u /* what was here could not be read: SIGBUS                          \
+	    */
 
 static inline pte_t pte_marker(unsigned bits)
 {
@@ -41,8 +42,6 @@ pte_t special_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 		      pte_t *src_pte, uaddr_t addr);
 void special_pte_free(struct mm_struct *mm, pte_t pte);
 pte_t special_pte_protect(struct mm_struct *mm, pte_t pte);
-/* Which counter of RSS has the entry; NR_MM_COUNTERS: none. */
-enum rss_type special_pte_rss(struct quire *q, swp_entry_t entry);
 
 /* mm/page_lock.c: vmf->ptl is held, and an entry keeps `page` locked as long as
  * it is; the lock is dropped, and the page waited for: 0, or RETRY (as above).

@@ -45,6 +45,10 @@
 	V(workingset_activate_anon) V(workingset_activate_file) \
 	V(quire_direct_reclaim_ns) \
 	V(allocstall) V(drop_pagecache) V(oom_kill) \
+	V(pgmigrate_success) V(pgmigrate_fail) \
+	V(compact_migrate_scanned) V(compact_free_scanned) \
+	V(compact_isolated) V(compact_stall) V(compact_fail) \
+	V(compact_success) \
 	V(unevictable_pgs_culled) V(unevictable_pgs_rescued) \
 	V(unevictable_pgs_mlocked) V(unevictable_pgs_munlocked) \
 	V(quire_anon_write) V(quire_zero_read) V(quire_file_read) \
@@ -197,6 +201,7 @@ struct quire {
 	struct page_wait_bucket page_wait[PAGE_WAIT_BUCKETS];
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
 	long vm_committed __attribute__((aligned(64))); /* pages, atomic */
+	unsigned long nr_poisoned; /* broken frames, kept from use; atomic */
 	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
 	uint32_t next_mm_id;
 	spinlock_t mm_lock;	       /* LEAF: mm_list */
