@@ -51,8 +51,8 @@
  *      quire.reclaim=NAME likewise
  *      quire.swap=vdX[,PRIO][,discard]  swapon of that disk, which has mkswap's
  *                         header or gets one where its first page is all zero
- *      quire.zram=SIZE    swap in compressed memory, priority 100: SIZE bytes (K,
- *                         M, G) before compression.  Both may come several
+ *      quire.zram=SIZE    swap in compressed memory, priority 100: SIZE bytes
+ *                         (K, M, G) before compression.  Both may come several
  *                         times; what cannot be had ends the machine
  *                         ("refused")
  *      quire.swappiness=N, quire.min_free_kbytes=N, quire.page_cluster=N

@@ -89,7 +89,7 @@ static long swaps_line(const char *device, long *prio)
 	long size = -1, used;
 
 	CHECK(read_file("/proc/swaps", buf, sizeof(buf)) > 0);
-	CHECK(!strncmp(buf, "Filename\t\t\t\tType\t\tSize\t\tUsed", 29));
+	CHECK(!strncmp(buf, "Filename\t\t\t\tType\t\tSize\t\tUsed", 28));
 	p = strstr(buf, device);
 	if (!p)
 		return -1;
