@@ -26,12 +26,6 @@ void quire_host_wake_flusher(struct quire *q)
 	wake_up(&flusher_wq);
 }
 
-/* No task reclaims in the background: who needs memory does it himself. */
-void quire_host_wake_reclaim(struct quire *q)
-{
-	(void)q;
-}
-
 void flusher_put(struct inode *inode)
 {
 	spin_lock(&late_lock);

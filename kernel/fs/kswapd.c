@@ -18,8 +18,6 @@
  */
 #include "fs.h"
 
-#pragma weak quire_reclaim_work
-
 #define SOME 64u /* pages, of inodes and names, in one round */
 
 static struct wait_queue kswapd_wq = WAIT_QUEUE_INIT(kswapd_wq);
@@ -47,8 +45,7 @@ static void kswapd(void *arg)
 		wait_event(&kswapd_wq,
 			   __atomic_load_n(&wanted, __ATOMIC_ACQUIRE));
 		__atomic_store_n(&wanted, 0, __ATOMIC_RELEASE);
-		if (quire_reclaim_work)
-			quire_reclaim_work(the_quire);
+		quire_reclaim_work(the_quire);
 		if (many_objects() || quire_memory_short(the_quire))
 			(void)vfs_shrink(SOME);
 	}
