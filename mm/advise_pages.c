@@ -201,12 +201,3 @@ int madvise_pageout(struct vm_area_struct *vma, uaddr_t start, uaddr_t end)
 	advise_range(&a, start, end);
 	return 0;
 }
-
-/* (to be had from mm/vmscan.c) */
-__attribute__((weak)) uint64_t reclaim_pages(struct quire *q,
-					     struct page **pages, unsigned n)
-{
-	while (n--)
-		putback_lru_page(q, pages[n]);
-	return 0;
-}

@@ -112,7 +112,9 @@ static bool unmap_to_swap(struct scan_control *sc, struct page *page)
 		(void)try_to_free_swap(q, page);
 		return false;
 	}
-	return anon || PageFlag(page, PG_swapcache);
+	/* (shared memory whose file has just dropped it goes at once) */
+	return anon || PageFlag(page, PG_swapcache) ||
+	       !READ_ONCE(page->mapping) || shmem_swap_out(q, page);
 }
 
 /* A locked page that is to go.  PAGE_WRITTEN: it is not locked any more. */
