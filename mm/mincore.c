@@ -9,21 +9,36 @@
  */
 #include "fault.h"
 #include "filemap.h"
+#include "swap.h"
 
-static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr)
+/* A page from some cache (NULL: it has none): can it be used at once? */
+static unsigned char usable(struct quire *q, struct page *page)
 {
 	unsigned char in;
-	struct page *page;
 
-	if (!vma->vm_mapping)
-		return 0;
-	page = shmem_value_cached(vma->vm_mapping,
-				  linear_page_index(vma, addr));
 	if (!page)
 		return 0;
-	in = PageFlag(page, PG_uptodate);
-	put_page(vma->vm_mm->q, page);
+	in = PageUptodate(page);
+	put_page(q, page);
 	return in;
+}
+
+/* What pte does not map. */
+static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr, pte_t pte)
+{
+	struct quire *q = vma->vm_mm->q;
+	swp_entry_t entry;
+
+	if (!pte_none(pte)) {
+		entry = pte_to_swp_entry(pte);
+		/* (what is in no swap area is somewhere in memory) */
+		return !swap_entry_is_slot(entry) ||
+		       usable(q, swap_cache_get(q, entry));
+	}
+	if (!vma->vm_mapping)
+		return 0;
+	return usable(q, shmem_value_cached(vma->vm_mapping,
+					    linear_page_index(vma, addr)));
 }
 
 /* The part of a VMA that one table maps (or would map). */
@@ -33,18 +48,18 @@ static void mincore_table(struct vm_area_struct *vma, uaddr_t addr, uaddr_t end,
 	struct quire *q = vma->vm_mm->q;
 	pmd_t *pmd = mm_find_pmd(vma->vm_mm, addr);
 	spinlock_t *ptl = NULL;
-	pte_t *pte = NULL;
+	pte_t *ptep = NULL, pte = __pte(0);
 
 	if (pmd) {
 		ptl = pte_lockptr(q, pmdp_get(pmd));
 		spin_lock(ptl);
-		pte = pte_offset_map(q, pmd, addr);
+		ptep = pte_offset_map(q, pmd, addr);
 	}
-	for (; addr < end; addr += (uaddr_t)PAGE_SIZE)
-		if (pte && pte_present(ptep_get(pte++)))
-			*vec++ = 1;
-		else
-			*vec++ = cached(vma, addr);
+	for (; addr < end; addr += (uaddr_t)PAGE_SIZE) {
+		if (ptep)
+			pte = ptep_get(ptep++);
+		*vec++ = pte_present(pte) || cached(vma, addr, pte);
+	}
 	if (pmd)
 		spin_unlock(ptl);
 }

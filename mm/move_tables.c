@@ -57,6 +57,8 @@ static void move_ptes(struct vm_area_struct *vma, pmd_t *old_pmd, uaddr_t old,
 			pte = pte_mksoft_dirty(pte);
 			lo = MIN(lo, addr);
 			hi = addr + (uaddr_t)PAGE_SIZE;
+		} else {
+			pte = pte_swp_mksoft_dirty(pte);
 		}
 		set_pte_at(mm, new, to, pte);
 	}

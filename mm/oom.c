@@ -47,19 +47,6 @@ uint64_t quire_oom_badness(struct mm_struct *mm)
 	       ((uint64_t)READ_ONCE(mm->pgtables_bytes) >> PAGE_SHIFT);
 }
 
-/* One user more, unless it is at its end. */
-static bool mm_get_unless_gone(struct mm_struct *mm)
-{
-	uint32_t v = READ_ONCE(mm->mm_users);
-
-	while (v)
-		if (__atomic_compare_exchange_n(&mm->mm_users, &v, v + 1, true,
-						__ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			return true;
-	return false;
-}
-
 /* q->mm_lock held: the mm with the most points, referenced; NULL. */
 static struct mm_struct *worst_mm(struct quire *q,
 				  uint64_t (*points)(struct mm_struct *mm,

@@ -10,6 +10,7 @@
  */
 #include "fault.h"
 #include "maps.h"
+#include "swap.h"
 
 #define PSS_SHIFT 12
 
@@ -17,6 +18,7 @@ struct mem_size {
 	uint64_t rss, pss, pss_dirty; /* pss: bytes << PSS_SHIFT */
 	uint64_t shared_clean, shared_dirty, private_clean, private_dirty;
 	uint64_t referenced, anonymous, lazyfree, swap;
+	uint64_t swap_pss; /* bytes << PSS_SHIFT */
 };
 
 static void smaps_page(struct mem_size *s, const struct page *page, pte_t pte)
@@ -42,6 +44,18 @@ static void smaps_page(struct mem_size *s, const struct page *page, pte_t pte)
 		*(dirty ? &s->private_dirty : &s->private_clean) += PAGE_SIZE;
 }
 
+/* An entry that names a slot, which others may have as well. */
+static void smaps_swap(struct mem_size *s, struct quire *q, swp_entry_t entry)
+{
+	uint32_t n;
+
+	if (!swap_entry_is_slot(entry))
+		return;
+	n = MAX(swap_users(q, entry), 1u);
+	s->swap += PAGE_SIZE;
+	s->swap_pss += divide((uint64_t)PAGE_SIZE << PSS_SHIFT, n);
+}
+
 static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 {
 	struct quire *q = vma->vm_mm->q;
@@ -63,7 +77,7 @@ static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 			struct page *page = NULL;
 
 			if (is_swap_pte(pte))
-				s->swap += PAGE_SIZE;
+				smaps_swap(s, q, pte_to_swp_entry(pte));
 			else if (pte_present(pte))
 				page = vm_normal_page(vma, pte);
 			if (page)
@@ -122,7 +136,7 @@ static void smaps_vma(struct text *t, struct vm_area_struct *vma)
 	put_kb(t, "Shared_Hugetlb:", 0);
 	put_kb(t, "Private_Hugetlb:", 0);
 	put_kb(t, "Swap:", s.swap);
-	put_kb(t, "SwapPss:", 0);
+	put_kb(t, "SwapPss:", s.swap_pss >> PSS_SHIFT);
 	put_kb(t,
 	       "Locked:", vma->vm_flags & VM_LOCKED ? s.pss >> PSS_SHIFT : 0);
 	text_printf(t, "%-16s%8u\n", "THPeligible:", 0u);

@@ -280,6 +280,8 @@ void quire_swap_total(struct quire *q, uint64_t *total, uint64_t *free)
 	for (i = 0; i < s->nr; i++) {
 		struct swap_area *a = &s->area[s->order[i]];
 
+		if (!READ_ONCE(a->writable))
+			continue; /* on its way out */
 		*total += a->usable;
 		*free += (uint64_t)MAX(READ_ONCE(a->nr_free), 0l);
 	}

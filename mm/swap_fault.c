@@ -81,8 +81,7 @@ static struct page *swap_fault_page(struct vm_fault *vmf, swp_entry_t entry,
 
 	if (page) {
 		quire_step("in the swap cache");
-		if (TestClearPageFlag(page, PG_readahead))
-			count_vm_event(q, VM_swap_ra_hit);
+		swap_readahead_hit(q, page, vmf->vma, vmf->address);
 		return page;
 	}
 	if (!swap_entry_valid(q, entry)) {
@@ -107,18 +106,19 @@ static struct page *swap_fault_page(struct vm_fault *vmf, swp_entry_t entry,
 static bool should_free_swap(struct vm_fault *vmf, struct page *page)
 {
 	struct quire *q = vmf->vma->vm_mm->q;
+	struct swap_area *a;
 
 	if (!PageFlag(page, PG_swapcache))
 		return false;
 	if ((vmf->vma->vm_flags & VM_LOCKED) || PageFlag(page, PG_mlocked) ||
 	    vm_swap_full(q))
 		return true;
+	a = swap_area_of(q, page_swap_entry(page));
 	/* it would only have to be found not to be shared a second time */
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		return true;
-	/* the device would give it again as quickly as memory */
-	return (swap_area_of(q, page_swap_entry(page))->flags &
-		QUIRE_SWAP_SYNC) != 0;
+	/* swapoff wants it; or the device would give it again at once */
+	return !READ_ONCE(a->writable) || (a->flags & QUIRE_SWAP_SYNC);
 }
 
 /* Nobody else can have the page: there is no entry, no slot, no reference. */
@@ -132,12 +132,8 @@ static bool only_ours(struct quire *q, struct page *page)
 	return smp_load_acquire(&page->_refcount) == 1;
 }
 
-/*
- * Page and entry locked, all is well: the entry maps the page from now on, with
- * the caller's reference.  What is left of a write is in vmf->flags then.
- */
-static void install_swap_page(struct vm_fault *vmf, struct page *page,
-			      swp_entry_t entry)
+void install_swap_page(struct vm_fault *vmf, struct page *page,
+		       swp_entry_t entry)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct mm_struct *mm = vma->vm_mm;

@@ -30,7 +30,7 @@ static void set_state(struct swap_area *a, struct swap_cluster *c,
 	if (c->state == CLUSTER_FREE || c->state == CLUSTER_PARTIAL ||
 	    c->state == CLUSTER_DISCARD)
 		list_del(&c->list);
-	c->state = (uint8_t)state;
+	WRITE_ONCE(c->state, (uint8_t)state);
 	if (state == CLUSTER_FREE)
 		list_add_tail(&c->list, &a->free);
 	else if (state == CLUSTER_PARTIAL)
@@ -71,6 +71,31 @@ void swap_slots_stop(struct swap_area *a)
 		spin_lock(&area_cluster(a, i)->lock);
 		spin_unlock(&area_cluster(a, i)->lock);
 	}
+}
+
+unsigned long swap_slots_used(struct swap_area *a)
+{
+	unsigned long used = a->usable;
+	uint32_t i;
+
+	for (i = 0; i < a->nr_clusters; i++) {
+		struct swap_cluster *c = area_cluster(a, i);
+
+		spin_lock(&c->lock);
+		used -= READ_ONCE(c->state) == CLUSTER_DISCARD ? c->usable
+							       : c->free;
+		spin_unlock(&c->lock);
+	}
+	return used;
+}
+
+/* The area is being switched off: the one who does it wants to know. */
+static void slot_moved(struct swap_area *a)
+{
+	if (likely(READ_ONCE(a->writable)))
+		return;
+	__atomic_fetch_add(&a->moves, 1u, __ATOMIC_RELEASE);
+	quire_host_wake(&a->moves, UINT32_MAX);
 }
 
 /* Cluster locked: its last slot was taken. */
@@ -274,6 +299,7 @@ void swap_slot_free(struct quire *q, swp_entry_t entry, struct swap_cluster *c)
 	__atomic_fetch_add(&a->nr_free, 1l, __ATOMIC_RELAXED);
 	if (cluster_freed(a, c))
 		quire_host_wake_reclaim(q);
+	slot_moved(a);
 }
 
 void swap_duplicate(struct quire *q, swp_entry_t entry)
@@ -282,6 +308,7 @@ void swap_duplicate(struct quire *q, swp_entry_t entry)
 	struct swap_slot *s = lock_slot(q, entry, &c);
 
 	WRITE_ONCE(s->users, s->users + 1);
+	slot_moved(swap_area_of(q, entry));
 	spin_unlock(&c->lock);
 }
 
@@ -345,6 +372,7 @@ static void discard_cluster(struct swap_area *a, struct swap_cluster *c)
 	spin_lock(&a->lock);
 	set_state(a, c, CLUSTER_FREE);
 	spin_unlock(&a->lock);
+	slot_moved(a);
 	spin_unlock(&c->lock);
 }
 

@@ -183,6 +183,15 @@ vm_fault_t do_wp_page(struct vm_fault *vmf);
  */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 vm_fault_t bad_swap_entry(struct vm_fault *vmf);
+/*
+ * install_swap_page: page, locked and up to date, in the swap cache for entry,
+ * takes its place in vmf->pte (vma, address, orig_pte, flags are set, ptl is
+ * held): counters, rmap, what the entry kept; the slot has a user less, and is
+ * given up if that was the last and it is in the way.  The caller's reference is
+ * the entry's.  What is left of a write is in vmf->flags then.
+ */
+void install_swap_page(struct vm_fault *vmf, struct page *page,
+		       swp_entry_t entry);
 /* Log an entry that must not be; page may be NULL. Any context. */
 void print_bad_pte(struct vm_area_struct *vma, uaddr_t addr, pte_t pte,
 		   struct page *page);

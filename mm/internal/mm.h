@@ -102,6 +102,8 @@ struct vm_area_struct {
 	struct itree_node i_mmap_node;	 /* in the mapping's tree of VMAs */
 	uint32_t vm_lock_seq;		 /* laid out for per-VMA locks */
 	uint32_t vm_refcnt;
+	uaddr_t swap_ra; /* last fault that read from swap, and how it went on
+			  * (mm/swap_readahead.c); atomic */
 };
 
 static inline bool vma_is_anonymous(const struct vm_area_struct *vma)
@@ -201,6 +203,19 @@ unsigned long get_mm_counter(struct mm_struct *mm,
 unsigned long get_mm_rss(struct mm_struct *mm);
 void update_hiwater_rss(struct mm_struct *mm);
 void update_hiwater_vm(struct mm_struct *mm);
+
+/* One user more, unless it is at its end. */
+static inline bool mm_get_unless_gone(struct mm_struct *mm)
+{
+	uint32_t v = READ_ONCE(mm->mm_users);
+
+	while (v)
+		if (__atomic_compare_exchange_n(&mm->mm_users, &v, v + 1, true,
+						__ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return true;
+	return false;
+}
 
 /* ----------------------------------------------------------- mm/vma_tree.c */
 /*

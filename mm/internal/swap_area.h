@@ -77,6 +77,12 @@ struct swap_area {
 	/* atomic: */
 	long nr_free; /* slots to be had now */
 	unsigned long pages_in, pages_out, read_errors, write_errors;
+	uint32_t moves; /* users that came or went while not writable; waited
+			 * for by swapoff */
+	/* readahead by slots: pages found since the last time, the slot and the
+	 * window then */
+	uint32_t ra_hits, ra_window;
+	unsigned long ra_prev;
 	spinlock_t lock __attribute__((aligned(64))); /* LEAF: lists, state */
 	struct list_head free, partial, discard;
 };
@@ -145,9 +151,11 @@ struct swap_slot *swap_alloc_slot(struct quire *q, swp_entry_t *entry,
 /* Cluster locked: neither users nor a page are left. */
 void swap_slot_free(struct quire *q, swp_entry_t entry,
 		    struct swap_cluster *c);
-/* Give area a's clusters their lists; swapoff: nobody allocates any more. */
+/* Give area a's clusters their lists; swapoff: nobody allocates any more; slots
+ * in use, when nobody does. */
 void swap_slots_init(struct swap_area *a);
 void swap_slots_stop(struct swap_area *a);
+unsigned long swap_slots_used(struct swap_area *a);
 
 /* mm/swap_cache.c */
 /*
@@ -157,6 +165,11 @@ void swap_slots_stop(struct swap_area *a);
  */
 struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			    bool *fresh);
+/* mm/swap_readahead.c: the page, of the cache, was found by a fault at addr of
+ * vma (NULL: by its slot): if it was read ahead, that was worth it. */
+void swap_readahead_hit(struct quire *q, struct page *page,
+			struct vm_area_struct *vma, uaddr_t addr);
+
 /* mm/swap_io.c */
 /* Read these locked pages of the cache, whose slots are in a row. */
 void swap_read_run(struct quire *q, struct page **pages, unsigned n);
