@@ -211,8 +211,8 @@ int quire_swapon(struct quire *q, const struct quire_swap_config *config)
 	a->flags = config->flags;
 	a->first = config->first;
 	a->end = end;
-	a->nr_clusters = (uint32_t)((end + SWAP_CLUSTER - 1) >>
-				    SWAP_CLUSTER_SHIFT);
+	a->nr_clusters =
+		(uint32_t)((end + SWAP_CLUSTER - 1) >> SWAP_CLUSTER_SHIFT);
 	a->pages_in = a->pages_out = a->read_errors = a->write_errors = 0;
 	if (config->first >= end ||
 	    (uint64_t)a->nr_clusters << SWAP_CLUSTER_SHIFT < end)

@@ -147,8 +147,7 @@ static void read_slots(struct ra_run *r, struct swap_area *a,
 {
 	uint64_t wanted = swp_offset(page_swap_entry(target)), slot, end;
 	unsigned long prev = READ_ONCE(a->ra_prev);
-	unsigned hits =
-		__atomic_exchange_n(&a->ra_hits, 0u, __ATOMIC_RELAXED);
+	unsigned hits = __atomic_exchange_n(&a->ra_hits, 0u, __ATOMIC_RELAXED);
 	unsigned n = window_size(r->q, hits, READ_ONCE(a->ra_window),
 				 wanted == prev + 1 || wanted + 1 == prev);
 

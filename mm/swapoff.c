@@ -8,15 +8,15 @@
  *                          each would bring it back
  *     shared memory        its values (shmem_unuse)
  *     the cache            pages that nobody has an entry for
- *     nothing was found?   who has a slot is on his way in (fork) or out (exit):
- *                          wait until a slot moves, and look again
- *   nobody looks at the area any more: its tables are freed
+ *     nothing was found?   who has a slot is on his way in (fork) or out
+ * (exit): wait until a slot moves, and look again nobody looks at the area any
+ * more: its tables are freed
  *
  * Faults, fork, exit and reclaim go on meanwhile; each entry is looked at again
  * under its lock with the page locked, as in a fault.
  *
- * What cannot be read is lost: a marker takes the entry's place, and who touches
- * it gets SIGBUS.
+ * What cannot be read is lost: a marker takes the entry's place, and who
+ * touches it gets SIGBUS.
  *
  * Locks: each mm's mmap_lock for read, page lock, entry's lock.
  */

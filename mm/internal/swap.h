@@ -31,9 +31,9 @@ bool swap_has_room(struct quire *q);
  * dropped.  The slot is freed if it has no users. */
 void delete_from_swap_cache(struct quire *q, struct page *page);
 /* The same if nobody but the swap cache and the caller has a reference to it,
- * it is mapped nowhere and its contents are not needed (it is clean, or its slot
- * has no users): true; then, as by drop_cached_page(), there are two references
- * to be dropped. */
+ * it is mapped nowhere and its contents are not needed (it is clean, or its
+ * slot has no users): true; then, as by drop_cached_page(), there are two
+ * references to be dropped. */
 bool drop_swap_cache_page(struct quire *q, struct page *page);
 /* The entry's page in the cache, with a reference; NULL. */
 struct page *swap_cache_get(struct quire *q, swp_entry_t entry);
@@ -62,10 +62,10 @@ bool reuse_swap_page(struct quire *q, struct page *page);
 /* The slot is not needed for the locked page: no users left.  True: freed. */
 bool try_to_free_swap(struct quire *q, struct page *page);
 /*
- * free_swap_cache: the same for a page that is not locked, unless something maps
- * it or its lock cannot be had.  By whoever has had a page of the cache locked,
- * or was its last user, so that none stays there for nobody.  A reference is
- * held; does not sleep.
+ * free_swap_cache: the same for a page that is not locked, unless something
+ * maps it or its lock cannot be had.  By whoever has had a page of the cache
+ * locked, or was its last user, so that none stays there for nobody.  A
+ * reference is held; does not sleep.
  */
 void free_swap_cache(struct quire *q, struct page *page);
 /* More than half of all slots are taken. */
@@ -136,9 +136,9 @@ int swap_init(struct quire *q);
 void swap_exit(struct quire *q);
 
 /*
- * For quire_check(): an entry that is neither present nor none, found in a table
- * (a value in a file of shared memory): true if it names a slot, which has one
- * user more then.  check_swap: all slots and the cache, at the end.
+ * For quire_check(): an entry that is neither present nor none, found in a
+ * table (a value in a file of shared memory): true if it names a slot, which
+ * has one user more then.  check_swap: all slots and the cache, at the end.
  */
 struct quire_check;
 bool check_swap_entry(struct quire_check *c, swp_entry_t entry);

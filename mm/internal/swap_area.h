@@ -38,7 +38,7 @@ struct swap_slot {
 };
 
 enum swap_cluster_state {
-	CLUSTER_FREE, /* on area.free: it was all free when it came there */
+	CLUSTER_FREE,	 /* on area.free: it was all free when it came there */
 	CLUSTER_PARTIAL, /* on area.partial */
 	CLUSTER_TAKEN,	 /* the current one of some CPU */
 	CLUSTER_FULL,
@@ -69,8 +69,8 @@ struct swap_area {
 	uint32_t nr_clusters;
 	unsigned dir_order; /* of the pages at chunk */
 	int priority;
-	unsigned flags, nr; /* nr: swp_type of its entries */
-	bool claimed;	    /* (system.lock) it is, or is being made */
+	unsigned flags, nr;   /* nr: swp_type of its entries */
+	bool claimed;	      /* (system.lock) it is, or is being made */
 	unsigned long usable; /* slots */
 	uint32_t shared;      /* ROTATIONAL: all CPUs' current cluster + 1 */
 	uint32_t scan;	      /* where the search for any free slot goes on */
@@ -149,8 +149,7 @@ static inline struct page *slot_page(struct quire *q, const struct swap_slot *s)
 struct swap_slot *swap_alloc_slot(struct quire *q, swp_entry_t *entry,
 				  struct swap_cluster **cluster);
 /* Cluster locked: neither users nor a page are left. */
-void swap_slot_free(struct quire *q, swp_entry_t entry,
-		    struct swap_cluster *c);
+void swap_slot_free(struct quire *q, swp_entry_t entry, struct swap_cluster *c);
 /* Give area a's clusters their lists; swapoff: nobody allocates any more; slots
  * in use, when nobody does. */
 void swap_slots_init(struct swap_area *a);

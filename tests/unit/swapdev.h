@@ -68,8 +68,7 @@ static inline void swapdev_io(struct swapdev *d, uint64_t slot,
 		d->held[d->nr_held].page = pages[i];
 		d->held[d->nr_held].slot = slot;
 		d->held[d->nr_held].write = write;
-		__atomic_store_n(&d->nr_held, d->nr_held + 1,
-				 __ATOMIC_RELEASE);
+		__atomic_store_n(&d->nr_held, d->nr_held + 1, __ATOMIC_RELEASE);
 		spin_unlock(&d->lock);
 	}
 }
