@@ -31,8 +31,6 @@ uint64_t quire_get_tunable(struct quire *q, enum quire_tunable which)
 		return READ_ONCE(q->dirty_interval);
 	case QUIRE_TUNABLE_FAULT_AROUND_BYTES:
 		return READ_ONCE(q->fault_around_bytes);
-	case QUIRE_TUNABLE_PAGE_CLUSTER:
-		return READ_ONCE(q->page_cluster);
 	case QUIRE_TUNABLE_READAHEAD_BYTES:
 		return (uint64_t)READ_ONCE(q->ra_pages) << PAGE_SHIFT;
 	case QUIRE_TUNABLE_SWAPPINESS:
@@ -131,11 +129,6 @@ int quire_set_tunable(struct quire *q, enum quire_tunable which, uint64_t v)
 		if (!fault_around_ok(v))
 			return -EINVAL;
 		WRITE_ONCE(q->fault_around_bytes, v);
-		return 0;
-	case QUIRE_TUNABLE_PAGE_CLUSTER: /* Linux's limit */
-		if (v > 31)
-			return -EINVAL;
-		WRITE_ONCE(q->page_cluster, (uint32_t)v);
 		return 0;
 	case QUIRE_TUNABLE_READAHEAD_BYTES:
 		if (v > READAHEAD_MAX)

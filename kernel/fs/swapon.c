@@ -25,8 +25,6 @@
 #include "swapon.h"
 #include "zram.h"
 
-#pragma weak quire_swapoff
-
 #define SWAP_FLAG_PREFER    0x8000u
 #define SWAP_FLAG_PRIO_MASK 0x7fffu
 #define SWAP_FLAG_DISCARD   0x10000u
@@ -198,7 +196,7 @@ static int add_area(const struct quire_swap_config *c, struct file *file,
 static int remove_area(unsigned area)
 {
 	struct swap_dev *s = &swaps[area];
-	int err = quire_swapoff ? quire_swapoff(the_quire, area) : -ENOSYS;
+	int err = quire_swapoff(the_quire, area);
 
 	if (err)
 		return err;
