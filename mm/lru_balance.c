@@ -74,7 +74,7 @@ static unsigned weigh(struct quire_lru_state *s, uint64_t anon, uint64_t file)
 		cost[0] >>= 1;
 		cost[1] >>= 1;
 	}
-	if (s->priority) { /* at the end of it, only sizes count */
+	if (s->priority || !s->swappiness) { /* else only sizes count */
 		anon *= s->swappiness * (cost[0] + 2 * cost[1] + 1);
 		file *= (200u - s->swappiness) * (cost[1] + 2 * cost[0] + 1);
 	}
@@ -88,6 +88,20 @@ static unsigned weigh(struct quire_lru_state *s, uint64_t anon, uint64_t file)
 	return anon ? QUIRE_LRU_ANON : QUIRE_LRU_FILE;
 }
 
+/*
+ * Files' pages that were read once, and plenty of it, of which none comes back:
+ * nothing else need go.  Plenty is what shows at this priority, or where memory
+ * is small an eighth of it.
+ */
+static bool file_alone(const struct quire_lru_state *s, uint64_t all)
+{
+	unsigned long once = s->pages[QUIRE_LRU_FILE][0];
+
+	return s->swappiness < 200 && s->priority && once >= BATCH &&
+	       (once >> s->priority || once * 8ull >= all) &&
+	       !s->balance[COMING_BACK];
+}
+
 bool quire_lru_balance(struct quire_lru_state *s, unsigned *kind)
 {
 	uint64_t anon = s->can_swap ? kind_pages(s, QUIRE_LRU_ANON) : 0;
@@ -98,12 +112,10 @@ bool quire_lru_balance(struct quire_lru_state *s, unsigned *kind)
 		*kind = anon ? QUIRE_LRU_ANON : QUIRE_LRU_FILE;
 		return anon || file;
 	}
-	if (file < BATCH) /* files have next to nothing left to give */
-		*kind = QUIRE_LRU_ANON;
-	else if (s->swappiness < 200 && s->priority &&
-		 (s->pages[QUIRE_LRU_FILE][0] >> s->priority) >= BATCH &&
-		 !s->balance[COMING_BACK])
-		*kind = QUIRE_LRU_FILE; /* read once, and plenty of it */
+	if (file < BATCH && s->priority)
+		*kind = QUIRE_LRU_ANON; /* files have next to nothing left */
+	else if (file_alone(s, anon + file))
+		*kind = QUIRE_LRU_FILE;
 	else
 		*kind = weigh(s, anon, file);
 	if (*kind == QUIRE_LRU_FILE)

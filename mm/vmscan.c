@@ -151,6 +151,8 @@ static void shrink_node(struct scan_control *sc, struct quire_node *n)
 	/* at the end of it each page is judged twice: a second chance is not a
 	 * third */
 	budget = sc->priority ? all >> sc->priority : 2 * all;
+	if (!budget)
+		return; /* so few pages: they are looked at harder */
 	budget = MAX(budget, (unsigned long)SWAP_CLUSTER_MAX);
 	while (sc->freed < sc->want) {
 		nr = shrink_some(sc, n);

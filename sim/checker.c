@@ -72,10 +72,12 @@ unsigned sim_check(struct sim_machine *m)
 
 	if (sim_self)
 		check_balance(sim_self, "sim_check");
-	/* the I/O thread is to be outside too */
+	/* the threads of reclaim and I/O are to be outside too */
+	sim_reclaim_hold(m, true);
 	if (sim_self)
 		disk_drain(m, NULL, 1u << SIM_DISK_AUTO | 1u << SIM_DISK_NOW);
 	n = quire_check(m->q);
+	sim_reclaim_hold(m, false);
 	if (n)
 		__atomic_fetch_add(&m->violations, n, __ATOMIC_RELAXED);
 	return sim_violations(m) - before;

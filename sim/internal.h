@@ -260,7 +260,7 @@ struct sim_machine {
 		pthread_t thread;
 		pthread_mutex_t lock;
 		pthread_cond_t cond;
-		bool running, stop, wanted;
+		bool running, stop, wanted, busy, held;
 	} reclaim;
 
 	uint32_t nr_sleeping; /* threads in quire_host_wait(); atomic */
@@ -354,6 +354,9 @@ void sim_swap_forget(struct sim_machine *m);
 /* reclaim.c: the thread of background reclaim, on this CPU. */
 int sim_reclaim_start(struct sim_machine *m);
 void sim_reclaim_stop(struct sim_machine *m);
+/* Until it is let go again, no round of background reclaim begins; the one that
+ * is under way is over. */
+void sim_reclaim_hold(struct sim_machine *m, bool hold);
 /* file.c */
 /* Close what is left; returns how many had references of Quire's. */
 unsigned sim_files_close_all(struct sim_machine *m);

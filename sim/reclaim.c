@@ -22,7 +22,7 @@ void quire_host_wake_reclaim(struct quire *q)
 	__atomic_fetch_add(&sim_self->stats.reclaim_wakes, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&r->lock);
 	r->wanted = true;
-	pthread_cond_signal(&r->cond);
+	pthread_cond_broadcast(&r->cond);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -32,10 +32,13 @@ static bool wanted(struct sim_reclaim *r)
 
 	cpu_park(sim_self);
 	pthread_mutex_lock(&r->lock);
-	while (!r->wanted && !r->stop)
+	r->busy = false;
+	pthread_cond_broadcast(&r->cond);
+	while ((!r->wanted || r->held) && !r->stop)
 		pthread_cond_wait(&r->cond, &r->lock);
 	r->wanted = false;
 	stop = r->stop;
+	r->busy = !stop;
 	pthread_mutex_unlock(&r->lock);
 	cpu_unpark(sim_self);
 	return !stop;
@@ -53,6 +56,24 @@ static void *reclaim_main(void *arg)
 	}
 	sim_unbind();
 	return NULL;
+}
+
+void sim_reclaim_hold(struct sim_machine *m, bool hold)
+{
+	struct sim_reclaim *r = &m->reclaim;
+
+	if (!r->running)
+		return;
+	if (sim_self)
+		cpu_park(sim_self);
+	pthread_mutex_lock(&r->lock);
+	r->held = hold;
+	pthread_cond_broadcast(&r->cond);
+	while (hold && r->busy)
+		pthread_cond_wait(&r->cond, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+	if (sim_self)
+		cpu_unpark(sim_self);
 }
 
 int sim_reclaim_start(struct sim_machine *m)
@@ -73,7 +94,7 @@ void sim_reclaim_stop(struct sim_machine *m)
 		cpu_park(sim_self);
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
-	pthread_cond_signal(&r->cond);
+	pthread_cond_broadcast(&r->cond);
 	pthread_mutex_unlock(&r->lock);
 	pthread_join(r->thread, NULL);
 	r->running = false;
