@@ -69,12 +69,13 @@ need libdw-dev test -e /usr/include/elfutils/libdwfl.h
 # i386 programs, to compare 32-bit address spaces with this host's Linux.
 need gcc-i686-linux-gnu have i686-linux-gnu-gcc
 need libc6-dev-i386-cross test -e /usr/i686-linux-gnu/lib/libc.a
-# Devices that the simulated machine swaps to, and an NBD server.
+# Devices that the simulated machine swaps to, and NBD servers.
 need liburing-dev test -e /usr/include/liburing.h
 need libzstd-dev test -e /usr/include/zstd.h
 need liblz4-dev test -e /usr/include/lz4.h
 need libnbd-dev test -e /usr/include/libnbd.h
 need nbdkit have nbdkit
+need qemu-utils have qemu-nbd
 # The machine, and the programs that are run in it.
 need qemu-system-x86 have qemu-system-x86_64
 need qemu-system-arm have qemu-system-arm

@@ -10,9 +10,6 @@
 
 #include <sim/internal.h>
 
-/* Where the core has no background reclaim yet: NULL. */
-#pragma weak quire_reclaim_work
-
 void quire_host_wake_reclaim(struct quire *q)
 {
 	struct sim_machine *m = sim_self->m;
@@ -50,8 +47,7 @@ static void *reclaim_main(void *arg)
 
 	sim_bind(m, m->nr_cpus + m->config.io_thread);
 	while (wanted(&m->reclaim)) {
-		if (quire_reclaim_work)
-			quire_reclaim_work(m->q);
+		quire_reclaim_work(m->q);
 		check_balance(sim_self, "quire_reclaim_work");
 	}
 	sim_unbind();

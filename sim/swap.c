@@ -26,10 +26,6 @@
 
 #include <sim/swap_device.h>
 
-/* Where the core has no swap yet: NULL. */
-#pragma weak quire_swapon
-#pragma weak quire_swapoff
-
 enum {
 	SLOT_FREE,
 	SLOT_WRITING,
@@ -133,16 +129,16 @@ static void submit(struct sim_swap *s, bool write, uint64_t slot,
 {
 	unsigned i;
 
+	for (i = 0; i < n; i++)
+		check_handover(sim_self, pages[i]);
 	if (outside(s, write ? "a write" : "a read", slot, n)) {
 		for (i = 0; i < n; i++)
 			write ? quire_page_end_write(s->m->q, pages[i], -EIO)
 			      : quire_page_end_read(s->m->q, pages[i], -EIO);
 		return;
 	}
-	for (i = 0; i < n; i++) {
-		check_handover(sim_self, pages[i]);
+	for (i = 0; i < n; i++)
 		begin_page(s, write, slot + i);
-	}
 	swap_count(write ? &s->stats.write_requests : &s->stats.read_requests,
 		   1);
 	s->kind->submit(s, write, slot, pages, n);
@@ -372,7 +368,7 @@ int sim_swapon(struct sim_machine *m, const struct sim_swap_config *config)
 	qc.device = s;
 	qc.slots = s->slots;
 	qc.flags = config->flags | s->kind->flags;
-	err = quire_swapon ? quire_swapon(m->q, &qc) : -ENOSYS;
+	err = quire_swapon(m->q, &qc);
 	if (err < 0)
 		goto fail;
 	s->area = err;

@@ -300,6 +300,60 @@ def test_readahead():
     assert none["file_pages"]["readahead"] == 0, none
 
 
+# More memory than there is, written and then read again.
+HUNGRY = """awk 'BEGIN { n = 500000; for (i = 0; i < n; i++) a[i] = "x" i
+    for (i = 0; i < n; i++) if (a[i] != "x" i) bad++
+    print bad + 0 }'"""
+
+
+def swapping_run(*options):
+    """The report of a machine that has to swap."""
+    r = sh(HUNGRY, "--json", path("o.json"), "--ram", "32M", *options)
+    assert (r.returncode, r.stdout) == (0, b"0\n"), r
+    clean(r)
+    assert b"pages scanned" in r.stderr and b"swap: " in r.stderr, r.stderr
+    report = json.load(open(path("o.json")))
+    reclaim, swap = report["reclaim"], report["swap"]
+    assert swap["outs"] > 500 and swap["ins"] > 100, swap
+    assert reclaim["scanned"] >= reclaim["stolen"] > 500, reclaim
+    assert reclaim["refaults_anon"] > 0, reclaim
+    assert [k for k in report["faults"] if k["kind"] == "swap"], report
+    return report
+
+
+def test_swap():
+    report = swapping_run("--swap", "256M")
+    assert report["swap"]["device"] == "file"
+    assert report["swap"]["bytes"] == 256 << 20
+
+
+def test_swap_to_compressed_memory():
+    report = swapping_run("--swap", "256M", "--swap-device", "zram")
+    assert report["swap"]["device"] == "zram"
+
+
+def test_swap_to_an_nbd_server():
+    sock = path("nbd.sock")
+    server = subprocess.Popen(["nbdkit", "-f", "-U", sock, "memory", "256M"])
+    try:
+        while not os.path.exists(sock) and server.poll() is None:
+            time.sleep(0.02)
+        report = swapping_run("--swap-device",
+                              "nbd:nbd+unix:///?socket=" + sock)
+        assert report["swap"]["device"] == "nbd"
+    finally:
+        server.kill()
+        server.wait()
+    # It has to be there.
+    r = sh("true", "--swap-device", "nbd:nbd+unix:///?socket=" + sock)
+    assert r.returncode == 125 and b"QEMU could not start" in r.stderr, r
+
+
+def test_unknown_reclaim_policy():
+    r = sh("true", "--reclaim", "magic")
+    assert r.returncode == 125 and b"second-chance" in r.stderr, r
+
+
 def test_fault_around():
     around = file_reads(report_of("true"))
     alone = file_reads(report_of("true", "--fault-around", "4K"))
