@@ -339,6 +339,7 @@ void quire_reclaim_work(struct quire *q)
 	might_sleep();
 	__atomic_store_n(&q->reclaim_woken, 0u, __ATOMIC_SEQ_CST);
 	task = reclaim_begin(q);
+	swap_discard_work(q); /* slots that this round may need */
 	pcp_drain(q);
 	count_vm_event(q, VM_pageoutrun);
 	do {
