@@ -73,7 +73,7 @@ void tuning_policies(struct quire_config *config)
 		choose("quire.fault_around_policy", "fault-around-policy",
 		       fault_around_name));
 	config->reclaim = quire_reclaim_policy(
-		choose("quire.reclaim", "reclaim", reclaim_name));
+		choose("quire.reclaim_policy", "reclaim", reclaim_name));
 }
 
 static void set_limit(const char *key, enum quire_tunable which)

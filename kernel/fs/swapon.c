@@ -5,7 +5,7 @@
  *
  *     swapon "/dev/vdb" ─ open ─ header ─┐
  *     quire.swap=vdb ─ (header) ─────────┼─ quire_swapon(ops, device) → area
- *     quire.zram=64M ────────────────────┘       swaps[area]
+ *     quire.swap=zram:64M ───────────────┘       swaps[area]
  *
  * Only what is a block device can be swapped to: the file systems of this
  * kernel are memory or another machine's, and files of theirs have no blocks
@@ -410,20 +410,24 @@ static bool boot_flags(const char *text, unsigned *flags)
 	return !*text;
 }
 
+/* What follows "zram:" */
 static int boot_zram(const char *word)
 {
 	char *end;
 	struct quire_swap_config c = {
 		.ops = &zram_swap_ops,
 		.slots = size_of(word, &end) / QUIRE_PAGE_SIZE,
-		.priority = ZRAM_PRIORITY,
 		.flags = QUIRE_SWAP_SYNC,
 	};
 	struct zram *z;
+	unsigned flags;
 	int area;
 
-	if (!c.slots || *end)
+	if (!c.slots || !boot_flags(end, &flags))
 		return -EINVAL;
+	c.priority = flags & SWAP_FLAG_PREFER
+			     ? (int)(flags & SWAP_FLAG_PRIO_MASK)
+			     : ZRAM_PRIORITY;
 	z = zram_create(c.slots);
 	if (!z)
 		return -ENOMEM;
@@ -455,21 +459,25 @@ static int boot_swap(const char *word)
 	size_t len = rest ? (size_t)(rest - word) : strlen(word);
 	unsigned flags;
 
+	if (!strncmp(word, "zram:", 5))
+		return boot_zram(word + 5);
 	return boot_flags(word + len, &flags) ? boot_disk(word, len, flags)
 					      : -EINVAL;
 }
 
-static void boot_words(const char *key, int (*fn)(const char *word))
+void swap_boot(void)
 {
 	char word[96];
 	unsigned n;
 	int err;
 
-	for (n = 0; cmdline_get(key, n, word, sizeof(word)) >= 0; n++) {
-		err = fn(word);
+	mutex_lock(&swap_lock);
+	for (n = 0; cmdline_get("quire.swap", n, word, sizeof(word)) >= 0;
+	     n++) {
+		err = boot_swap(word);
 		if (!err)
 			continue;
-		report_line("{\"refused\":\"%s=%s: %s (%d)\"}", key, word,
+		report_line("{\"refused\":\"quire.swap=%s: %s (%d)\"}", word,
 			    err == -ENOMEM   ? "too little memory"
 			    : err == -ENODEV ? "there is no such disk"
 			    : err == -EBUSY  ? "it is one already"
@@ -479,12 +487,5 @@ static void boot_words(const char *key, int (*fn)(const char *word))
 			    -err);
 		machine_exit(0);
 	}
-}
-
-void swap_boot(void)
-{
-	mutex_lock(&swap_lock);
-	boot_words("quire.swap", boot_swap);
-	boot_words("quire.zram", boot_zram);
 	mutex_unlock(&swap_lock);
 }

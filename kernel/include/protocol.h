@@ -48,11 +48,11 @@
  *      quire.fault_around_policy=NAME, quire.readahead_policy=NAME
  *                         as the options of these names; an unknown name ends
  *                         the machine with a line {"refused":"TEXT"}
- *      quire.reclaim=NAME likewise
+ *      quire.reclaim_policy=NAME  likewise (--reclaim)
  *      quire.swap=vdX[,PRIO][,discard]  swapon of that disk, which has mkswap's
  *                         header or gets one where its first page is all zero
- *      quire.zram=SIZE    swap in compressed memory, priority 100: SIZE bytes
- *                         (K, M, G) before compression.  Both may come several
+ *      quire.swap=zram:SIZE[,PRIO]  swap in compressed memory: SIZE bytes (K,
+ *                         M, G) before compression.  Both may come several
  *                         times; what cannot be had ends the machine
  *                         ("refused")
  *      quire.swappiness=N, quire.min_free_kbytes=N, quire.page_cluster=N

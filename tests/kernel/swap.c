@@ -412,7 +412,6 @@ static pid_t keeper(unsigned mb, int *stop)
 	pid = fork();
 	if (pid) {
 		close(ready[1]);
-		close(end[0]);
 		CHECK(read(ready[0], &c, 1) == 1);
 		close(ready[0]);
 		*stop = end[1];
@@ -424,8 +423,8 @@ static pid_t keeper(unsigned mb, int *stop)
 		make_page(page_at(mem, i), i, 1, 2);
 	if (write(ready[1], &c, 1) != 1)
 		_exit(2);
-	while (read(end[0], &c, 1) > 0)
-		;
+	if (read(end[0], &c, 1) != 1)
+		_exit(2);
 	for (i = 0; i < pages; i++)
 		if (!page_right(page_at(mem, i), i, 1, 2))
 			_exit(1);
@@ -435,7 +434,10 @@ static pid_t keeper(unsigned mb, int *stop)
 static int end_keeper(pid_t pid, int stop)
 {
 	int status = -1;
+	char c = 0;
 
+	/* (one that is dead still has somebody at the other end) */
+	CHECK(write(stop, &c, 1) == 1);
 	close(stop);
 	CHECK(waitpid(pid, &status, 0) == pid);
 	return status;
