@@ -98,8 +98,11 @@ static void check_swap_pte(struct mm_walk *w, swp_entry_t entry)
 {
 	if (check_swap_entry(w->c, entry))
 		w->rss[MM_SWAPENTS]++;
-	if (is_device_private_entry(entry))
+	if (is_device_private_entry(entry) &&
+	    device_frame_valid(w->c->q, swp_offset(entry))) {
 		w->rss[MM_ANONPAGES]++;
+		w->c->device_entries++;
+	}
 }
 
 static void check_pte(struct mm_walk *w, pte_t pte, uaddr_t addr)
@@ -455,6 +458,8 @@ unsigned quire_check(struct quire *q)
 	check_lru(&c);
 	check_frames(&c);
 
+	check_sum(&c, "users of device memory", c.device_entries,
+		  (int64_t)device_memory_users(q));
 	check_sum(&c, "nr_file_pages", c.cached,
 		  vmstat_sum(q, VM_nr_file_pages));
 	check_sum(&c, "nr_shmem", c.shmem, vmstat_sum(q, VM_nr_shmem));

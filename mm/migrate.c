@@ -106,9 +106,8 @@ unlock:
 	return true;
 }
 
-/* All migration entries of `old` map page, which has its place (or is it). */
-static void restore_entries(struct quire *q, struct page *old,
-			    struct page *page, struct anon_vma *av)
+void migrate_restore(struct quire *q, struct page *old, struct page *page,
+		     struct anon_vma *av)
 {
 	uint64_t from = page_to_pfn(q, old);
 
@@ -147,6 +146,7 @@ void migrate_contents(struct quire *q, struct page *old, struct page *new)
 		1u << PG_uses_high | 1u << PG_workingset | 1u << PG_swapbacked |
 		1u << PG_swapcache | 1u << PG_readahead | 1u << PG_reclaim;
 
+	flush_user_dcache_page(q, old);
 	copy_page(page_address(q, new), page_address(q, old));
 	flush_dcache_page(q, new);
 	new->index = old->index;
@@ -235,7 +235,7 @@ static int move_locked(struct quire *q, struct page *old, struct page *new,
 	if (!page_mapcount(old))
 		ClearPageFlag(old, PG_anon_exclusive);
 	moved = move_page(q, old, new);
-	restore_entries(q, old, moved ? new : old, av);
+	migrate_restore(q, old, moved ? new : old, av);
 	unlock_page(new);
 	if (av)
 		put_anon_vma(q, av);

@@ -30,6 +30,8 @@ static bool special_entry_valid(struct quire *q, swp_entry_t entry)
 		       PageFlag(pfn_to_page(q, pfn), PG_locked);
 	if (is_hwpoison_entry(entry))
 		return pfn_valid(q, pfn);
+	if (is_device_private_entry(entry))
+		return device_frame_valid(q, pfn);
 	return is_pte_marker_entry(entry) && pfn == PTE_MARKER_SWAPIN_ERROR;
 }
 
@@ -53,6 +55,8 @@ vm_fault_t do_special_entry(struct vm_fault *vmf, swp_entry_t entry)
 		return migration_entry_wait(vmf,
 					    pfn_to_page(q, swp_offset(entry)));
 	}
+	if (valid && is_device_private_entry(entry))
+		return device_private_fault(vmf, swp_offset(entry));
 	spin_unlock(vmf->ptl);
 	if (!valid) {
 		quire_step("nobody wrote this entry: it is bad");
@@ -85,8 +89,12 @@ pte_t special_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 	pte_t pte = ptep_get(src_pte);
 	swp_entry_t entry = pte_to_swp_entry(pte);
 
-	if (is_device_private_entry(entry))
+	if (is_device_private_entry(entry)) {
+		if (!device_frame_valid(dst->q, swp_offset(entry)))
+			return pte;
+		device_frame_dup(dst->q, swp_offset(entry));
 		inc_mm_counter(dst, MM_ANONPAGES);
+	}
 	if (!is_migration_entry(entry) && !is_device_private_entry(entry))
 		return pte;
 	pte = share_entry(pte, entry);
@@ -96,8 +104,13 @@ pte_t special_pte_dup(struct mm_struct *dst, struct vm_area_struct *src,
 
 void special_pte_free(struct mm_struct *mm, pte_t pte)
 {
-	if (is_device_private_entry(pte_to_swp_entry(pte)))
-		dec_mm_counter(mm, MM_ANONPAGES);
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	if (!is_device_private_entry(entry) ||
+	    !device_frame_valid(mm->q, swp_offset(entry)))
+		return;
+	device_frame_free(mm->q, swp_offset(entry));
+	dec_mm_counter(mm, MM_ANONPAGES);
 }
 
 /*

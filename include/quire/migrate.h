@@ -60,4 +60,33 @@ int quire_memory_failure(struct quire *q, paddr_t phys, quire_poison_fn tell,
 			 void *cookie);
 int quire_soft_offline(struct quire *q, paddr_t phys);
 
+/*
+ * Memory of a device that the processor cannot reach (Linux's device-private
+ * memory): private pages can be put there, and come back when a program touches
+ * them.  One device a system.  Frames are 0 ... frames - 1, a page each.
+ */
+struct quire_device_memory_ops {
+	/*
+	 * store: the page's contents to a frame; load: to a fresh page from it.
+	 * 0 or -errno (load: -ENOMEM is OOM, any other is SIGBUS for who
+	 * touched it).  May sleep; a page lock or the mmap_lock is held.
+	 */
+	int (*store)(void *device, uint64_t frame, struct page *page);
+	int (*load)(void *device, uint64_t frame, struct page *page);
+	/* Nobody needs it any more: spinlocks are held.  NULL: no interest. */
+	void (*free)(void *device, uint64_t frame);
+};
+/*
+ * add: 0, -EINVAL (0 or more than 524288 frames), -EBUSY (there is one),
+ * -ENOMEM.  remove: before quire_destroy(); 0, -EINVAL (there is none), -EBUSY
+ * (something is in it).
+ * take: mm's private pages in [addr, addr + len) go to the device; returns how
+ * many went (those in use, in swap, or without a free frame stay), or -EINVAL.
+ */
+int quire_device_memory_add(struct quire *q,
+			    const struct quire_device_memory_ops *ops,
+			    void *device, uint64_t frames);
+int quire_device_memory_remove(struct quire *q);
+long quire_device_memory_take(struct mm_struct *mm, uaddr_t addr, uaddr_t len);
+
 #endif

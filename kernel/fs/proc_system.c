@@ -70,6 +70,7 @@ static int show_meminfo(struct text *out, struct process *p, struct task *t)
 	kib(out, "PageTables", mi.page_tables);
 	kib(out, "CommitLimit", mi.commit_limit);
 	kib(out, "Committed_AS", mi.committed);
+	kib(out, "HardwareCorrupted", mi.hardware_corrupted);
 	text_printf(out, "HugePages_Total:       0\nHugePages_Free:        0\n"
 			 "HugePages_Rsvd:        0\nHugePages_Surp:        0\n"
 			 "Hugepagesize:       2048 kB\n"

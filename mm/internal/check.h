@@ -13,7 +13,7 @@ struct quire_check {
 	struct check_count *count; /* one a frame, from min_pfn */
 	unsigned bad;		   /* violations so far */
 	/* sums over all address spaces */
-	uint64_t tables, vmas, avcs, mms, committed;
+	uint64_t tables, vmas, avcs, mms, committed, device_entries;
 	/* sums over all mappings */
 	uint64_t cached, shmem, tree_nodes, dirty, writeback, listed_files;
 	uint64_t swapcached; /* pages of the swap cache */

@@ -38,6 +38,11 @@ unsigned migrate_pages(struct quire *q, struct page **pages, unsigned n,
 bool page_freeze_refs(struct page *page, uint32_t expected);
 void page_unfreeze_refs(struct page *page, uint32_t count);
 void migrate_contents(struct quire *q, struct page *old, struct page *new);
+/* All migration entries of `old`, locked, map page, which has its place (or is
+ * it).  av: the family of private memory.  Sleeps. */
+struct anon_vma;
+void migrate_restore(struct quire *q, struct page *old, struct page *page,
+		     struct anon_vma *av);
 /* mm/swap_cache.c: new takes the place of old, locked and mapped nowhere, in
  * the swap cache.  False: somebody else has a reference to it. */
 bool swap_cache_replace(struct quire *q, struct page *old, struct page *new);

@@ -48,4 +48,15 @@ pte_t special_pte_protect(struct mm_struct *mm, pte_t pte);
  */
 vm_fault_t migration_entry_wait(struct vm_fault *vmf, struct page *page);
 
+/*
+ * mm/device_memory.c.  device_private_fault: the entry's page, back from the
+ * device; vmf->ptl is held, and is dropped.  Sleeps.  The others: a frame's
+ * users, any context that may take a LEAF lock.
+ */
+vm_fault_t device_private_fault(struct vm_fault *vmf, uint64_t frame);
+bool device_frame_valid(struct quire *q, uint64_t frame);
+void device_frame_dup(struct quire *q, uint64_t frame);
+void device_frame_free(struct quire *q, uint64_t frame);
+uint64_t device_memory_users(struct quire *q); /* for quire_check() */
+
 #endif
