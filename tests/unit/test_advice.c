@@ -11,6 +11,21 @@
 #include <tests/unit/common.h>
 #include <writeback.h>
 
+static void swap_disk(struct sim_machine *m, uint64_t slots)
+{
+	struct sim_swap_config c = {.slots = slots, .priority = -1};
+
+	REQUIRE(sim_swapon(m, &c) >= 0);
+}
+
+static uint64_t used_slots(struct sim_machine *m)
+{
+	uint64_t total, free;
+
+	quire_swap_total(sim_quire(m), &total, &free);
+	return total - free;
+}
+
 static struct page *page_at(struct sim_task *t, uaddr_t a)
 {
 	paddr_t at = frame_of(t, a);
@@ -121,6 +136,39 @@ TEST(advice_free_and_kernel_stores)
 	sim_exit(t);
 }
 
+/* What is in swap is given up at once; what came back leaves the cache.
+ * behaviours: M2, R3 */
+TEST(advice_free_and_swap)
+{
+	struct sim_task *t = sim_task_create(m);
+	uint64_t i;
+	uaddr_t a;
+
+	REQUIRE(t);
+	swap_disk(m, 64);
+	a = anon(t, 6);
+	for (i = 0; i < 6; i++)
+		put64(t, a + i * PG, i + 1);
+	for (i = 0; i < 6; i++)
+		CHECK(take(t, a + i * PG, true));
+	CHECK_EQ(used_slots(m), 6);
+	CHECK_EQ(mm_stats(t).swap_entries, 6);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(get64(t, a + 4 * PG), 5);
+	CHECK_EQ(get64(t, a + 5 * PG), 6);
+	CHECK_EQ(sim_madvise(t, a + PG, 5 * PG, MADV_FREE), 0);
+	CHECK_EQ(mm_stats(t).swap_entries, 1);
+	CHECK_EQ(used_slots(m), 1);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(get64(t, a + 2 * PG), 0);
+	CHECK(take(t, a + 4 * PG, false));
+	CHECK_EQ(get64(t, a + 4 * PG), 0);
+	CHECK_EQ(get64(t, a), 1);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	CHECK_EQ(used_slots(m), 0);
+}
+
 /* The child has not said that it may go.  behaviours: M2, M3 */
 TEST(advice_free_after_fork)
 {
@@ -142,6 +190,101 @@ TEST(advice_free_after_fork)
 	CHECK_EQ(get64(child, a + PG), 12);
 	CHECK_SYSTEM(m);
 	sim_exit(child);
+	sim_exit(t);
+}
+
+/* Out with it, now.  behaviours: M2, R3 */
+TEST(advice_pageout)
+{
+	struct sim_task *t = sim_task_create(m), *child;
+	uint64_t i;
+	uaddr_t a;
+
+	REQUIRE(t);
+	swap_disk(m, 64);
+	a = anon(t, 40);
+	for (i = 0; i < 40; i++)
+		put64(t, a + i * PG, i + 1);
+	CHECK_EQ(sim_madvise(t, a, 36 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(mm_stats(t).swap_entries, 36);
+	CHECK_EQ(frame_of(t, a + 10 * PG), 0);
+	CHECK(frame_of(t, a + 37 * PG) != 0);
+	CHECK_SYSTEM(m);
+	for (i = 0; i < 40; i++)
+		CHECK_EQ(get64(t, a + i * PG), i + 1);
+	CHECK_EQ(mm_stats(t).swap_entries, 0);
+	/* what others map as well stays */
+	child = sim_fork(t);
+	REQUIRE(child);
+	put64(child, a, 1);
+	CHECK_EQ(sim_madvise(t, a, 2 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(mm_stats(t).swap_entries, 1);
+	CHECK(frame_of(t, a + PG) != 0);
+	CHECK_SYSTEM(m);
+	sim_exit(child);
+	sim_exit(t);
+	CHECK_EQ(used_slots(m), 0);
+}
+
+/*
+ * A file's pages: clean ones are dropped, if the file may be written to; else
+ * only the private copies of them go.  behaviour: M2
+ */
+TEST(advice_pageout_of_files)
+{
+	struct sim_file *f = sim_file_create(m, "f", 8 * PG, 5), *ro;
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a, b;
+
+	REQUIRE(f && t);
+	swap_disk(m, 64);
+	ro = sim_file_reopen(f, true, false);
+	REQUIRE(ro);
+	a = must_map(t, 8 * PG, PROT_READ, MAP_SHARED, ro, 0);
+	CHECK_EQ(sim_touch_read(t, a, 8 * PG), 0);
+	CHECK_EQ(sim_madvise(t, a, 8 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(mm_stats(t).file_pages, 8);
+	CHECK_EQ(sim_munmap(t, a, 8 * PG), 0);
+	b = must_map(t, 8 * PG, RW, MAP_PRIVATE, ro, 0);
+	CHECK_EQ(sim_touch_read(t, b, 8 * PG), 0);
+	put64(t, b + 2 * PG, 77);
+	CHECK_EQ(sim_madvise(t, b, 8 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(mm_stats(t).file_pages, 7);
+	CHECK_EQ(mm_stats(t).anon_pages, 0);
+	CHECK_EQ(mm_stats(t).swap_entries, 1);
+	CHECK_EQ(get64(t, b + 2 * PG), 77);
+	CHECK_EQ(sim_munmap(t, b, 8 * PG), 0);
+	a = must_map(t, 8 * PG, RW, MAP_SHARED, f, 0);
+	CHECK_EQ(sim_touch_read(t, a, 8 * PG), 0);
+	CHECK_EQ(sim_madvise(t, a, 4 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(mm_stats(t).file_pages, 4);
+	CHECK_EQ(quire_mapping_pages(sim_file_mapping(f)), 4);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	sim_file_close(ro);
+	sim_file_close(f);
+}
+
+/* Without any swap lazily freed memory is what reclaim can have.
+ * behaviours: M2, R2 */
+TEST_WITH(advice_free_without_swap, .config = {.ram_bytes = 16u << 20})
+{
+	struct sim_task *t = sim_task_create(m);
+	uint64_t i, n = sim_vmstat(m, "nr_free_pages") * 3 / 4;
+	uaddr_t a, b;
+
+	REQUIRE(t);
+	a = anon(t, n);
+	CHECK_EQ(sim_touch_write(t, a, n * PG, 1), 0);
+	CHECK_EQ(sim_madvise(t, a, n * PG, MADV_FREE), 0);
+	for (i = 0; i < 50; i++)
+		put64(t, a + i * PG, i + 1000);
+	b = anon(t, n);
+	CHECK_EQ(sim_touch_write(t, b, n * PG, 2), 0);
+	for (i = 0; i < 50; i++)
+		CHECK_EQ(get64(t, a + i * PG), i + 1000);
+	CHECK(sim_vmstat(m, "pglazyfreed") > n / 2);
+	CHECK_SYSTEM(m);
 	sim_exit(t);
 }
 

@@ -9,6 +9,7 @@
 #include <filemap.h>
 #include <reclaim.h>
 #include <rmap.h>
+#include <swap.h>
 #include <writeback.h>
 #include <tests/unit/common.h>
 
@@ -354,4 +355,270 @@ TEST_WITH(anon_vma_chains_stay_short, .seconds = 120)
 	let_go(t, page);
 	CHECK_SYSTEM(m);
 	sim_exit(t);
+}
+
+/* ------------------------------------------------- private memory, to swap */
+
+static void swap_disk(struct sim_machine *m, uint64_t slots)
+{
+	struct sim_swap_config c = {.slots = slots, .priority = -1};
+
+	REQUIRE(sim_swapon(m, &c) >= 0);
+}
+
+static pte_t entry_of(struct sim_task *t, uaddr_t a)
+{
+	pmd_t *pmd = mm_find_pmd(t->qt.mm, a);
+
+	REQUIRE(pmd);
+	return ptep_get(pte_offset_map(t->qt.q, pmd, a));
+}
+
+/* (Our reference is none that the system knows of.) */
+static void check_system(struct sim_task *t, struct page *page)
+{
+	put_page(t->qt.q, page);
+	CHECK_SYSTEM(t->m);
+	get_page(page);
+}
+
+/* The page goes to the swap cache, and out of all tables. */
+static bool to_swap(struct sim_task *t, struct page *page)
+{
+	bool done;
+
+	lock_page(page);
+	if (!PageFlag(page, PG_swapcache))
+		REQUIRE(add_to_swap(t->qt.q, page));
+	done = try_to_unmap(t->qt.q, page, 0);
+	unlock_page(page);
+	return done;
+}
+
+/*
+ * One page of four generations, of which one has moved it, one has cut its
+ * mapping up, and one has a copy: the entries of three are found and no other,
+ * and found again when the page is back, whoever fetched it first.
+ * behaviours: R1, F12, M5
+ */
+TEST(try_to_unmap_family)
+{
+	struct sim_task *t[4] = {sim_task_create(m)};
+	uaddr_t a, at[4];
+	struct page *page;
+	vm_flags_t flags;
+	sreg_t moved;
+	unsigned i;
+
+	swap_disk(m, 64);
+	REQUIRE(t[0]);
+	a = anon(t[0], 9);
+	for (i = 0; i < 9; i++)
+		put64(t[0], a + i * PG, 10 + i);
+	for (i = 1; i < 4; i++) {
+		t[i] = sim_fork(t[i - 1]);
+		REQUIRE(t[i]);
+	}
+	for (i = 0; i < 4; i++)
+		at[i] = a + 4 * PG;
+	moved = sim_mremap(t[1], a + 3 * PG, 3 * PG, 3 * PG,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, TEST_PLACE(3));
+	REQUIRE(mapped_at(moved));
+	at[1] = TEST_PLACE(3) + PG;
+	CHECK_EQ(sim_mprotect(t[2], a + 4 * PG, PG, PROT_READ), 0);
+	put64(t[3], at[3], 99);
+	page = page_of(t[0], at[0]);
+	CHECK_EQ(page_mapcount(page), 3);
+	CHECK(to_swap(t[0], page));
+	CHECK_EQ(swap_users(t[0]->qt.q, page_swap_entry(page)), 3);
+	for (i = 0; i < 3; i++) {
+		pte_t e = entry_of(t[i], at[i]);
+
+		CHECK(is_swap_pte(e));
+		CHECK_EQ(pte_to_swp_entry(e).v, page_swap_entry(page).v);
+		CHECK(!pte_swp_exclusive(e));
+		CHECK(pte_swp_soft_dirty(e));
+		CHECK_EQ(mm_stats(t[i]).swap_entries, 1);
+		CHECK_EQ(mm_stats(t[i]).anon_pages, 8);
+		CHECK(mm_stats(t[i]).hiwater_rss >= 9);
+	}
+	CHECK_EQ(mm_stats(t[3]).swap_entries, 0);
+	check_system(t[0], page);
+	/* the youngest of them is the first to want it back */
+	for (i = 3; i--;)
+		CHECK_EQ(get64(t[i], at[i]), 14);
+	CHECK_EQ(get64(t[3], at[3]), 99);
+	CHECK_EQ(page_mapcount(page), 3);
+	lock_page(page);
+	CHECK_EQ(page_referenced(t[0]->qt.q, page, &flags), 3);
+	unlock_page(page);
+	check_system(t[0], page);
+	/* locked in one of them: there it stays */
+	CHECK_EQ(quire_mlock(t[2]->qt.mm, at[2], PG, 0), 0);
+	CHECK(!to_swap(t[0], page));
+	CHECK(pte_present(entry_of(t[2], at[2])));
+	check_system(t[0], page);
+	let_go(t[0], page);
+	for (i = 0; i < 4; i++) {
+		CHECK_EQ(get64(t[i], at[i]), i == 3 ? 99 : 14);
+		sim_exit(t[i]);
+	}
+}
+
+/* Whose page it is alone says its entry, there and back: no copy is made.
+ * behaviours: R1, F10, F12 */
+TEST(try_to_unmap_exclusive)
+{
+	struct sim_task *t = sim_task_create(m), *child;
+	struct page *page, *pinned;
+	uint64_t copies;
+	uaddr_t a;
+
+	swap_disk(m, 64);
+	REQUIRE(t);
+	a = anon(t, 2);
+	put64(t, a, 1);
+	page = page_of(t, a);
+	CHECK(PageFlag(page, PG_anon_exclusive));
+	CHECK(to_swap(t, page));
+	CHECK(pte_swp_exclusive(entry_of(t, a)));
+	CHECK(!PageFlag(page, PG_anon_exclusive));
+	check_system(t, page);
+	copies = sim_vmstat(m, "quire_cow_copy");
+	put64(t, a, 2);
+	CHECK_EQ(sim_vmstat(m, "quire_cow_copy"), copies);
+	CHECK(PageFlag(page, PG_anon_exclusive));
+	CHECK_EQ(frame_of(t, a) & ~(paddr_t)4095,
+		 quire_page_phys(t->qt.q, page));
+	/* pinned: what the pin stores must be what t sees */
+	CHECK_EQ(quire_get_user_pages(t->qt.mm, a, 1, true, &pinned), 1);
+	CHECK(!to_swap(t, page));
+	CHECK(pte_present(entry_of(t, a)));
+	CHECK(PageFlag(page, PG_anon_exclusive));
+	quire_page_put(t->qt.q, pinned);
+	CHECK(to_swap(t, page));
+	/* fork shares the entry: no longer anybody's alone */
+	child = sim_fork(t);
+	REQUIRE(child);
+	CHECK(!pte_swp_exclusive(entry_of(t, a)));
+	CHECK(!pte_swp_exclusive(entry_of(child, a)));
+	CHECK_EQ(get64(child, a), 2);
+	put64(t, a, 3);
+	CHECK_EQ(get64(child, a), 2);
+	check_system(t, page);
+	let_go(t, page);
+	sim_exit(child);
+	sim_exit(t);
+}
+
+/* ------------------------------------------------------------------ races */
+
+struct race {
+	struct sim_machine *m;
+	struct sim_task *t, *other;
+	uaddr_t a;
+	uint32_t stop;
+};
+#define RACE_PAGES 12u
+
+/* Generations that write, move and leave; each sees its own contents. */
+static void live(struct race *r)
+{
+	struct sim_task *t = r->t, *child;
+	uaddr_t a = r->a;
+	uint64_t v;
+	unsigned i, k;
+	sreg_t moved;
+
+	for (k = 0; k < RACE_PAGES; k++)
+		CHECK_EQ(sim_store64(t, a + k * PG, k), 0);
+	for (i = 1; i < ROUNDS(400); i++) {
+		child = sim_fork(t);
+		REQUIRE(child);
+		k = i % RACE_PAGES;
+		CHECK_EQ(sim_store64(child, a + k * PG, 1000000 + i), 0);
+		CHECK_EQ(sim_store64(t, a + (k + 1) % RACE_PAGES * PG,
+				     (uint64_t)i << 32 | (k + 1) % RACE_PAGES),
+			 0);
+		CHECK_EQ(sim_load64(child, a + k * PG, &v), 0);
+		CHECK_EQ(v, 1000000 + i);
+		if (i % 8 == 0) {
+			moved = sim_mremap(t, a, RACE_PAGES * PG,
+					   RACE_PAGES * PG,
+					   MREMAP_MAYMOVE | MREMAP_FIXED,
+					   TEST_PLACE(2 + i / 8 % 2));
+			REQUIRE(mapped_at(moved));
+			sim_exit(child);
+			a = (uaddr_t)moved;
+		} else {
+			sim_exit(child);
+		}
+		for (k = 0; k < RACE_PAGES; k++) {
+			CHECK_EQ(sim_load64(t, a + k * PG, &v), 0);
+			CHECK_EQ(v & 0xffffffff, k);
+		}
+	}
+	__atomic_store_n(&r->stop, 1u, __ATOMIC_RELEASE);
+}
+
+static void take_pages(struct race *r)
+{
+	struct quire *q = sim_quire(r->m);
+	struct quire_node *n = &q->node[0];
+	struct page *page;
+	vm_flags_t flags;
+	unsigned i;
+
+	sim_run(r->other);
+	for (i = 0; !__atomic_load_n(&r->stop, __ATOMIC_ACQUIRE); i++) {
+		sim_poll();
+		spin_lock(&n->lru_lock);
+		page = list_entry(n->lru[LRU_INACTIVE_ANON].prev, struct page,
+				  lru);
+		if (&page->lru == &n->lru[LRU_INACTIVE_ANON] ||
+		    !try_get_page(page))
+			page = NULL;
+		spin_unlock(&n->lru_lock);
+		if (!page)
+			continue;
+		if (isolate_lru_page(q, page)) {
+			if (trylock_page(page)) {
+				(void)page_referenced(q, page, &flags);
+				if (PageFlag(page, PG_swapcache) ||
+				    add_to_swap(q, page))
+					(void)try_to_unmap(
+						q, page, i & 1 ? TTU_WAIT : 0);
+				unlock_page(page);
+				free_swap_cache(q, page);
+			}
+			putback_lru_page(q, page);
+		}
+		put_page(q, page);
+	}
+}
+
+static void race_side(unsigned i, void *arg)
+{
+	if (i == 0)
+		live(arg);
+	else
+		take_pages(arg);
+}
+
+/* behaviours: R1, M3, F11 */
+TEST_WITH(try_to_unmap_races, .config = {.cpus = 2, .jitter = 64},
+	  .seconds = 120)
+{
+	struct race r = {.m = m};
+
+	swap_disk(m, 4096);
+	r.t = sim_task_create(m);
+	r.other = sim_task_create(m);
+	REQUIRE(r.t && r.other);
+	r.a = anon(r.t, RACE_PAGES);
+	sim_run(NULL);
+	sim_parallel(m, 2, race_side, &r);
+	CHECK_SYSTEM(m);
+	sim_exit(r.t);
+	sim_exit(r.other);
 }
