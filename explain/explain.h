@@ -112,6 +112,8 @@ void tables_regs_text(const struct pt_regs *regs, char *text, size_t size);
 /* A value in words; empty text: nothing to say.  quire: the system. */
 void facts_text(const struct fact_type *type, uint64_t value, char *text,
 		size_t size);
+/* A last-level entry that is neither empty nor present. */
+void facts_swap_text(uint64_t raw, char *text, size_t size);
 /* Whose facts: pages are numbered by this system. */
 void facts_init(struct quire *q);
 struct quire *facts_system(void);
@@ -164,6 +166,7 @@ struct stage {
 	struct sim_task *t;	/* who accesses */
 	struct sim_task *other; /* a second process, or NULL */
 	struct sim_file *file;	/* or NULL */
+	int area;		/* of swap, if there is one */
 	uaddr_t addr;		/* what is accessed */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <fault.h>
+#include <swapops.h>
 
 #include "explain.h"
 
@@ -32,6 +33,39 @@ void append(char *text, size_t size, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text + len, size - len, format, ap);
 	va_end(ap);
+}
+
+/* The kinds of entries that are not present, by enum swap_entry_type. */
+static const char *const entry_kinds[] = {
+	[SWP_HWPOISON] = "broken memory",
+	[SWP_MIGRATION_READ] = "migrating, read-only",
+	[SWP_MIGRATION_READ_EXCL] = "migrating, read-only, exclusive",
+	[SWP_MIGRATION_WRITE] = "migrating, writable",
+	[SWP_DEVICE_READ] = "a device's memory, read-only",
+	[SWP_DEVICE_WRITE] = "a device's memory, writable",
+	[SWP_PTE_MARKER] = "marker",
+};
+
+void facts_swap_text(uint64_t raw, char *text, size_t size)
+{
+	swp_entry_t entry;
+	unsigned type;
+	pte_t pte;
+
+	memcpy(&pte, &raw, sizeof(pte)); /* little-endian, as all formats */
+	entry = pte_to_swp_entry(pte);
+	type = swp_type(entry);
+	if (swap_entry_is_slot(entry))
+		append(text, size, "swap area %u slot %llu", type,
+		       (unsigned long long)swp_offset(entry));
+	else if (type < sizeof(entry_kinds) / sizeof(entry_kinds[0]))
+		append(text, size, "%s, %#llx", entry_kinds[type],
+		       (unsigned long long)swp_offset(entry));
+	else
+		append(text, size, "not present %#llx",
+		       (unsigned long long)raw);
+	append(text, size, "%s%s", pte_swp_exclusive(pte) ? " exclusive" : "",
+	       pte_swp_soft_dirty(pte) ? " soft-dirty" : "");
 }
 
 struct bit_name {

@@ -264,6 +264,63 @@ static void bad_entry(struct stage *s)
 	flush_tlb_mm(s->t->qt.mm);
 }
 
+/* A page that was written to is out: on a disk that answers when somebody waits
+ * for it, or at once. */
+static void swapped_out_on(struct stage *s, unsigned flags)
+{
+	const struct sim_swap_config swap = {
+		.slots = 256,
+		.flags = flags,
+		.disk = {.mode = SIM_DISK_LAZY},
+	};
+
+	s->area = sim_swapon(s->m, &swap);
+	if (s->area < 0)
+		die("swapon fails with %d", s->area);
+	must(sim_madvise(s->t, s->addr, PG, MADV_PAGEOUT));
+	/* what is written is freed at the next look */
+	while (sim_disk_step(s->m, 1))
+		;
+	quire_reclaim(s->t->qt.q, 1);
+	if (pte_present(ptep_get(stage_entry(s))))
+		die("the page is not swapped out");
+}
+
+static void swapped_out(struct stage *s)
+{
+	stage_anonymous_written(s);
+	swapped_out_on(s, 0);
+}
+
+static void swapped_out_sync(struct stage *s)
+{
+	stage_anonymous_written(s);
+	swapped_out_on(s, QUIRE_SWAP_SYNC);
+}
+
+/* The child has read it back: it is in the swap cache. */
+static void swapped_out_shared(struct stage *s)
+{
+	forked(s);
+	swapped_out_on(s, 0);
+	sim_run(s->other);
+	must(sim_load8(s->other, s->addr, &(uint8_t){0}));
+	sim_run(s->t);
+}
+
+static void swap_broken(struct stage *s)
+{
+	swapped_out(s);
+	sim_swap_fail_reads(s->m, (unsigned)s->area, 0, 64, -EIO);
+}
+
+static void shmem_swapped_out(struct stage *s)
+{
+	stage_shared_anonymous(s);
+	must(sim_store8(s->t, s->addr, 1));
+	swapped_out_on(s, 0);
+}
+
 static void program_text(struct stage *s)
 {
 	s->addr = map(s, PROT_READ | PROT_EXEC, MAP_PRIVATE, file_of(s));
@@ -371,6 +428,20 @@ static const struct scenario scenarios[] = {
 	 ON_ALL, QF_SIGBUS, SIM_WRITE, U, shared_file_refused, NULL},
 	{"sigbus_entry", "an entry that nobody can have written", ON_ALL,
 	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL},
+	{"swap_in", "read of a page that was swapped out", ON_ALL, QF_SWAP,
+	 SIM_READ, U, swapped_out, NULL},
+	{"swap_in_write", "write to it: it was this entry's alone", ON_ALL,
+	 QF_SWAP, SIM_WRITE, U, swapped_out, NULL},
+	{"swap_in_sync", "read, from a device that answers at once", ON_ALL,
+	 QF_SWAP, SIM_READ, U, swapped_out_sync, NULL},
+	{"swap_cached", "read of a page that another has swapped in", ON_ALL,
+	 QF_SWAP, SIM_READ, U, swapped_out_shared, NULL},
+	{"swap_cow", "write to such a page, which stays the other's", ON_ALL,
+	 QF_COW_COPY, SIM_WRITE, U, swapped_out_shared, NULL},
+	{"swap_shmem", "read of shared memory that was swapped out", ON_ALL,
+	 QF_SHMEM, SIM_READ, U, shmem_swapped_out, NULL},
+	{"sigbus_swap", "the swap device cannot read the page", ON_ALL,
+	 QF_SIGBUS, SIM_READ, U, swap_broken, NULL},
 	{"oom", "first write when no memory is left", ON_ALL, QF_OOM, SIM_WRITE,
 	 U, anonymous, no_memory},
 	{"copy_to_user", "the kernel writes to user memory that is absent",

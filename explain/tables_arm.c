@@ -101,7 +101,7 @@ void tables_entry_text(const char *level, uint64_t raw, char *text, size_t size)
 		       e & _PAGE_DIRTY ? " dirty" : "",
 		       e & _PAGE_SPECIAL ? " special" : "");
 	else
-		append(text, size, "not present %#x", e);
+		facts_swap_text(e, text, size);
 }
 
 void tables_error_text(unsigned long error, char *text, size_t size)

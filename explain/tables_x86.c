@@ -132,6 +132,8 @@ void tables_entry_text(const char *level, uint64_t e, char *text, size_t size)
 			       (unsigned long long)((~e & FRAME_MASK) >> 12),
 			       e & _PAGE_DIRTY ? " dirty" : "",
 			       e & _PAGE_SPECIAL ? " special" : "");
+		else if (lowest)
+			facts_swap_text(e, text, size);
 		else
 			append(text, size, "not present %#llx",
 			       (unsigned long long)e);
