@@ -22,8 +22,11 @@
  * What differs: a processor notes that a page was used, not how often, and the
  * access that brought a page in is noted as well.  So a page is looked at twice
  * in the small queue, and only the second look counts.  The ghost queue is the
- * distance that Quire's table of evictions gives; each kind of memory has its
- * own queues, and which of the two gives a page is quire_lru_balance()'s.
+ * distance that Quire's table of evictions gives.  It is a third as long as
+ * there are pages, not as long as main: with more, pages of a loop that does not
+ * fit push each other out of main (docs/policies.md has the traces on which that
+ * was chosen).  Each kind of memory has its own queues, and which of the two
+ * gives a page is quire_lru_balance()'s.
  *
  * State: none but `uses` of a page.  Locks: the node's lru_lock is held.
  */
@@ -37,8 +40,7 @@ static void s3_refault(struct quire_lru_state *s, struct quire_lru_page *page)
 	const unsigned long *pages = s->pages[page->kind];
 	unsigned long all = pages[SMALL] + pages[MAIN];
 
-	/* the ghost queue is as long as the main one should be */
-	if (page->distance <= all - all / 10)
+	if (page->distance <= all / 3)
 		page->list = MAIN;
 }
 

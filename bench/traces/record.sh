@@ -16,14 +16,13 @@ set -eu -o pipefail
 record=$(realpath "$1")
 shift
 here=$(dirname "$(realpath "$0")")
-window=128
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C PYTHONHASHSEED=1 HOME=$work
 
-trace() { # trace NAME TEXT COMMAND...
-	local name=$1 text=$2
-	shift 2
+trace() { # trace NAME WINDOW TEXT COMMAND...
+	local name=$1 window=$2 text=$3
+	shift 3
 	valgrind --tool=lackey --basic-counts=no --trace-mem=yes \
 		--trace-syscalls=yes --log-fd=9 "$@" 9>&1 >/dev/null \
 		2>"$work/err" <"$work/in" |
@@ -41,7 +40,7 @@ for i in range(60000):
     print("%08x" % random.getrandbits(32), "line", i, "x" * random.randrange(40))
 ' >"$work/lines"
 	: >"$work/in"
-	trace sort "sort -S 64M, 60000 lines" \
+	trace sort 128 "sort -S 64M, 60000 lines" \
 		sort --parallel=1 -S 64M -o "$work/sorted" "$work/lines"
 }
 
@@ -60,7 +59,7 @@ do_python() {
 	n += sum(len(v[1]) for v in d.values())
 	END
 	: >"$work/in"
-	trace python "python3, a dictionary of 40000 keys" \
+	trace python 256 "python3, a dictionary of 40000 keys" \
 		/usr/bin/python3 -S -E "$work/dict.py"
 }
 
@@ -89,7 +88,7 @@ do_sqlite() {
 	    print("select sum(length(note)) from log;" if part % 2 else
 	          "select count(*) from item where name > 'F';")
 	END
-	trace sqlite "sqlite3, queries of a mapped database" \
+	trace sqlite 128 "sqlite3, queries of a mapped database" \
 		sqlite3 -readonly "$work/db"
 }
 

@@ -203,8 +203,8 @@ TEST_PLAIN(s3_fifo_knows_what_comes_back_soon)
 {
 	UNUSED_MACHINE;
 	CHECK_EQ(comes_back_to(1), MAIN);
-	CHECK_EQ(comes_back_to(90), MAIN);
-	CHECK_EQ(comes_back_to(91), SMALL);
+	CHECK_EQ(comes_back_to(33), MAIN);
+	CHECK_EQ(comes_back_to(34), SMALL);
 }
 
 TEST_PLAIN(s3_fifo_takes_from_the_small_queue_while_it_is_large)
