@@ -214,6 +214,13 @@ EXPECTED = {
     "mkwrite_throttled": ("file_shared", "new", "done"),
     "sigbus_mkwrite": ("sigbus", "as it was", "SIGBUS BUS_ADRERR"),
     "sigbus_entry": ("sigbus", "as it was", "SIGBUS BUS_ADRERR"),
+    "swap_in": ("swap", "swapped in", "done"),
+    "swap_in_write": ("swap", "swapped in", "done"),
+    "swap_in_sync": ("swap", "swapped in", "done"),
+    "swap_cached": ("swap", "swapped in", "done"),
+    "swap_cow": ("cow_copy", "swapped in", "done"),
+    "swap_shmem": ("shmem", "new", "done"),
+    "sigbus_swap": ("sigbus", "as it was", "SIGBUS BUS_ADRERR"),
     "oom": ("oom", "as it was", "out of memory"),
     "copy_to_user": ("anon_write", "new", "done"),
     "fixup": ("fixup", "as it was", "-EFAULT"),
@@ -239,11 +246,10 @@ EXPECTED_ARM = {
 NO_EXECUTE = {
     "sigsegv_exec": ("sigsegv", "as it was", "SIGSEGV SEGV_ACCERR"),
 }
-# Kinds that no fault can have yet: there is nothing to swap to, and no huge
-# page.  The tracepoint's "none" is what a killed task's fault ends with.  On
+# Kinds that no fault can have yet: there is no huge page.  The tracepoint's "none" is what a killed task's fault ends with.  On
 # x86-64 the kernel's top-level entries are all there from the start: nothing
 # is copied later.
-NOT_YET = {"none", "swap", "huge", "hugetlb"}
+NOT_YET = {"none", "huge", "hugetlb"}
 
 
 def expected(arch):
@@ -296,6 +302,9 @@ def entries_become_what_they_should():
             assert s["arch"] == arch
             if becomes == "new":
                 assert was in ("", "empty") and frame(now), (arch, name, now)
+            elif becomes == "swapped in":
+                assert was.startswith("swap area 0 slot ") and frame(now), \
+                    (arch, name, was, now)
             elif becomes == "other frame":
                 assert frame(was) and frame(now) != frame(was), (arch, name)
             elif becomes == "mapped":

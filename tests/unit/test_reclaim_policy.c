@@ -225,3 +225,70 @@ TEST_PLAIN(s3_fifo_takes_from_the_small_queue_while_it_is_large)
 	CHECK(p->choose(&s, &kind, &list));
 	CHECK_EQ(list, SMALL);
 }
+/* ------------------------------------------------------------ on the machine
+ */
+
+#define ANON_PAGES 3000u
+#define FILE_PAGES 1000u
+#define SEED	   77
+
+/* Four times the memory there is, used in a way that has a hot part. */
+static void use_memory(struct sim_task *t, struct sim_file *f, uaddr_t file_at)
+{
+	uint64_t v, i, n, x = 1;
+	uint8_t byte;
+	char buf[1];
+
+	for (i = 0; i < ANON_PAGES; i++)
+		CHECK_EQ(sim_store64(t, TEST_PLACE(0) + i * PG, i * 7 + 1), 0);
+	for (n = 0; n < 6000; n++) {
+		x = (x * 1103515245 + 12345) & 0x7fffffff;
+		i = (x >> 8) % (n % 4 ? 200 : ANON_PAGES);
+		CHECK_EQ(sim_load64(t, TEST_PLACE(0) + i * PG, &v), 0);
+		CHECK_EQ(v, i * 7 + 1);
+		i = (x >> 9) % FILE_PAGES;
+		CHECK_EQ(sim_load8(t, file_at + i * PG, &byte), 0);
+		CHECK_EQ(byte, sim_file_byte(SEED, i * PG));
+		i = n % FILE_PAGES;
+		CHECK_EQ(sim_file_read(f, i * PG, buf, 1), 1);
+	}
+}
+
+/* behaviours: R2, R3 */
+TEST_PLAIN(no_byte_is_lost_whoever_chooses)
+{
+	const struct quire_reclaim_policy *p;
+	unsigned i;
+
+	UNUSED_MACHINE;
+	for (i = 0; (p = policy_at(i)); i++) {
+		struct sim_config config = {.ram_bytes = 4 << 20, .reclaim = p};
+		struct sim_swap_config swap = {.slots = 2 * ANON_PAGES};
+		struct sim_file *f;
+		struct sim_task *t;
+		uaddr_t file_at = TEST_PLACE(1);
+
+		test_context("%s", p->name);
+		test_set_shape(&config);
+		m = sim_machine_create(&config);
+		REQUIRE(m);
+		REQUIRE(sim_swapon(m, &swap) >= 0);
+		t = sim_task_create(m);
+		f = sim_file_create(m, "/f", FILE_PAGES * PG, SEED);
+		REQUIRE(t && f);
+		REQUIRE(mapped_at(sim_mmap(
+			t, TEST_PLACE(0), ANON_PAGES * PG,
+			PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0)));
+		REQUIRE(mapped_at(sim_mmap(t, file_at, FILE_PAGES * PG,
+					   PROT_READ, MAP_SHARED | MAP_FIXED, f,
+					   0)));
+		use_memory(t, f, file_at);
+		CHECK(sim_vmstat(m, "pswpout") > ANON_PAGES / 2);
+		CHECK(sim_vmstat(m, "pswpin") > 100);
+		CHECK_SYSTEM(m);
+		sim_exit(t);
+		sim_file_close(f);
+		CHECK_EQ(sim_machine_destroy(m), 0);
+	}
+}
