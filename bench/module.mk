@@ -8,7 +8,8 @@
 #   bench-swapdev  MiB a second through the simulated machine's swap devices
 #   bench-reclaim  reclaim policies against each other and the optimum
 
-BENCHES += bench-hosted bench-kernel bench-io bench-swap
+BENCHES += bench-hosted bench-kernel bench-io bench-swap bench-swapdev \
+	bench-reclaim
 BENCH_OUT := $(B)/bench
 BENCH_ARCHS := x86_64 armv7 armv6
 
