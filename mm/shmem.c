@@ -62,7 +62,9 @@ struct page *shmem_get_page(struct address_space *as, uint64_t index, int *err)
 		if (page || *err)
 			return page;
 		*err = make_page(as, index, &page);
-	} while (*err == -EEXIST);
+		if (unlikely(*err == -EAGAIN) && mapping_wait_thaw(as))
+			*err = -EINTR;
+	} while (*err == -EEXIST || *err == -EAGAIN);
 	return *err ? NULL : page;
 }
 
@@ -101,6 +103,12 @@ vm_fault_t shmem_fault(struct vm_fault *vmf)
 			err = make_page(as, vmf->pgoff, &page);
 	} while (unlikely(err == -EEXIST));
 	major = read ? VM_FAULT_MAJOR : 0;
+	if (unlikely(err == -EAGAIN)) {
+		quire_step("a hole is being punched: no page comes until then");
+		if (!(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+			(void)mapping_wait_thaw(as);
+		return major | VM_FAULT_NOPAGE;
+	}
 	if (unlikely(err))
 		return major | (err == -EINTR ? VM_FAULT_RETRY
 				: err == -EIO ? VM_FAULT_SIGBUS

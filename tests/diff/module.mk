@@ -31,7 +31,7 @@ $(addprefix $(B)/diff/,replay_linux replay_linux-i386 replay_linux-arm): \
 
 DIFF_BINS := $(B)/diff/replay_linux $(B)/sim/tests/diff/replay_sim
 DIFF_KERNEL := $(B)/diff/replay_linux $(B)/bin/quire $(KERNEL_IMAGE)
-SUITES += diff diff-asan diff-kernel
+SUITES += diff diff-asan diff-kernel diff-swap diff-swap-kernel
 SUITE_diff := tests/diff/run.sh linux sim 40 2500
 SUITE_DEPS_diff := $(DIFF_BINS)
 SUITE_LIMIT_diff := 600
@@ -42,10 +42,23 @@ SUITE_diff-kernel := tests/diff/run.sh linux kernel 4 2500
 SUITE_DEPS_diff-kernel := $(DIFF_KERNEL)
 SUITE_LIMIT_diff-kernel := 900
 
+# The same with memory short.
+SUITE_diff-swap := QDIFF_SWAP=1 VARIANT=asan tests/diff/run.sh linux sim 16 2500
+SUITE_DEPS_diff-swap := $(B)/diff/replay_linux $(B)/asan/tests/diff/replay_sim
+SUITE_LIMIT_diff-swap := 600
+SUITE_diff-swap-kernel := QDIFF_SWAP=1 tests/diff/run.sh linux kernel 2 2500
+SUITE_DEPS_diff-swap-kernel := $(DIFF_KERNEL)
+SUITE_LIMIT_diff-swap-kernel := 900
+
 # The format without NX is compared without fetches: the host's Linux has it.
 DIFF_ENV_i386 := QDIFF_NO_EXEC=1
 define diff_suites
-SUITES += diff-$(1) diff-asan-$(1)
+SUITES += diff-$(1) diff-asan-$(1) diff-swap-$(1)
+SUITE_diff-swap-$(1) := QDIFF_SWAP=1 $(DIFF_ENV_$(1)) VARIANT=sim-$(1) \
+	tests/diff/run.sh linux-i386 sim 6 2500
+SUITE_DEPS_diff-swap-$(1) := $(B)/diff/replay_linux-i386 \
+	$(B)/sim-$(1)/tests/diff/replay_sim
+SUITE_LIMIT_diff-swap-$(1) := 600
 SUITE_diff-$(1) := $(DIFF_ENV_$(1)) VARIANT=sim-$(1) \
 	tests/diff/run.sh linux-i386 sim 20 2500
 SUITE_DEPS_diff-$(1) := $(B)/diff/replay_linux-i386 \

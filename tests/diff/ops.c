@@ -312,7 +312,7 @@ static void gen_madvise(struct gen *g, struct op *op)
 		{2, 24},
 		{1, 5},
 		{1, 99},
-		/* not FREE, PAGEOUT: what they take away is reclaim's choice */
+		/* not FREE, PAGEOUT (see gen_pressure()) */
 		{5, 9 /* REMOVE */},
 		{3, 20 /* COLD */},
 		{2, 16},
@@ -578,6 +578,24 @@ void gen_next(struct gen *g, struct op *op)
 	gen_args(g, op);
 	if (NARROW)
 		no_overflow(op);
+}
+
+bool gen_pressure(const struct gen *g, struct gen *own, struct op *op)
+{
+	static const struct weighted t[] = {{70, 21 /* PAGEOUT */},
+					    {15, 20 /* COLD */},
+					    {15, 8 /* FREE */}};
+
+	memcpy(own->parent, g->parent, sizeof(own->parent));
+	if (!chance(own, 40))
+		return false;
+	memset(op, 0, sizeof(*op));
+	op->kind = OP_MADVISE;
+	gen_process(own, op);
+	op->at = some_place(own, true);
+	op->len = (1 + below(own, ZONE_PAGES)) * PAGE;
+	op->value = PICK(own, t);
+	return true;
 }
 
 /* ------------------------------------------------------------ text of an op */

@@ -160,6 +160,12 @@ struct gen {
 };
 void gen_init(struct gen *g, uint64_t seed);
 void gen_next(struct gen *g, struct op *op);
+/*
+ * With little memory: sometimes one operation more, after one of g's, that
+ * takes memory away: false: none.  A matter of own's state; MADV_FREE is to be
+ * followed by the same with MADV_DONTNEED, as its effect is nobody's to know.
+ */
+bool gen_pressure(const struct gen *g, struct gen *own, struct op *op);
 /* Text form of an operation, and back; op_parse returns false on nonsense. */
 void op_print(const struct op *op, char *buf, size_t cap);
 bool op_parse(const char *line, struct op *op);

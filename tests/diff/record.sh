@@ -9,3 +9,5 @@ here=$(dirname "$0")
 QDIFF_NO_EXEC=1 "$here/run.sh" record linux-i386 20 2500
 QDIFF_SHARE=1 "$here/run.sh" record linux 4 2500
 QDIFF_SHARE=1 "$here/run.sh" record linux-i386 6 2500
+QDIFF_SWAP=1 "$here/run.sh" record linux 16 2500
+QDIFF_SWAP=1 "$here/run.sh" record linux-i386 6 2500

@@ -15,6 +15,10 @@
  * dirty is written before its size is asked for or set, as a network file
  * system does.
  *
+ * QDIFF_SWAP=1: memory is short: pages are paged out between the operations,
+ * and what tells which of them are in memory is not logged (fault counts,
+ * mincore, pagemap, the figures of smaps).
+ *
  * One line an operation: number, operation, "=", result.  Counts of minor
  * faults ("flt") are shown where only private anonymous memory is concerned:
  * for file pages they depend on fault-around and on what else the machine has
@@ -75,10 +79,22 @@ static void print_where(struct where w)
 	printf("%c%" PRIx64, "AB@T"[w.seg], (uint64_t)w.off);
 }
 
+/* May pages be swapped out at any time? */
+static bool memory_short(void)
+{
+	static int s = -1;
+
+	if (s < 0)
+		s = getenv("QDIFF_SWAP") != NULL;
+	return s;
+}
+
 static void print_vec(const struct op *op)
 {
 	unsigned i, run;
 
+	if (memory_short())
+		return;
 	/* What of a regular file is in the cache is not ours alone to say. */
 	for (i = 0; op->kind == OP_MINCORE && i < res.nvec; i++) {
 		char known = shadow_in_cache(op->proc, op->at, i);
@@ -185,6 +201,8 @@ static void print_smaps_line(unsigned proc, const char *line)
 		print_flags(line + 8);
 		return;
 	}
+	if (memory_short())
+		return;
 	for (size_t i = 0; ours && i < sizeof(shown) / sizeof(*shown); i++) {
 		if ((!anon && i != 2) ||
 		    strncmp(line, shown[i], strlen(shown[i])))
@@ -326,7 +344,7 @@ static void run_op(unsigned long nr, const struct op *op)
 		printf("%lu %s = left out\n", nr, text);
 		return;
 	}
-	flt = shadow_counts_faults(op);
+	flt = !memory_short() && shadow_counts_faults(op);
 	keep_lock_count(op);
 	write_first(op);
 	memset(&res, 0, sizeof(res));
@@ -393,20 +411,34 @@ static void final_state(unsigned long nr)
 	}
 }
 
-static unsigned long run_generated(void)
+static void run_or_print(unsigned long nr, const struct op *op)
 {
 	char text[256];
-	struct gen g;
+
+	if (!opt.print) {
+		run_op(nr, op);
+		return;
+	}
+	op_print(op, text, sizeof(text));
+	puts(text);
+}
+
+static unsigned long run_generated(void)
+{
+	struct gen g, own;
 	struct op op;
 
 	gen_init(&g, opt.seed);
+	gen_init(&own, ~opt.seed);
 	for (unsigned long i = 1; i <= opt.count; i++) {
 		gen_next(&g, &op);
-		if (opt.print) {
-			op_print(&op, text, sizeof(text));
-			puts(text);
-		} else {
-			run_op(i, &op);
+		run_or_print(i, &op);
+		if (!memory_short() || !gen_pressure(&g, &own, &op))
+			continue;
+		run_or_print(i, &op);
+		if (op.value == MADV_FREE) {
+			op.value = MADV_DONTNEED;
+			run_or_print(i, &op);
 		}
 	}
 	return opt.count;

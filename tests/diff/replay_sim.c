@@ -462,6 +462,32 @@ static void on_event(void *cookie, const struct quire_event *ev)
 		spurious++;
 }
 
+/* QDIFF_SWAP: little memory, and a part of that is taken away after each. */
+static bool swapping;
+
+static void take_away(void)
+{
+	static unsigned turn;
+
+	if (++turn % 3 == 0)
+		(void)quire_reclaim(sim_quire(machine), 1 + turn % 64);
+}
+
+static void swap_on(unsigned how)
+{
+	struct sim_swap_config c = {
+		.slots = 32768,
+		.flags = how % 3 == 2 ? QUIRE_SWAP_SYNC : 0,
+		.disk = {.mode = how & 1 ? SIM_DISK_LAZY : SIM_DISK_NOW,
+			 .reorder = how & 2,
+			 .seed = how + 1},
+	};
+
+	if (sim_swapon(machine, &c) < 0)
+		die("swapon");
+	swapping = true;
+}
+
 void backend_run(const struct op *op, struct result *res)
 {
 	struct sim_task *t = tasks[op->proc];
@@ -479,6 +505,8 @@ void backend_run(const struct op *op, struct result *res)
 		do_op(t, op, res);
 		res->minflt = (unsigned)(t->qt.min_flt - before) - spurious;
 	}
+	if (swapping)
+		take_away();
 	if (++ops_done % CHECK_EVERY)
 		return;
 	while (sim_disk_pending(machine)) /* a page under I/O is locked */
@@ -558,8 +586,10 @@ void backend_init(const struct backend_options *o)
 	const char *asids = getenv("QDIFF_ASIDS");
 	const char *cpus = getenv("QDIFF_CPUS");
 	const char *colours = getenv("QDIFF_COLOURS");
+	const char *swap = getenv("QDIFF_SWAP");
 	uaddr_t heap;
-	struct sim_config config = {.ram_bytes = 64ull << 20, .cpus = 1};
+	struct sim_config config = {.ram_bytes = (swap ? 12ull : 64ull) << 20,
+				    .cpus = 1};
 
 	/* hardware address-space ids: TLB entries outlive a switch */
 	if (asids)
@@ -578,6 +608,8 @@ void backend_init(const struct backend_options *o)
 	if (!machine)
 		die("no machine");
 	sim_trace(machine, on_event, NULL);
+	if (swap)
+		swap_on((unsigned)atoi(swap));
 	open_files(o);
 	tasks[0] = sim_task_create(machine);
 	if (!tasks[0])
@@ -606,6 +638,9 @@ unsigned backend_finish(void)
 	free(maps_text);
 	if (aliases_made)
 		sim_violations_clear(machine);
+	if (swapping &&
+	    (sim_vmstat(machine, "pswpout") < 100 || sim_swapoff(machine, 0)))
+		complaints++;
 	complaints += sim_check(machine);
 	left = sim_machine_destroy(machine);
 	if (left)

@@ -14,6 +14,8 @@
 # with like.  QDIFF_NO_EXEC=1: no instruction is fetched (for i386's format
 # without NX, which no Linux on this host has).  QDIFF_COLOURS=4: the simulated
 # ARM is an ARMv6 whose data cache has aliases, which shared mappings must heed.
+# QDIFF_SWAP=1: memory is short; the streams have other operations between the
+# usual ones, and the streams by hand are left out.
 # QDIFF_SEEDS_ONLY=1: without the streams of tests/diff/ops.
 # QDIFF_DATA=memory or disk: where the data file is; otherwise streams by hand
 # and two of three seeds have it on a disk (of the kernel in QEMU: its writable
@@ -53,7 +55,9 @@ fi
 case $a$b in
 *kernel*) export QDIFF_SHARE=1 ;; # see replay.c
 esac
-golden=$golden${QDIFF_SHARE:+-share}
+golden=$golden${QDIFF_SHARE:+-share}${QDIFF_SWAP:+-swap}
+ram=(--ram 256M)
+[ -z "${QDIFF_SWAP-}" ] || QDIFF_SEEDS_ONLY=1 ram=(--ram 64M --swap 128M)
 # The streams: those by hand, but for what needs 64 bits, and from seeds.
 streams() { # streams FIRST LAST
 	local f
@@ -76,6 +80,7 @@ sim_config() {
 	(($1 / 2 % 2)) && [ -z "${QDIFF_COLOURS-}" ] && export QDIFF_CPUS=4
 	(($1 / 4 % 2)) && export QDIFF_ARMV6=1
 	export QDIFF_DISK=$(($1 % 8))
+	[ -z "${QDIFF_SWAP-}" ] || export QDIFF_SWAP=$(($1 % 6 + 1))
 	return 0
 }
 
@@ -107,11 +112,11 @@ run() {
 	sim) sim_config "$2"
 		timeout 120 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
-	kernel) timeout 280 "$build/bin/quire" run --ram 256M "${share[@]}" -- \
+	kernel) timeout 280 "$build/bin/quire" run "${ram[@]}" "${share[@]}" -- \
 		"$(realpath "$linux")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;
 	kernel-arm*) timeout 280 "$build/bin/quire" run \
-		--arch "${1#kernel-}" --ram 256M "${share[@]}" -- \
+		--arch "${1#kernel-}" "${ram[@]}" "${share[@]}" -- \
 		"$(realpath "$build/diff/replay_linux-arm")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;
 	esac

@@ -3,7 +3,7 @@
 # for each of them.
 
 KERNEL_TESTS := faults signals process smp files pipes procfs writeback blkdev \
-	durability race_files sharing devices swap
+	durability race_files sharing devices swap swap_stress
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
 KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h \
@@ -97,6 +97,28 @@ test-files: $(foreach a,$(ARCHS),$(SUITE_DEPS_kernel-files-$(a)))
 		tests/kernel/run_files.sh $$a $(B)/bin/quire $(B); done
 test-programs: $(SUITE_DEPS_kernel-programs)
 	$(SUITE_kernel-programs)
+
+# Memory short: a writer and verifier of more than there is, and programs.
+SUITES += $(ARCHS:%=kernel-swap-%) kernel-swap-programs
+define kernel_swap_suite
+SUITE_kernel-swap-$(1) := tests/kernel/run_swap.sh $(1) $(B)/bin/quire $(B)
+SUITE_DEPS_kernel-swap-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
+	$(KERNEL_TEST_BIN_$(1))
+SUITE_LIMIT_kernel-swap-$(1) := 900
+endef
+$(foreach a,$(ARCHS),$(eval $(call kernel_swap_suite,$(a))))
+SUITE_kernel-swap-programs := tests/kernel/run_swap_programs.sh $(B)/bin/quire
+SUITE_DEPS_kernel-swap-programs := $(B)/bin/quire $(KERNEL_IMAGE)
+SUITE_LIMIT_kernel-swap-programs := 900
+.PHONY: test-swap test-swap-programs
+#: make test-swap       more memory than there is, in QEMU; for minutes with
+#:                      SWAP_TEST_SECONDS=N
+#: make test-swap-programs  sort, python3 and sqlite3 of 200 to 300 MB in 64 MiB
+test-swap: $(foreach a,$(ARCHS),$(SUITE_DEPS_kernel-swap-$(a)))
+	set -e; for a in $(ARCHS); do \
+		tests/kernel/run_swap.sh $$a $(B)/bin/quire $(B); done
+test-swap-programs: $(SUITE_DEPS_kernel-swap-programs)
+	$(SUITE_kernel-swap-programs) full
 
 # The board that has no virtio.
 ifneq ($(filter armv6,$(ARM_ARCHS)),)

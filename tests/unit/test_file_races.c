@@ -19,7 +19,7 @@
  *
  * QUIRE_TEST_MINUTES=n: for so long.
  */
-#include "common.h"
+#include "swap.h"
 
 #define PAGES	12
 #define SAFE	4
@@ -47,6 +47,8 @@ struct race {
 	uint64_t size; /* atomic; exact while the epoch is even */
 	uint32_t epoch, stop;
 	bool no_memory; /* allocations fail */
+	bool reclaim;	/* memory is taken away all the time */
+	bool shmem;	/* the file is memory only, its device is swap */
 };
 
 static uint64_t rnd(struct race *r, unsigned i, uint64_t n)
@@ -235,7 +237,7 @@ static void sync_and_look(struct race *r, unsigned i)
 		    ? sim_file_fsync(r->f[i], rnd(r, i, 2))
 		    : sim_msync(r->t[i], r->shared[i], PAGES * PG, MS_SYNC);
 	CHECK_EQ(e, 0);
-	for (p = 0; p < SAFE && !e; p++) {
+	for (p = 0; p < SAFE && !e && !r->shmem; p++) {
 		sim_file_peek(r->f[i], p * PG + MAP_WORD(i), &v, 8);
 		CHECK_EQ(v, r->map[i][p].value);
 		sim_file_peek(r->f[i], p * PG + WRITE_WORD(i), &v, 8);
@@ -267,6 +269,8 @@ static void worker(struct race *r, unsigned i)
 	unsigned p = (unsigned)rnd(r, i, PAGES);
 	uint64_t k = rnd(r, i, 100);
 
+	if (r->reclaim && rnd(r, i, 12) == 0)
+		(void)quire_reclaim(sim_quire(r->m), 1 + rnd(r, i, 16));
 	if (k < 30)
 		map_store(r, i, p, r->t[i]);
 	else if (k < 55)
@@ -285,7 +289,7 @@ static void worker(struct race *r, unsigned i)
 		fork_store(r, i, p);
 	else if (k < 96)
 		(void)quire_flusher_work(sim_quire(r->m));
-	else if (k < 98)
+	else if (k < 98 && !r->shmem)
 		(void)quire_mapping_drop_clean(sim_file_mapping(r->f[i]), 0,
 					       UINT64_MAX);
 	else if (!r->no_memory)
@@ -354,7 +358,7 @@ static void changer(struct race *r, unsigned n)
 		worker(r, 0);
 		if (k % 3 == 0)
 			change(r);
-		if (k % 16 == 5) {
+		if (k % 16 == 5 && !r->shmem) {
 			e = quire_mapping_invalidate(as, 0, UINT64_MAX);
 			CHECK(e == 0 || e == -EBUSY);
 		}
@@ -389,7 +393,9 @@ static void race_begin(struct race *r, struct sim_machine *m)
 	for (i = 0; i < THREADS; i++) {
 		r->rng[i] = (i + 1) * 0x9e3779b97f4a7c15ull;
 		r->f[i] = i ? sim_file_reopen(r->f[0], true, true)
-			    : sim_file_create(m, "/data", PAGES * PG, 0);
+			  : r->shmem
+				  ? sim_file_shmem(m, "/memfd", PAGES * PG)
+				  : sim_file_create(m, "/data", PAGES * PG, 0);
 		r->t[i] = i == 2 ? sim_thread(r->t[1]) : sim_task_create(m);
 		REQUIRE(r->f[i] && r->t[i]);
 		r->shared[i] = must_map(r->t[i], PAGES * PG, RW, MAP_SHARED,
@@ -415,11 +421,13 @@ static void race_end(struct race *r)
 			private_use(r, i, p);
 		}
 	CHECK_EQ(sim_file_fsync(r->f[0], false), 0);
-	CHECK_EQ(sim_vmstat(r->m, "nr_dirty"), 0);
-	CHECK_EQ(sim_vmstat(r->m, "nr_writeback"), 0);
 	CHECK_EQ(sim_file_read(r->f[0], 0, cache, r->size), (long)r->size);
-	sim_file_peek(r->f[0], 0, device, r->size);
-	CHECK(!memcmp(cache, device, r->size));
+	if (!r->shmem) {
+		CHECK_EQ(sim_vmstat(r->m, "nr_dirty"), 0);
+		CHECK_EQ(sim_vmstat(r->m, "nr_writeback"), 0);
+		sim_file_peek(r->f[0], 0, device, r->size);
+		CHECK(!memcmp(cache, device, r->size));
+	}
 	CHECK_SYSTEM(r->m);
 	for (i = 0; i < THREADS; i++) {
 		sim_exit(r->t[i]);
@@ -427,13 +435,17 @@ static void race_end(struct race *r)
 	}
 }
 
+/* c NULL: a file in memory only. */
 static void file_race(struct sim_machine *m, const struct sim_disk_config *c,
-		      unsigned one_in)
+		      unsigned one_in, bool reclaim)
 {
 	static struct race r;
 
+	r.reclaim = reclaim;
+	r.shmem = !c;
 	race_begin(&r, m);
-	CHECK_EQ(sim_disk_configure(r.f[0], c), 0);
+	if (c)
+		CHECK_EQ(sim_disk_configure(r.f[0], c), 0);
 	(void)quire_set_tunable(sim_quire(m),
 				QUIRE_TUNABLE_DIRTY_EXPIRE_CENTISECS, 0);
 	if (one_in) {
@@ -451,7 +463,7 @@ TEST_WITH(file_races, .config = {.cpus = THREADS, .io_thread = true},
 	struct sim_disk_config c = {
 		.latency_us = 10, .latency_random_us = 100, .reorder = true};
 
-	file_race(m, &c, 0);
+	file_race(m, &c, 0, false);
 }
 
 /* Yields in the locks, a small TLB, transfers in pieces, little dirty memory.
@@ -472,7 +484,7 @@ TEST_WITH(file_races_short_transfers,
 
 	(void)quire_set_tunable(sim_quire(m), QUIRE_TUNABLE_DIRTY_BYTES,
 				4 * PG);
-	file_race(m, &c, 0);
+	file_race(m, &c, 0, false);
 }
 
 /* A device that answers at once: the other order of the same events. */
@@ -482,7 +494,7 @@ TEST_WITH(file_races_fast_device, .config = {.cpus = THREADS, .jitter = 20},
 {
 	struct sim_disk_config c = {.mode = SIM_DISK_NOW};
 
-	file_race(m, &c, 0);
+	file_race(m, &c, 0, false);
 }
 
 /* behaviours: C4, F15 (memory runs out again and again) */
@@ -492,7 +504,72 @@ TEST_WITH(file_races_without_memory,
 	struct sim_disk_config c = {.latency_random_us = 30, .reorder = true};
 
 	if (sim_has_injection())
-		file_race(m, &c, 20);
+		file_race(m, &c, 20, false);
+}
+
+/*
+ * Reclaim takes pages of the file, which it may have to write first, and the
+ * private copies, which go to swap and are truncated there.
+ *
+ * behaviours: R1, R2, R3, C4, F11
+ */
+TEST_WITH(file_races_and_reclaim,
+	  .config = {.cpus = THREADS, .io_thread = true, .jitter = 60},
+	  .seconds = 240)
+{
+	struct sim_disk_config c = {
+		.latency_us = 10, .latency_random_us = 60, .reorder = true};
+	unsigned area = swap_on(m, 1024, 0, 0, &c);
+
+	file_race(m, &c, 0, true);
+	CHECK(sim_vmstat(m, "pswpout") > 100);
+	CHECK(sim_vmstat(m, "pswpin") > 10);
+	swap_off(m, area);
+}
+
+/*
+ * A file in memory, whose pages go to swap: truncated and punched there, read
+ * back by faults and by read(), while others swap them out.
+ *
+ * behaviours: C5, R1, R3
+ */
+TEST_WITH(memory_file_races_and_reclaim,
+	  .config = {.cpus = THREADS, .io_thread = true, .jitter = 60},
+	  .seconds = 240)
+{
+	struct sim_disk_config c = {
+		.latency_us = 10, .latency_random_us = 60, .reorder = true};
+	unsigned area = swap_on(m, 1024, 0, 0, &c);
+
+	file_race(m, NULL, 0, true);
+	CHECK(sim_vmstat(m, "pswpout") > 100);
+	CHECK(sim_vmstat(m, "pswpin") > 10);
+	swap_off(m, area);
+}
+
+/* behaviours: C5, F15 (and memory runs out) */
+TEST_WITH(memory_file_races_without_memory, .config = {.cpus = THREADS},
+	  .seconds = 240)
+{
+	unsigned area = swap_on(m, 1024, 0, QUIRE_SWAP_SYNC, NULL);
+
+	if (sim_has_injection())
+		file_race(m, NULL, 20, true);
+	swap_off(m, area);
+}
+
+/* behaviours: F15, R3, C4 (and memory runs out) */
+TEST_WITH(file_races_and_reclaim_without_memory,
+	  .config = {.cpus = THREADS, .io_thread = true}, .seconds = 240)
+{
+	struct sim_disk_config c = {.latency_random_us = 30, .reorder = true};
+	unsigned area;
+
+	if (!sim_has_injection())
+		return;
+	area = swap_on(m, 1024, 0, QUIRE_SWAP_SYNC, NULL);
+	file_race(m, &c, 20, true);
+	swap_off(m, area);
 }
 
 /* ------------------------------------- write-back while mappings are merged

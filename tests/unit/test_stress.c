@@ -5,7 +5,7 @@
  * operations to both, and compares; all share the address space, its tables,
  * its lock, and the free pages, and any of them may fork at any time.
  */
-#include "common.h"
+#include "swap.h"
 
 #define PAGES 48
 
@@ -20,7 +20,11 @@ struct region {
 struct stress {
 	struct sim_machine *m;
 	struct region r[4];
-	unsigned rounds;
+	unsigned rounds, threads;
+	uint32_t finished; /* threads; atomic */
+	/* what one thread more does meanwhile, again and again */
+	void (*against)(struct stress *s, unsigned turn);
+	unsigned area; /* swap */
 };
 
 static unsigned rnd(struct region *r, unsigned n)
@@ -145,6 +149,12 @@ static void one_thread(unsigned i, void *arg)
 	struct region *r = &s->r[i];
 	unsigned k, op;
 
+	if (i == s->threads) {
+		for (k = 0; __atomic_load_n(&s->finished, __ATOMIC_ACQUIRE) < i;
+		     k++)
+			s->against(s, k);
+		return;
+	}
 	for (k = 0; k < s->rounds && !test_failures(); k++) {
 		op = rnd(r, 40);
 		if (op < 18)
@@ -159,9 +169,12 @@ static void one_thread(unsigned i, void *arg)
 			op_fork(r);
 	}
 	matches(r, r->t, 0, PAGES);
+	__atomic_fetch_add(&s->finished, 1u, __ATOMIC_RELEASE);
 }
 
-static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
+static void stress_against(struct sim_machine *m, unsigned n, unsigned rounds,
+			   void (*against)(struct stress *s, unsigned turn),
+			   unsigned area)
 {
 	struct stress *s = calloc(1, sizeof(*s));
 	unsigned i;
@@ -169,6 +182,9 @@ static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
 	REQUIRE(s);
 	s->m = m;
 	s->rounds = rounds;
+	s->threads = n;
+	s->against = against;
+	s->area = area;
 	for (i = 0; i < n; i++) {
 		s->r[i].t = i ? sim_thread(s->r[0].t) : sim_task_create(m);
 		/* neighbours share tables of every level but the last */
@@ -176,11 +192,16 @@ static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
 		s->r[i].rng = i + 17;
 	}
 	sim_run(NULL);
-	sim_parallel(m, n, one_thread, s);
+	sim_parallel(m, n + (against != NULL), one_thread, s);
 	CHECK_SYSTEM(m);
 	for (i = 0; i < n; i++)
 		sim_exit(s->r[i].t);
 	free(s);
+}
+
+static void stress(struct sim_machine *m, unsigned n, unsigned rounds)
+{
+	stress_against(m, n, rounds, NULL, 0);
 }
 
 /* behaviours: M1, M2, M3, P6, Z4 */
@@ -217,6 +238,63 @@ TEST_WITH(stress_protected_free_pages,
 	  .seconds = 300)
 {
 	stress(m, 2, ROUNDS(4000));
+}
+
+/* ---------------------------------------------------------- against reclaim */
+
+static void swap_stress(struct sim_machine *m, unsigned flags,
+			void (*against)(struct stress *s, unsigned turn))
+{
+	struct sim_disk_config late = {.latency_random_us = 30,
+				       .reorder = true};
+	unsigned area = swap_on(m, 2048, 0, flags, &late);
+
+	stress_against(m, 2, ROUNDS(5000), against, area);
+	CHECK(sim_vmstat(m, "pswpout") > 100);
+	CHECK(sim_vmstat(m, "pswpin") > 100);
+	swap_off(m, area);
+}
+
+static void reclaim(struct stress *s, unsigned turn)
+{
+	(void)quire_reclaim(sim_quire(s->m), 1 + turn % 40);
+}
+
+/* behaviours: R1, R2, R3, F11, F12, M3, P3 */
+TEST_WITH(stress_while_pages_are_reclaimed,
+	  .config = {.cpus = 3, .io_thread = true, .jitter = 40},
+	  .seconds = 300)
+{
+	swap_stress(m, 0, reclaim);
+}
+
+/* behaviours: R1, R3, F11, F12, P3 */
+TEST_WITH(stress_while_pages_are_reclaimed_synchronous,
+	  .config = {.cpus = 3,
+		     .asids = TEST_ASIDS(6),
+		     .tlb_evict = 50,
+		     .jitter = 20},
+	  .seconds = 300)
+{
+	swap_stress(m, QUIRE_SWAP_SYNC, reclaim);
+}
+
+/* Off and on again while the others swap: each time all comes back. */
+static void reclaim_and_swapoff(struct stress *s, unsigned turn)
+{
+	reclaim(s, turn);
+	if (turn % 4)
+		return;
+	CHECK_EQ(sim_swapoff(s->m, s->area), 0);
+	CHECK_EQ(swap_on(s->m, 97 + turn, 0, 0, NULL), s->area);
+}
+
+/* behaviours: R3, M3, P3 */
+TEST_WITH(stress_while_swap_goes_off,
+	  .config = {.cpus = 3, .io_thread = true, .jitter = 40},
+	  .seconds = 300)
+{
+	swap_stress(m, 0, reclaim_and_swapoff);
 }
 
 /* ------------------------------------------------------ without memory */

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# More memory than there is, in QEMU: eight processes write and verify four
+# times the machine's RAM; then swapoff, and the kernel's own check of all it
+# has.
+#
+# usage: tests/kernel/run_swap.sh ARCH QUIRE BUILD
+#   ARCH   x86_64, armv7 or armv6
+#   QUIRE  the quire command
+#   BUILD  the build's folder
+#   environment: SWAP_TEST_SECONDS  the length of each run (2)
+#                SWAP_TEST_SEED     another seed (1)
+# Last line: N passed, N failed.
+set -u
+. "$(dirname "$0")/lib.sh"
+arch=$1
+quire=$2
+build=$(realpath "$3")
+seconds=${SWAP_TEST_SECONDS:-2}
+seed=${SWAP_TEST_SEED:-1}
+limit=${KERNEL_TEST_LIMIT:-$((180 + seconds * 2))}
+several=2 options=()
+case $arch in
+x86_64) dir=$build/tests/kernel ;;
+armv7) dir=$build/tests/kernel-armv7 options=(--arch armv7) ;;
+armv6) dir=$build/tests/kernel-armv6 options=(--arch armv6) several=1 ;;
+*) exit 2 ;;
+esac
+dir=$(realpath "$dir")
+work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+# swap NAME PROGRAM-OPTION... -- RUN-OPTION...
+swap() {
+	local name="swap: $1" opts=() out status
+	shift
+	while [ "$1" != -- ]; do
+		opts+=("$1")
+		shift
+	done
+	shift
+	out=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
+		"${options[@]}" --json "$work/json" "$@" -- "$dir/swap_stress" \
+		-s "$seconds" -r "$seed" "${opts[@]}" "$dir/swap_stress" \
+		</dev/null 2>"$work/err")
+	status=$?
+	count "$name" $status "$out"
+	[ $status = 0 ] || tail -n 8 "$work/err"
+	grep -q 'quire_check: 0 violations' "$work/err"
+	tell "$name: quire_check at the end" $?
+	[ "$seconds" -lt 60 ] || echo "$name: $(echo "$out" | tail -n 2 |
+		head -n 1)"
+}
+
+swap 'a disk' -o -- --ram 64M --swap 384M --cpus $several
+if [ "$arch" = x86_64 ]; then
+	swap 'compressed memory' -o -m 128 -- --ram 64M --swap 256M \
+		--swap-device zram --cpus 2
+	# (its own text comes from a share that may fail as well)
+	swap 'a disk with errors' -e -m 128 -- --ram 64M --swap 256M \
+		--inject-io "$seed,0,150,150"
+fi
+
+finish

@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Programs that need more memory than the machine's 64 MiB: what they print has
+# to be what they print on the host, and they must have swapped.
+#
+# usage: tests/kernel/run_swap_programs.sh QUIRE [full]
+#   full: sort of 200 MB, python3 with a dict of 300 MB, sqlite3 with an index
+#   of a million rows; else a part of that.  Each on a disk and on compressed
+#   memory, and what it took is printed.
+# Last line: N passed, N failed.
+set -u
+. "$(dirname "$0")/lib.sh"
+quire=$1
+full=${2-}
+limit=${KERNEL_TEST_LIMIT:-${full:+3000}}
+limit=${limit:-280}
+work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+export LC_ALL=C HOME=/nowhere
+
+# figure NAME: of the last run's report.
+figure() {
+	grep -o "\"$1\": *[0-9]*" "$work/json" | head -n 1 | grep -o '[0-9]*$'
+}
+
+# swaps NAME LEAST OPTION... -- PROGRAM ARG...: as on the host, and at least
+# LEAST pages went out and LEAST / 2 came back.
+swaps() {
+	local name=$1 least=$2 want got options=() start=$SECONDS ins outs
+	shift 2
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	want=$("$@" </dev/null 2>&1)
+	start=$SECONDS
+	rm -f "$work/json"
+	got=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
+		--json "$work/json" --ram $ram "${options[@]}" -- "$@" \
+		</dev/null 2>"$work/err")
+	[ -n "$want" ] && [ "$want" = "$got" ]
+	tell "$name" $?
+	[ "$want" = "$got" ] || {
+		diff <(echo "$want") <(echo "$got") | head -n 5
+		tail -n 5 "$work/err"
+	}
+	grep -q 'quire_check: 0 violations' "$work/err"
+	tell "$name: quire_check at the end" $?
+	outs=$(figure swap_outs) ins=$(figure swap_ins)
+	[ "${outs:-0}" -ge "$least" ] && [ "${ins:-0}" -ge $((least / 2)) ]
+	tell "$name: ${outs:-no} pages out, ${ins:-no} in" $?
+	[ -z "$full" ] || echo "$name: $((SECONDS - start)) s," \
+		"$outs pages out, $ins in," \
+		"refaults $(figure refaults)," \
+		"direct reclaim $(($(figure direct_reclaim_ns) / 1000000)) ms"
+}
+
+ram=32M lines=1200000 entries=110000 rows=180000 least=3000
+[ -z "$full" ] ||
+	ram=64M lines=6450000 entries=1000000 rows=1000000 least=20000
+big=$work/sort.txt
+perl -e 'srand 1; for (1 .. shift) { printf "%08x%08x%08x%06x\n", rand(2**32),
+	rand(2**32), rand(2**32), rand(2**24) }' $lines >"$big"
+
+sort="sort -S $((lines / 20000))M $big | md5sum"
+dict="
+import random
+n = $entries
+d = {}
+for i in range(n):
+    d['key%d' % i] = 'value %d ' % i * 12
+random.seed(1)
+print(len(d), sum(map(len, d.values())))
+for r in range(3):
+    for i in range(n // 100):
+        k = random.randrange(n)
+        v = d['key%d' % k]
+        if not v.startswith('value %d ' % k):
+            print('wrong', k, v)
+        if i % 3 == 0:
+            d['key%d' % k] = 'value %d ' % k + 'x' * (i % 200)
+print(sum(map(len, d.values())))
+"
+index="create table t(a integer, b text); with recursive c(x) as (select 1 union
+	all select x + 1 from c where x < $rows) insert into t select
+	x * 7919 % 1000003, hex(x * 7919 % 1000003) || ' and some more of it ' ||
+	x from c; create index i on t(b, a); select count(*), sum(a) from t
+	where b > '5'; select b from t order by b limit 3 offset $((rows / 2));
+	drop index i; create index j on t(a); select sum(length(b)) from t where
+	a between 1000 and 5000; pragma integrity_check;"
+
+for device in file zram; do
+	swap=(--cpus 2 --swap 1G --swap-device $device)
+	swaps "sort, swap on $device" $least "${swap[@]}" -- \
+		/bin/sh -c "$sort"
+	[ -x /usr/bin/python3 ] && swaps "python3, swap on $device" $least \
+		"${swap[@]}" -- /usr/bin/python3 -c "$dict"
+	[ -x /usr/bin/sqlite3 ] && swaps "sqlite3, swap on $device" $least \
+		"${swap[@]}" -- /usr/bin/sqlite3 :memory: "$index"
+	[ -n "$full" ] || break
+done
+
+finish
