@@ -33,7 +33,7 @@ bool trylock_page(struct page *page)
 {
 	if (TestSetPageFlag(page, PG_locked))
 		return false;
-	quire_debug_lock(page, QUIRE_LOCK_PAGE, true);
+	quire_debug_lock(page, QUIRE_LOCK_PAGE | QUIRE_LOCK_TRY, true);
 	return true;
 }
 

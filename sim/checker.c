@@ -204,9 +204,12 @@ void quire_host_debug_lock(const void *lock, int cls, bool sleeping)
 {
 	struct sim_cpu *cpu = sim_self;
 
+	bool tried = cls & QUIRE_LOCK_TRY;
+
+	cls &= ~QUIRE_LOCK_TRY;
 	if (!cls)
 		cls = QUIRE_LOCK_LEAF;
-	if (!sleeping || !spinlock_held(cpu))
+	if (!tried && (!sleeping || !spinlock_held(cpu)))
 		check_order(cpu, lock, cls);
 	if (cpu->nr_held == SIM_HELD_MAX) {
 		sim_violation("more than %u locks held", SIM_HELD_MAX);

@@ -364,11 +364,15 @@ enum quire_lock_class {
 	QUIRE_LOCK_LEAF, /* nothing is taken inside it */
 };
 
+/* See quire_host_debug_lock(). */
+#define QUIRE_LOCK_TRY 0x100
+
 #ifdef QUIRE_DEBUG
 /*
  * Each lock taken and released, in a checker's reach.  cls is one of
- * QUIRE_LOCK_* in the documented order (mm/fault.c); sleeping: the lock may
- * be held across a sleep.
+ * QUIRE_LOCK_* in the documented order (mm/fault.c), or'ed with QUIRE_LOCK_TRY
+ * where the lock was only tried: that waits for nobody, so it may be taken in
+ * any order.  sleeping: the lock may be held across a sleep.
  */
 void quire_host_debug_lock(const void *lock, int cls, bool sleeping);
 void quire_host_debug_unlock(const void *lock, int cls);

@@ -96,7 +96,8 @@ int rwsem_down_read_slow(struct rwsem *s, bool killable);
 int rwsem_down_write_slow(struct rwsem *s, bool killable);
 void rwsem_wake_slow(struct rwsem *s);
 
-static __always_inline bool down_read_trylock(struct rwsem *s)
+/* tried: 0; or QUIRE_LOCK_TRY, for the checker of locks. */
+static __always_inline bool rwsem_try_read(struct rwsem *s, int tried)
 {
 	uint32_t v = READ_ONCE(s->state);
 
@@ -104,23 +105,29 @@ static __always_inline bool down_read_trylock(struct rwsem *s)
 		if (__atomic_compare_exchange_n(&s->state, &v, v + 1, true,
 						__ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED)) {
-			quire_debug_lock(s, s->cls, true);
+			quire_debug_lock(s, s->cls | tried, true);
 			return true;
 		}
+	(void)tried;
 	return false;
+}
+
+static __always_inline bool down_read_trylock(struct rwsem *s)
+{
+	return rwsem_try_read(s, QUIRE_LOCK_TRY);
 }
 
 static __always_inline void down_read(struct rwsem *s)
 {
 	might_sleep();
-	if (unlikely(!down_read_trylock(s)))
+	if (unlikely(!rwsem_try_read(s, 0)))
 		(void)rwsem_down_read_slow(s, false);
 }
 
 static __always_inline int down_read_killable(struct rwsem *s)
 {
 	might_sleep();
-	if (likely(down_read_trylock(s)))
+	if (likely(rwsem_try_read(s, 0)))
 		return 0;
 	return rwsem_down_read_slow(s, true);
 }
