@@ -93,6 +93,7 @@ void report_take(struct report *r, char *line)
 		r->scanned = number(&l, "scanned");
 		r->stolen = number(&l, "stolen");
 		r->direct_ns = number(&l, "direct_reclaim_ns");
+		r->oom_kills = number(&l, "oom_kills");
 	} else if (json_has(&l, "peak_rss_bytes")) {
 		r->peak_rss = number(&l, "peak_rss_bytes");
 		r->peak_tables = number(&l, "peak_table_bytes");
@@ -159,6 +160,11 @@ static void print_reclaim(const struct report *r, FILE *f)
 		(double)r->direct_ns / 1e6);
 	fprintf(f, "\n  swap: %" PRIu64 " pages in, %" PRIu64 " out",
 		r->swap_ins, r->swap_outs);
+	if (r->oom_kills)
+		fprintf(f,
+			"\n  %" PRIu64 " processes were killed: there was no "
+			"memory left",
+			r->oom_kills);
 }
 
 void report_print(const struct report *r, FILE *f)
@@ -233,9 +239,9 @@ static void json_reclaim(const struct report *r, const struct run_options *o,
 	fprintf(f,
 		"  \"reclaim\": {\"scanned\": %" PRIu64 ", \"stolen\": %" PRIu64
 		", \"refaults_anon\": %" PRIu64 ", \"refaults_file\": %" PRIu64
-		", \"direct_ns\": %" PRIu64 "},\n",
+		", \"direct_ns\": %" PRIu64 ", \"oom_kills\": %" PRIu64 "},\n",
 		r->scanned, r->stolen, r->refaults_anon, r->refaults_file,
-		r->direct_ns);
+		r->direct_ns, r->oom_kills);
 	fprintf(f, "  \"swap\": {");
 	if (kind)
 		fprintf(f, "\"device\": \"%s\", ", kind);

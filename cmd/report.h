@@ -35,7 +35,7 @@ struct report {
 	/* memory that was short: pages; direct_ns: waited for by who wanted it
 	 */
 	uint64_t swap_ins, swap_outs, refaults_anon, refaults_file, scanned,
-		stolen, direct_ns;
+		stolen, direct_ns, oom_kills;
 	uint64_t trace_lost; /* events that the kernel had no room for */
 	bool checked;
 	uint64_t check; /* broken invariants, when checked */

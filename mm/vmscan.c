@@ -360,6 +360,5 @@ void quire_reclaim_work(struct quire *q)
 	}
 	if (!balanced && sc.nr_dirty)
 		(void)reclaim_writeback(q);
-	swap_discard_work(q);
 	task->reclaiming--;
 }

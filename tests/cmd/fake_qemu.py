@@ -84,7 +84,8 @@ class Machine:
         self.line(readahead_windows=3, readahead_pages=96, dirtied_pages=7,
                   written_pages=5)
         self.line(swap_ins=21, swap_outs=34, refaults_anon=5, refaults_file=8,
-                  scanned=144, stolen=89, direct_reclaim_ns=2500000)
+                  scanned=144, stolen=89, direct_reclaim_ns=2500000,
+                  oom_kills=1)
         self.line(peak_rss_bytes=1 << 20, peak_table_bytes=40960,
                   peak_vmas=17, processes=2, switches=5, syscalls_unknown=0,
                   uptime_ns=1500000000)

@@ -747,6 +747,7 @@ def test_report_text():
     assert ("reclaim: 144 pages scanned, 89 stolen, 13 refaults, 2.50 ms "
             "waited for it\n") in text, text
     assert "swap: 21 pages in, 34 out\n" in text, text
+    assert "1 processes were killed: there was no memory left\n" in text
 
 
 def test_report_json():
@@ -768,7 +769,7 @@ def test_report_json():
                                     "dirtied": 7, "written": 5}
     assert report["reclaim"] == {"scanned": 144, "stolen": 89,
                                  "refaults_anon": 5, "refaults_file": 8,
-                                 "direct_ns": 2500000}
+                                 "direct_ns": 2500000, "oom_kills": 1}
     assert report["swap"] == {"bytes": 0, "ins": 21, "outs": 34}
     doc = open(os.path.join(TOP, "docs/report-format.md")).read()
 

@@ -301,14 +301,14 @@ def test_readahead():
 
 
 # More memory than there is, written and then read again.
-HUNGRY = """awk 'BEGIN { n = 500000; for (i = 0; i < n; i++) a[i] = "x" i
+HUNGRY = """awk 'BEGIN { n = 250000; for (i = 0; i < n; i++) a[i] = "x" i
     for (i = 0; i < n; i++) if (a[i] != "x" i) bad++
     print bad + 0 }'"""
 
 
 def swapping_run(*options):
     """The report of a machine that has to swap."""
-    r = sh(HUNGRY, "--json", path("o.json"), "--ram", "32M", *options)
+    r = sh(HUNGRY, "--json", path("o.json"), "--ram", "24M", *options)
     assert (r.returncode, r.stdout) == (0, b"0\n"), r
     clean(r)
     assert b"pages scanned" in r.stderr and b"swap: " in r.stderr, r.stderr
