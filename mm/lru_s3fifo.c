@@ -23,10 +23,10 @@
  * access that brought a page in is noted as well.  So a page is looked at twice
  * in the small queue, and only the second look counts.  The ghost queue is the
  * distance that Quire's table of evictions gives.  It is a third as long as
- * there are pages, not as long as main: with more, pages of a loop that does not
- * fit push each other out of main (docs/policies.md has the traces on which that
- * was chosen).  Each kind of memory has its own queues, and which of the two
- * gives a page is quire_lru_balance()'s.
+ * there are pages, not as long as main: with more, pages of a loop that does
+ * not fit push each other out of main (docs/policies.md has the traces on which
+ * that was chosen).  Each kind of memory has its own queues, and which of the
+ * two gives a page is quire_lru_balance()'s.
  *
  * State: none but `uses` of a page.  Locks: the node's lru_lock is held.
  */

@@ -82,7 +82,7 @@ TEST(advice_free_drops_what_is_not_written)
 	REQUIRE(t);
 	a = must_map(t, 8 * PG, RW, ANON, NULL, 0);
 	for (i = 0; i < 8; i++)
-		put64(t, a + i * PG, i + 1);
+		put64(t, a + (uaddr_t)i * PG, i + 1);
 	CHECK_EQ(smaps_row(t, a, "LazyFree:"), 0);
 	CHECK_EQ(sim_madvise(t, a + PG, 6 * PG, MADV_FREE), 0);
 	CHECK_EQ(sim_vmstat(m, "pglazyfree"), 6);
@@ -95,7 +95,7 @@ TEST(advice_free_drops_what_is_not_written)
 	CHECK_EQ(smaps_row(t, a, "LazyFree:"), 20);
 	free = sim_vmstat(m, "nr_free_pages");
 	for (i = 1; i < 7; i++)
-		CHECK_EQ(take(t, a + i * PG, false), i != 4);
+		CHECK_EQ(take(t, a + (uaddr_t)i * PG, false), i != 4);
 	CHECK_EQ(sim_vmstat(m, "nr_free_pages"), free + 5);
 	CHECK_EQ(mm_stats(t).anon_pages, 3);
 	CHECK_SYSTEM(m);
@@ -148,9 +148,9 @@ TEST(advice_free_and_swap)
 	swap_disk(m, 64);
 	a = anon(t, 6);
 	for (i = 0; i < 6; i++)
-		put64(t, a + i * PG, i + 1);
+		put64(t, a + (uaddr_t)i * PG, i + 1);
 	for (i = 0; i < 6; i++)
-		CHECK(take(t, a + i * PG, true));
+		CHECK(take(t, a + (uaddr_t)i * PG, true));
 	CHECK_EQ(used_slots(m), 6);
 	CHECK_EQ(mm_stats(t).swap_entries, 6);
 	CHECK_SYSTEM(m);
@@ -204,14 +204,14 @@ TEST(advice_pageout)
 	swap_disk(m, 64);
 	a = anon(t, 40);
 	for (i = 0; i < 40; i++)
-		put64(t, a + i * PG, i + 1);
+		put64(t, a + (uaddr_t)i * PG, i + 1);
 	CHECK_EQ(sim_madvise(t, a, 36 * PG, MADV_PAGEOUT), 0);
 	CHECK_EQ(mm_stats(t).swap_entries, 36);
 	CHECK_EQ(frame_of(t, a + 10 * PG), 0);
 	CHECK(frame_of(t, a + 37 * PG) != 0);
 	CHECK_SYSTEM(m);
 	for (i = 0; i < 40; i++)
-		CHECK_EQ(get64(t, a + i * PG), i + 1);
+		CHECK_EQ(get64(t, a + (uaddr_t)i * PG), i + 1);
 	CHECK_EQ(mm_stats(t).swap_entries, 0);
 	/* what others map as well stays */
 	child = sim_fork(t);
@@ -274,15 +274,15 @@ TEST_WITH(advice_free_without_swap, .config = {.ram_bytes = 16u << 20})
 	uaddr_t a, b;
 
 	REQUIRE(t);
-	a = anon(t, n);
-	CHECK_EQ(sim_touch_write(t, a, n * PG, 1), 0);
-	CHECK_EQ(sim_madvise(t, a, n * PG, MADV_FREE), 0);
+	a = anon(t, (uaddr_t)n);
+	CHECK_EQ(sim_touch_write(t, a, (uaddr_t)n * PG, 1), 0);
+	CHECK_EQ(sim_madvise(t, a, (uaddr_t)n * PG, MADV_FREE), 0);
 	for (i = 0; i < 50; i++)
-		put64(t, a + i * PG, i + 1000);
-	b = anon(t, n);
-	CHECK_EQ(sim_touch_write(t, b, n * PG, 2), 0);
+		put64(t, a + (uaddr_t)i * PG, i + 1000);
+	b = anon(t, (uaddr_t)n);
+	CHECK_EQ(sim_touch_write(t, b, (uaddr_t)n * PG, 2), 0);
 	for (i = 0; i < 50; i++)
-		CHECK_EQ(get64(t, a + i * PG), i + 1000);
+		CHECK_EQ(get64(t, a + (uaddr_t)i * PG), i + 1000);
 	CHECK(sim_vmstat(m, "pglazyfreed") > n / 2);
 	CHECK_SYSTEM(m);
 	sim_exit(t);
@@ -370,10 +370,12 @@ static void advise_and_store(struct race *r)
 	for (i = 1; i < ROUNDS(3000); i++) {
 		k = i * 5 % 16;
 		CHECK_EQ(sim_madvise(r->t, r->a, 16 * PG, MADV_FREE), 0);
-		CHECK_EQ(sim_store64(r->t, r->a + k * PG, i), 0);
-		CHECK_EQ(sim_load64(r->t, r->a + k * PG, &v), 0);
+		CHECK_EQ(sim_store64(r->t, r->a + (uaddr_t)k * PG, i), 0);
+		CHECK_EQ(sim_load64(r->t, r->a + (uaddr_t)k * PG, &v), 0);
 		CHECK_EQ(v, i);
-		CHECK_EQ(sim_load64(r->t, r->a + (k + 1) % 16 * PG, &v), 0);
+		CHECK_EQ(
+			sim_load64(r->t, r->a + (uaddr_t)(k + 1) % 16 * PG, &v),
+			0);
 		CHECK(v <= i);
 	}
 	__atomic_store_n(&r->stop, 1u, __ATOMIC_RELEASE);

@@ -240,17 +240,19 @@ static void use_memory(struct sim_task *t, struct sim_file *f, uaddr_t file_at)
 	char buf[1];
 
 	for (i = 0; i < ANON_PAGES; i++)
-		CHECK_EQ(sim_store64(t, TEST_PLACE(0) + i * PG, i * 7 + 1), 0);
+		CHECK_EQ(sim_store64(t, TEST_PLACE(0) + (uaddr_t)i * PG,
+				     i * 7 + 1),
+			 0);
 	for (n = 0; n < 6000; n++) {
 		x = (x * 1103515245 + 12345) & 0x7fffffff;
 		i = (x >> 8) % (n % 4 ? 200 : ANON_PAGES);
-		CHECK_EQ(sim_load64(t, TEST_PLACE(0) + i * PG, &v), 0);
+		CHECK_EQ(sim_load64(t, TEST_PLACE(0) + (uaddr_t)i * PG, &v), 0);
 		CHECK_EQ(v, i * 7 + 1);
 		i = (x >> 9) % FILE_PAGES;
-		CHECK_EQ(sim_load8(t, file_at + i * PG, &byte), 0);
-		CHECK_EQ(byte, sim_file_byte(SEED, i * PG));
+		CHECK_EQ(sim_load8(t, file_at + (uaddr_t)i * PG, &byte), 0);
+		CHECK_EQ(byte, sim_file_byte(SEED, (uaddr_t)i * PG));
 		i = n % FILE_PAGES;
-		CHECK_EQ(sim_file_read(f, i * PG, buf, 1), 1);
+		CHECK_EQ(sim_file_read(f, (uaddr_t)i * PG, buf, 1), 1);
 	}
 }
 

@@ -100,13 +100,15 @@ TEST(shmem_swap_round_trip)
 	REQUIRE(t);
 	a = must_map(t, 8 * PG, RW, SHANON, NULL, 0);
 	for (i = 0; i < 8; i++)
-		put64(t, a + i * PG + 8 * i, 100 + i);
+		put64(t, a + (uaddr_t)i * PG + 8 * (uaddr_t)i, 100 + i);
 	child = sim_fork(t);
 	REQUIRE(child);
 	as = mapping_of(t, a);
 	for (drop = false;; drop = true) {
 		for (i = 0; i < 8; i++)
-			CHECK_EQ(get64(child, a + i * PG + 8 * i), 100 + i);
+			CHECK_EQ(get64(child,
+				       a + (uaddr_t)i * PG + 8 * (uaddr_t)i),
+				 100 + i);
 		all_out(t, as, 8, drop);
 		CHECK_EQ(as->nrpages, 0);
 		CHECK_EQ(as->nrswapped, 8);
@@ -125,7 +127,8 @@ TEST(shmem_swap_round_trip)
 			CHECK_EQ(in[i] & 1, !drop);
 		maj = t->qt.maj_flt;
 		for (i = 0; i < 8; i++)
-			CHECK_EQ(get64(t, a + i * PG + 8 * i), 100 + i);
+			CHECK_EQ(get64(t, a + (uaddr_t)i * PG + 8 * (uaddr_t)i),
+				 100 + i);
 		if (drop)
 			CHECK(t->qt.maj_flt > maj);
 		else
@@ -163,7 +166,7 @@ TEST(shmem_swap_read_write)
 	sim_run(t);
 	for (i = 0; i < 8; i += 2) {
 		memset(buf, (int)(1 + i), PG);
-		CHECK_EQ(sim_file_write(f, i * PG, buf, PG), PG);
+		CHECK_EQ(sim_file_write(f, (uaddr_t)i * PG, buf, PG), PG);
 	}
 	all_out(t, as, 8, true);
 	CHECK_EQ(as->nrswapped, 4);
@@ -172,7 +175,7 @@ TEST(shmem_swap_read_write)
 	CHECK_EQ(quire_mapping_seek(as, PG, true), 2 * PG);
 	for (i = 0; i < 8; i++) {
 		memset(want, i & 1 ? 0 : (int)(1 + i), PG);
-		CHECK_EQ(sim_file_read(f, i * PG, buf, PG), PG);
+		CHECK_EQ(sim_file_read(f, (uaddr_t)i * PG, buf, PG), PG);
 		CHECK(!memcmp(buf, want, PG));
 	}
 	CHECK_EQ(as->nrpages, 4); /* reading makes no pages */
@@ -284,19 +287,21 @@ TEST_WITH(shmem_swap_by_reclaim, .config = {.ram_bytes = 16u << 20})
 
 	REQUIRE(t);
 	(void)swap_disk(m, 8192);
-	a = must_map(t, n * PG, RW, SHANON, NULL, 0);
+	a = must_map(t, (uaddr_t)n * PG, RW, SHANON, NULL, 0);
 	child = sim_fork(t);
 	REQUIRE(child);
 	as = mapping_of(t, a);
 	for (i = 0; i < n; i++)
-		REQUIRE_EQ(sim_store64(i & 1 ? child : t, a + i * PG, i), 0);
+		REQUIRE_EQ(
+			sim_store64(i & 1 ? child : t, a + (uaddr_t)i * PG, i),
+			0);
 	CHECK(as->nrswapped >= n - 4096);
 	CHECK_SYSTEM(m);
 	for (i = 0; i < n; i++)
-		CHECK_EQ(get64(i & 1 ? t : child, a + i * PG), i);
+		CHECK_EQ(get64(i & 1 ? t : child, a + (uaddr_t)i * PG), i);
 	CHECK_EQ(as->nrpages + as->nrswapped, n);
 	CHECK_SYSTEM(m);
-	CHECK_EQ(sim_madvise(t, a, n * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(sim_madvise(t, a, (uaddr_t)n * PG, MADV_PAGEOUT), 0);
 	CHECK_SYSTEM(m);
 	CHECK_EQ(get64(t, a), 0);
 	CHECK_EQ(get64(t, a + 4999 * PG), 4999);
@@ -327,12 +332,17 @@ static void use_pages(struct race *r)
 		k = i * 7 % RACE_PAGES;
 		if (i % 3 == 0) {
 			v = ++count[k] << 8 | k;
-			CHECK_EQ(sim_store64(r->t[0], r->a[0] + k * PG, v), 0);
+			CHECK_EQ(sim_store64(r->t[0], r->a[0] + (uaddr_t)k * PG,
+					     v),
+				 0);
 		} else if (i % 3 == 1) {
 			v = ++count[k] << 8 | k;
-			CHECK_EQ(sim_file_write(r->f, k * PG, &v, 8), 8);
+			CHECK_EQ(sim_file_write(r->f, (uaddr_t)k * PG, &v, 8),
+				 8);
 		} else {
-			CHECK_EQ(sim_load64(r->t[0], r->a[0] + k * PG, &v), 0);
+			CHECK_EQ(sim_load64(r->t[0], r->a[0] + (uaddr_t)k * PG,
+					    &v),
+				 0);
 			CHECK_EQ(v, count[k] ? count[k] << 8 | k : 0);
 		}
 		if (i % 50 == 49) { /* the upper half goes, and comes anew */
@@ -406,10 +416,11 @@ static void swap_scenario(struct sim_machine *m, void *arg)
 		as = sim_file_mapping(f);
 		a = sim_mmap(t, 0, 8 * PG, RW, MAP_SHARED, f, 0);
 		for (i = 0; mapped_at(a) && i < 8; i++)
-			(void)sim_store64(t, (uaddr_t)a + i * PG, i + 1);
+			(void)sim_store64(t, (uaddr_t)a + (uaddr_t)i * PG,
+					  i + 1);
 		all_out(t, as, 8, true);
 		for (i = 0; mapped_at(a) && i < 4; i++)
-			if (!sim_load64(t, (uaddr_t)a + i * PG, &v))
+			if (!sim_load64(t, (uaddr_t)a + (uaddr_t)i * PG, &v))
 				CHECK(v == i + 1 || v == 0);
 		(void)sim_file_read(f, 5 * PG, buf, sizeof(buf));
 		(void)sim_file_write(f, 6 * PG, "xy", 2);
@@ -447,14 +458,14 @@ TEST(shmem_swap_off)
 	as = sim_file_mapping(f);
 	a = must_map(t, 8 * PG, RW, MAP_SHARED, f, 0);
 	for (i = 0; i < 8; i++)
-		put64(t, a + i * PG, i + 1);
+		put64(t, a + (uaddr_t)i * PG, i + 1);
 	all_out(t, as, 8, true);
 	CHECK_EQ(as->nrswapped, 8);
 	CHECK_EQ(sim_swapoff(m, area), 0);
 	CHECK_EQ(as->nrswapped, 0);
 	CHECK_SYSTEM(m);
 	for (i = 0; i < 8; i++)
-		CHECK_EQ(get64(t, a + i * PG), i + 1);
+		CHECK_EQ(get64(t, a + (uaddr_t)i * PG), i + 1);
 	area = swap_disk(m, 64);
 	all_out(t, as, 4, true);
 	sim_swap_die(m, area);
