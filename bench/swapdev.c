@@ -91,6 +91,13 @@ static void come_back(struct sim_task *t)
 	}
 }
 
+/* Private memory's pages in memory: mapped, or in the swap cache still. */
+static uint64_t left(struct sim_machine *m)
+{
+	return sim_vmstat(m, "nr_inactive_anon") +
+	       sim_vmstat(m, "nr_active_anon") + sim_vmstat(m, "nr_writeback");
+}
+
 static double go_out(struct sim_machine *m, unsigned area)
 {
 	struct sim_swap_stats before, s;
@@ -98,12 +105,10 @@ static double go_out(struct sim_machine *m, unsigned area)
 	unsigned tries;
 
 	sim_swap_get_stats(m, area, &before);
-	for (tries = 0; tries < 1000; tries++) {
-		quire_reclaim(sim_quire(m), PAGES);
-		sim_swap_get_stats(m, area, &s);
-		if (sim_vmstat(m, "nr_anon_pages") < PAGES / 64)
-			break;
-	}
+	for (tries = 0; tries < 10000 && left(m) > PAGES / 64; tries++)
+		if (!quire_reclaim(sim_quire(m), PAGES))
+			usleep(200); /* what is under way has to end */
+	sim_swap_get_stats(m, area, &s);
 	if (s.writes - before.writes < PAGES * 9 / 10)
 		die("memory did not go out");
 	return now() - start;
