@@ -52,7 +52,8 @@ void sim_violation(const char *fmt, ...)
 	if (!m)
 		return;
 	__atomic_fetch_add(&m->violations, 1u, __ATOMIC_RELAXED);
-	if (!m->quiet && getenv("QUIRE_SIM_ABORT"))
+	if (!__atomic_load_n(&m->quiet, __ATOMIC_RELAXED) &&
+	    getenv("QUIRE_SIM_ABORT"))
 		abort();
 }
 

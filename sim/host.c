@@ -282,7 +282,8 @@ void sim_log_line(struct sim_machine *m, int level, const char *text,
 		m->log[m->log_len] = 0;
 	}
 	m->log_lines++;
-	if (!m->quiet && (level <= 4 || getenv("QUIRE_SIM_LOG")))
+	if (!__atomic_load_n(&m->quiet, __ATOMIC_RELAXED) &&
+	    (level <= 4 || getenv("QUIRE_SIM_LOG")))
 		fprintf(stderr, "quire: %.*s\n", (int)len, text);
 	pthread_mutex_unlock(&m->lock);
 }
@@ -326,7 +327,7 @@ char *sim_log_text(struct sim_machine *m)
 
 void sim_quiet(struct sim_machine *m, bool quiet)
 {
-	m->quiet = quiet;
+	__atomic_store_n(&m->quiet, quiet, __ATOMIC_RELAXED);
 }
 
 _Noreturn void quire_host_panic(const char *file, int line, const char *what)
