@@ -121,7 +121,9 @@ static int bring_back(struct address_space *as, uint64_t index, void *value,
 		return -EIO;
 	(void)wait_on_page_writeback(page, false);
 	get_page(page); /* the file's */
-	page->index = index;
+	/* one that has not been away long may still be looked at (map_pages) */
+	if (page->index != index)
+		page->index = index;
 	WRITE_ONCE(page->mapping, as);
 	/* no other copy will be left */
 	SetPageFlag(page, PG_dirty);

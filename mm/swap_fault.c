@@ -81,7 +81,7 @@ static struct page *swap_fault_page(struct vm_fault *vmf, swp_entry_t entry,
 
 	if (page) {
 		quire_step("in the swap cache");
-		swap_readahead_hit(q, page, vmf->vma, vmf->address);
+		swap_readahead_hit(q, page, entry, vmf->vma, vmf->address);
 		return page;
 	}
 	if (!swap_entry_valid(q, entry)) {

@@ -118,10 +118,9 @@ static void window_place(uint64_t index, uint64_t prev, unsigned n,
 	*first = index > before ? index - before : 0;
 }
 
-void swap_readahead_hit(struct quire *q, struct page *page,
+void swap_readahead_hit(struct quire *q, struct page *page, swp_entry_t entry,
 			struct vm_area_struct *vma, uaddr_t addr)
 {
-	swp_entry_t entry = page_swap_entry(page);
 	uaddr_t v;
 
 	if (!PageFlag(page, PG_readahead) ||
@@ -134,7 +133,7 @@ void swap_readahead_hit(struct quire *q, struct page *page,
 			   (addr & PAGE_MASK) | RA_WIN(v) << RA_BITS |
 				   MIN(RA_HITS(v) + 1u, RA_MAX_HITS));
 	}
-	/* (the page may just be leaving the cache: then this is no area's) */
+	/* (the area may just be going) */
 	if (swap_in_range(q, entry))
 		__atomic_fetch_add(&swap_area_of(q, entry)->ra_hits, 1u,
 				   __ATOMIC_RELAXED);
@@ -218,7 +217,7 @@ struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 	if (!page)
 		return NULL;
 	if (!fresh) {
-		swap_readahead_hit(q, page, vma, addr);
+		swap_readahead_hit(q, page, entry, vma, addr);
 		return page;
 	}
 	*major = true;

@@ -164,9 +164,9 @@ unsigned long swap_slots_used(struct swap_area *a);
  */
 struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			    bool *fresh);
-/* mm/swap_readahead.c: the page, of the cache, was found by a fault at addr of
- * vma (NULL: by its slot): if it was read ahead, that was worth it. */
-void swap_readahead_hit(struct quire *q, struct page *page,
+/* mm/swap_readahead.c: entry's page in the cache was found by a fault at addr
+ * of vma (NULL: by its slot): if it was read ahead, that was worth it. */
+void swap_readahead_hit(struct quire *q, struct page *page, swp_entry_t entry,
 			struct vm_area_struct *vma, uaddr_t addr);
 
 /* mm/swap_io.c */
