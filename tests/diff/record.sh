@@ -11,3 +11,5 @@ QDIFF_SHARE=1 "$here/run.sh" record linux 4 2500
 QDIFF_SHARE=1 "$here/run.sh" record linux-i386 6 2500
 QDIFF_SWAP=1 "$here/run.sh" record linux 16 2500
 QDIFF_SWAP=1 "$here/run.sh" record linux-i386 6 2500
+QDIFF_SWAP=1 QDIFF_NO_EXEC=1 "$here/run.sh" record linux-i386 6 2500
+QDIFF_SWAP=1 QDIFF_SHARE=1 "$here/run.sh" record linux 2 2500

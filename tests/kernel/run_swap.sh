@@ -9,7 +9,8 @@
 #   ARCH   x86_64, armv7 or armv6
 #   QUIRE  the quire command
 #   BUILD  the build's folder
-#   environment: SWAP_TEST_SECONDS  the length of each run (2)
+#   environment: SWAP_TEST_SECONDS  the length of each run (2); from 60 on with
+#                                   64 MiB of RAM, else with 32
 #                SWAP_TEST_SEED     another seed (1)
 # Last line: N passed, N failed.
 set -u
@@ -28,6 +29,8 @@ armv6) dir=$build/tests/kernel-armv6 options=(--arch armv6) several=1 ;;
 *) exit 2 ;;
 esac
 dir=$(realpath "$dir")
+ram=32M
+[ "$seconds" -lt 60 ] || ram=64M
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
@@ -53,12 +56,12 @@ swap() {
 		head -n 1)"
 }
 
-swap 'a disk' -o -- --ram 64M --swap 384M --cpus $several
+swap 'a disk' -o -- --ram $ram --swap 384M --cpus $several
 if [ "$arch" = x86_64 ]; then
-	swap 'compressed memory' -o -m 128 -- --ram 64M --swap 256M \
+	swap 'compressed memory' -o -m 64 -- --ram $ram --swap 256M \
 		--swap-device zram --cpus 2
 	# (its own text comes from a share that may fail as well)
-	swap 'a disk with errors' -e -m 128 -- --ram 64M --swap 256M \
+	swap 'a disk with errors' -e -m 64 -- --ram $ram --swap 256M \
 		--inject-io "$seed,0,150,150"
 fi
 
