@@ -574,3 +574,30 @@ TEST_WITH(swap_every_failure, .seconds = 120)
 		CHECK(test_every_failure(&c, out_in_and_fork, NULL) > 20);
 	sim_bind(m, 0);
 }
+
+/* behaviours: C4, R3 (a file is truncated: the private copies beyond go, from
+ * the tables, from the swap cache and from swap) */
+TEST(truncate_of_swapped_copies)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct sim_file *f = sim_file_create(m, "/f", 8 * PG, 1);
+	uaddr_t a = must_map(t, 8 * PG, RW, MAP_PRIVATE, f, 0);
+	uint64_t total, free;
+	unsigned i;
+
+	swapdev_on(m, 64, 0, -1);
+	for (i = 0; i < 8; i++) {
+		put64(t, a + i * PG, i);
+		swap_out(t, a + i * PG, i & 1);
+		if (i & 2)
+			CHECK_EQ(get64(t, a + i * PG), i);
+	}
+	CHECK_SYSTEM(m);
+	CHECK_EQ(sim_file_truncate(f, PG), 0);
+	CHECK_SYSTEM(m);
+	quire_swap_total(t->qt.q, &total, &free);
+	CHECK_EQ(free, total - 1);
+	CHECK_EQ(get64(t, a), 0);
+	sim_exit(t);
+	sim_file_close(f);
+}
