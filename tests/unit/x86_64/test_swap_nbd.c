@@ -273,10 +273,12 @@ static void dies(struct sim_machine *m, bool stopped)
 
 	server_init(&s);
 	area = half_there(m, &s, &w, words);
-	if (stopped)
-		kill(s.pid, SIGSTOP); /* it answers nothing */
-	else
+	if (stopped) {
+		kill(s.pid, SIGSTOP); /* it answers nothing, once it stands */
+		waitpid(s.pid, NULL, WUNTRACED);
+	} else {
 		server_kill(&s);
+	}
 	CHECK_EQ(writer_lost(&w), 32);
 	CHECK(sim_log_contains(m, stopped ? "no answer" : "closed by the"));
 	CHECK(sim_log_contains(m, "gone for good"));
