@@ -88,6 +88,13 @@ SUITE_DEPS_kernel-files-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
 SUITE_LIMIT_kernel-files-$(1) := 900
 endef
 $(foreach a,$(ARCHS),$(eval $(call kernel_files_suite,$(a))))
+# Swap: less memory than the programs have.
+SUITES += kernel-swapon
+SUITE_kernel-swapon := tests/kernel/run_swapon.sh x86_64 $(B)/bin/quire $(B)
+SUITE_DEPS_kernel-swapon := $(B)/bin/quire $(KERNEL_IMAGE) \
+	$(B)/tests/kernel/swap
+SUITE_LIMIT_kernel-swapon := 900
+
 .PHONY: test-files test-programs
 #: make test-files      mapped files in QEMU: killed programs, races; for minutes
 #:                      with FILES_TEST_SECONDS=N FILES_TEST_ROUNDS=N

@@ -346,10 +346,11 @@ static int busy(char *mem, uint32_t pages, int stop)
 static void off(const char *device, unsigned mb)
 {
 	uint32_t pages = mb * (MB / PAGE), half = pages / 2, i;
-	char *mem = take(mb);
 	int stop[2], status;
+	char *mem;
 
 	CHECK(try_on(device, 0) == 0);
+	mem = take(mb); /* more than there was memory a moment ago */
 	for (i = 0; i < pages; i++)
 		make_page(page_at(mem, i), i, 0, 7);
 	CHECK(figure("/proc/self/status", "VmSwap") > 0);
