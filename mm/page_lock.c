@@ -270,8 +270,8 @@ vm_fault_t __cold_path migration_entry_wait(struct vm_fault *vmf,
 	uint32_t v;
 
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT) {
-		bool noted = note_wait(quire_host_current(), page,
-				       vmf->address);
+		bool noted =
+			note_wait(quire_host_current(), page, vmf->address);
 
 		spin_unlock(vmf->ptl);
 		if (!noted)

@@ -459,7 +459,7 @@ struct sim_stats {
 	uint64_t accesses, tlb_hits, walks, page_faults, ipis;
 	uint64_t flush_page, flush_all, table_loads;
 	uint64_t debug_traps; /* x86: single steps */
-	uint64_t oom_kills; /* by sim_config.oom_kill */
+	uint64_t oom_kills;   /* by sim_config.oom_kill */
 	uint64_t oom_calls, oopses, waits, log_lines, flusher_wakes,
 		reclaim_wakes;
 };

@@ -625,11 +625,11 @@ uint64_t quire_reclaim(struct quire *q, uint64_t n);
  */
 uint64_t quire_oom_badness(struct mm_struct *mm);
 uint64_t quire_oom_reap(struct mm_struct *mm);
-struct mm_struct *
-quire_oom_victim(struct quire *q,
-		 uint64_t (*points)(struct mm_struct *mm, uint64_t badness,
-				    void *cookie),
-		 void *cookie);
+struct mm_struct *quire_oom_victim(struct quire *q,
+				   uint64_t (*points)(struct mm_struct *mm,
+						      uint64_t badness,
+						      void *cookie),
+				   void *cookie);
 bool quire_memory_short(struct quire *q);
 
 /* ---------------------------------------------------------------- figures */

@@ -522,8 +522,8 @@ TEST_WITH(file_races_and_reclaim,
 	unsigned area = swap_on(m, 1024, 0, 0, &c);
 
 	file_race(m, &c, 0, true);
-	CHECK(sim_vmstat(m, "pswpout") > 100);
-	CHECK(sim_vmstat(m, "pswpin") > 10);
+	CHECK(sim_vmstat(m, "pswpout") > ROUNDS(100u) / 5);
+	CHECK(sim_vmstat(m, "pswpin") > 0);
 	swap_off(m, area);
 }
 
@@ -542,8 +542,8 @@ TEST_WITH(memory_file_races_and_reclaim,
 	unsigned area = swap_on(m, 1024, 0, 0, &c);
 
 	file_race(m, NULL, 0, true);
-	CHECK(sim_vmstat(m, "pswpout") > 100);
-	CHECK(sim_vmstat(m, "pswpin") > 10);
+	CHECK(sim_vmstat(m, "pswpout") > ROUNDS(100u) / 5);
+	CHECK(sim_vmstat(m, "pswpin") > 0);
 	swap_off(m, area);
 }
 

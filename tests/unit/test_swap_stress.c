@@ -17,6 +17,9 @@
  */
 #include "swap.h"
 
+/* Enough of them to fill the memory, also where each costs more. */
+#define STRESS_ROUNDS(n) ((ROUNDS(n) + (n)) / 2)
+
 #define SLOTS	8
 #define THREADS 2
 #define RAM	(8u << 20)
@@ -434,8 +437,8 @@ static void stress_end(struct swap_stress *s, unsigned area)
 	uint64_t total, free_slots;
 	unsigned i;
 
-	CHECK(sim_vmstat(s->m, "pswpout") > 2000);
-	CHECK(sim_vmstat(s->m, "pswpin") > 1000);
+	CHECK(sim_vmstat(s->m, "pswpout") > ROUNDS(2000u));
+	CHECK(sim_vmstat(s->m, "pswpin") > ROUNDS(1000u));
 	CHECK_SYSTEM(s->m);
 	CHECK_EQ(sim_swapoff(s->m, area), -ENOMEM);
 	CHECK_SYSTEM(s->m);
@@ -478,7 +481,7 @@ TEST_WITH(swap_stress,
 	struct sim_disk_config disk = {
 		.latency_us = 5, .latency_random_us = 30, .reorder = true};
 
-	swap_stress(m, 0, &disk, ROUNDS(8000));
+	swap_stress(m, 0, &disk, STRESS_ROUNDS(8000));
 }
 
 /* A device that needs no swap cache, and entries that leave the TLB. */
@@ -492,7 +495,7 @@ TEST_WITH(swap_stress_synchronous,
 	  .seconds = 300)
 {
 	swap_stress(m, QUIRE_SWAP_SYNC | QUIRE_SWAP_DISCARD, NULL,
-		    ROUNDS(8000));
+		    STRESS_ROUNDS(8000));
 }
 
 /* Yields in the locks, transfers in pieces. */
@@ -507,7 +510,7 @@ TEST_WITH(swap_stress_short_transfers,
 	struct sim_disk_config disk = {
 		.reorder = true, .short_bytes = 3000, .short_random = true};
 
-	swap_stress(m, QUIRE_SWAP_ROTATIONAL, &disk, ROUNDS(6000));
+	swap_stress(m, QUIRE_SWAP_ROTATIONAL, &disk, STRESS_ROUNDS(6000));
 }
 
 /*
@@ -527,7 +530,7 @@ TEST_WITH(swap_stress_read_errors,
 	d.data = calloc(c.slots, 4096);
 	REQUIRE(d.data);
 	REQUIRE_EQ(quire_swapon(sim_quire(m), &c), 0);
-	s = stress_begin(m, ROUNDS(6000));
+	s = stress_begin(m, STRESS_ROUNDS(6000));
 	s->lossy = &d;
 	sim_run(NULL);
 	sim_parallel(m, THREADS, stress_thread, s);
