@@ -110,8 +110,8 @@ static int try_off(const char *path)
 	return swapoff(path) ? -errno : 0;
 }
 
-#define BAD_PAGES 3u
-#define LAST_PAGE 1000u /* of 1024 */
+#define BAD_PAGES 3
+#define LAST_PAGE 1000 /* of 1024 */
 
 static int make(const char *file)
 {
@@ -166,7 +166,7 @@ static void refused(void)
 static void bad_headers(void)
 {
 	static const struct {
-		unsigned at;
+		int at;
 		uint32_t value;
 	} wrong[] = {
 		{1024, 2},    /* version */
