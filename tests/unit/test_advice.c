@@ -28,11 +28,16 @@ static uint64_t used_slots(struct sim_machine *m)
 
 static struct page *page_at(struct sim_task *t, uaddr_t a)
 {
-	paddr_t at = frame_of(t, a);
+	/* (an entry that is old translates nothing on some processors) */
+	pmd_t *pmd = mm_find_pmd(t->qt.mm, a);
+	pte_t pte;
 
-	REQUIRE(at);
+	sim_run(t);
+	REQUIRE(pmd);
+	pte = ptep_get(pte_offset_map(t->qt.q, pmd, a));
+	REQUIRE(pte_present(pte));
 	lru_add_drain(t->qt.q);
-	return quire_phys_page(t->qt.q, at);
+	return pte_page(t->qt.q, pte);
 }
 
 /* kB of a row of smaps, of the mapping at a. */
