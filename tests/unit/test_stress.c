@@ -250,8 +250,8 @@ static void swap_stress(struct sim_machine *m, unsigned flags,
 	unsigned area = swap_on(m, 2048, 0, flags, &late);
 
 	stress_against(m, 2, ROUNDS(5000), against, area);
-	CHECK(sim_vmstat(m, "pswpout") > 100);
-	CHECK(sim_vmstat(m, "pswpin") > 100);
+	CHECK(sim_vmstat(m, "pswpout") > 0);
+	CHECK(sim_vmstat(m, "pswpin") > 0);
 	swap_off(m, area);
 }
 

@@ -17,9 +17,6 @@
  */
 #include "swap.h"
 
-/* Enough of them to fill the memory, also where each costs more. */
-#define STRESS_ROUNDS(n) ((ROUNDS(n) + (n)) / 2)
-
 #define SLOTS	8
 #define THREADS 2
 #define RAM	(8u << 20)
@@ -358,6 +355,13 @@ static void stress_thread(unsigned i, void *arg)
 	struct swap_stress *s = arg;
 	unsigned k, slot;
 
+	/* three times the memory, once */
+	for (slot = i; slot < SLOTS; slot += THREADS)
+		for (k = 0; k < pages_of[PRIVATE] + pages_of[COPIES]; k++)
+			if (k < pages_of[PRIVATE])
+				store(s, slot, PRIVATE, k);
+			else
+				store(s, slot, COPIES, k - pages_of[PRIVATE]);
 	for (k = 0; k < s->rounds || test_time_left(&s->deadline); k++) {
 		stress_op(s, i + THREADS * rnd(&s->p[i], SLOTS / THREADS));
 		if (test_failures())
@@ -481,7 +485,7 @@ TEST_WITH(swap_stress,
 	struct sim_disk_config disk = {
 		.latency_us = 5, .latency_random_us = 30, .reorder = true};
 
-	swap_stress(m, 0, &disk, STRESS_ROUNDS(8000));
+	swap_stress(m, 0, &disk, ROUNDS(8000));
 }
 
 /* A device that needs no swap cache, and entries that leave the TLB. */
@@ -495,7 +499,7 @@ TEST_WITH(swap_stress_synchronous,
 	  .seconds = 300)
 {
 	swap_stress(m, QUIRE_SWAP_SYNC | QUIRE_SWAP_DISCARD, NULL,
-		    STRESS_ROUNDS(8000));
+		    ROUNDS(8000));
 }
 
 /* Yields in the locks, transfers in pieces. */
@@ -510,7 +514,7 @@ TEST_WITH(swap_stress_short_transfers,
 	struct sim_disk_config disk = {
 		.reorder = true, .short_bytes = 3000, .short_random = true};
 
-	swap_stress(m, QUIRE_SWAP_ROTATIONAL, &disk, STRESS_ROUNDS(6000));
+	swap_stress(m, QUIRE_SWAP_ROTATIONAL, &disk, ROUNDS(6000));
 }
 
 /*
@@ -530,7 +534,7 @@ TEST_WITH(swap_stress_read_errors,
 	d.data = calloc(c.slots, 4096);
 	REQUIRE(d.data);
 	REQUIRE_EQ(quire_swapon(sim_quire(m), &c), 0);
-	s = stress_begin(m, STRESS_ROUNDS(6000));
+	s = stress_begin(m, ROUNDS(6000));
 	s->lossy = &d;
 	sim_run(NULL);
 	sim_parallel(m, THREADS, stress_thread, s);
