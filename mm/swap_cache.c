@@ -173,7 +173,10 @@ struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
 
 bool try_to_free_swap(struct quire *q, struct page *page)
 {
-	if (!PageFlag(page, PG_swapcache) || PageFlag(page, PG_writeback) ||
+	/* (acquire: who has ended a write looked at the entry until then) */
+	uint32_t flags = smp_load_acquire(&page->flags);
+
+	if (!(flags >> PG_swapcache & 1u) || (flags >> PG_writeback & 1u) ||
 	    swap_users(q, page_swap_entry(page)))
 		return false;
 	/* its contents are nowhere else from now on */

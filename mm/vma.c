@@ -364,7 +364,8 @@ struct vm_area_struct *vma_merge_new(const struct vma_range *r,
 	end = next ? next->vm_end : r->end;
 	pgoff = prev ? prev->vm_pgoff : r->pgoff;
 	if (gone) {
-		keep->vm_flags |= gone->vm_flags & VM_SOFTDIRTY;
+		WRITE_ONCE(keep->vm_flags,
+			   keep->vm_flags | (gone->vm_flags & VM_SOFTDIRTY));
 		vma_take_out(gone);
 	}
 	vma_set_extent(keep, start, end, pgoff);
