@@ -34,7 +34,7 @@ struct swap_area *swap_area_get(struct quire *q, swp_entry_t entry)
 {
 	struct swap_area *a;
 
-	if (!swap_in_range(q, entry))
+	if (!swap_entry_is_slot(entry))
 		return NULL;
 	a = swap_area_of(q, entry);
 	if (!area_tryget(a))

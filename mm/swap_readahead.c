@@ -133,8 +133,8 @@ void swap_readahead_hit(struct quire *q, struct page *page, swp_entry_t entry,
 			   (addr & PAGE_MASK) | RA_WIN(v) << RA_BITS |
 				   MIN(RA_HITS(v) + 1u, RA_MAX_HITS));
 	}
-	/* (the area may just be going) */
-	if (swap_in_range(q, entry))
+	/* (the area may just be going: it is only a figure) */
+	if (swap_entry_is_slot(entry))
 		__atomic_fetch_add(&swap_area_of(q, entry)->ra_hits, 1u,
 				   __ATOMIC_RELAXED);
 }
