@@ -36,14 +36,15 @@ trap 'rm -rf "$work"' EXIT
 
 # swap NAME PROGRAM-OPTION... -- RUN-OPTION...
 swap() {
-	local name="swap: $1" opts=() out status
+	local name="swap: $1" opts=() out status args=quire.check=1
 	shift
 	while [ "$1" != -- ]; do
 		opts+=("$1")
 		shift
 	done
 	shift
-	out=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
+	[[ " ${opts[*]} " == *" -o "* ]] || args+=' quire.swapoff=1'
+	out=$(QUIRE_KERNEL_ARGS=$args timeout "$limit" "$quire" run \
 		"${options[@]}" --json "$work/json" "$@" -- "$dir/swap_stress" \
 		-s "$seconds" -r "$seed" "${opts[@]}" "$dir/swap_stress" \
 		</dev/null 2>"$work/err")
@@ -58,7 +59,7 @@ swap() {
 
 swap 'a disk' -o -- --ram $ram --swap 384M --cpus $several
 if [ "$arch" = x86_64 ]; then
-	swap 'compressed memory' -o -m 64 -- --ram $ram --swap 256M \
+	swap 'compressed memory' -m 64 -- --ram $ram --swap 256M \
 		--swap-device zram --cpus 2
 	# (its own text comes from a share that may fail as well)
 	swap 'a disk with errors' -e -m 64 -- --ram $ram --swap 256M \
