@@ -86,18 +86,6 @@ enum parse_result check_swap_options(struct run_options *o)
 	return PARSE_BAD;
 }
 
-const char *swap_kind_name(const struct run_options *o)
-{
-	static const char *const names[] = {
-		[SWAP_NONE] = NULL,
-		[SWAP_FILE] = "file",
-		[SWAP_ZRAM] = "zram",
-		[SWAP_NBD] = "nbd",
-	};
-
-	return names[o->swap.kind];
-}
-
 bool swap_has_drive(const struct run_options *o)
 {
 	return o->swap.kind == SWAP_FILE || o->swap.kind == SWAP_NBD;

@@ -24,6 +24,16 @@ char *swap_drive(const struct run_options *o);
 /* The kernel's words, each after a blank; malloc'ed. */
 char *swap_words(const struct run_options *o);
 /* Its name in the report; NULL: there is none. */
-const char *swap_kind_name(const struct run_options *o);
+static inline const char *swap_kind_name(const struct run_options *o)
+{
+	static const char *const names[] = {
+		[SWAP_NONE] = NULL,
+		[SWAP_FILE] = "file",
+		[SWAP_ZRAM] = "zram",
+		[SWAP_NBD] = "nbd",
+	};
+
+	return names[o->swap.kind];
+}
 
 #endif
