@@ -301,9 +301,10 @@ def test_readahead():
 
 
 # More memory than there is, written and then read again.
-HUNGRY = """awk 'BEGIN { n = 250000; for (i = 0; i < n; i++) a[i] = "x" i
+ENTRIES = 250000 if ARCH == "x86_64" else 400000
+HUNGRY = """awk 'BEGIN { n = %u; for (i = 0; i < n; i++) a[i] = "x" i
     for (i = 0; i < n; i++) if (a[i] != "x" i) bad++
-    print bad + 0 }'"""
+    print bad + 0 }'""" % ENTRIES
 
 
 def swapping_run(*options):
@@ -327,12 +328,12 @@ def test_swap():
     assert report["swap"]["bytes"] == 256 << 20
 
 
-def test_swap_to_compressed_memory():
+def only_x86_test_swap_to_compressed_memory():
     report = swapping_run("--swap", "256M", "--swap-device", "zram")
     assert report["swap"]["device"] == "zram"
 
 
-def test_swap_to_an_nbd_server():
+def only_x86_test_swap_to_an_nbd_server():
     sock = path("nbd.sock")
     server = subprocess.Popen(["nbdkit", "-f", "-U", sock, "memory", "256M"])
     try:
