@@ -84,7 +84,7 @@ static bool get_frame(struct device_memory *d, uint64_t *frame)
 		d->next = d->next + 1 == d->frames ? 0 : d->next + 1;
 	}
 	if (found) {
-		d->users[*frame] = 1;
+		WRITE_ONCE(d->users[*frame], 1u);
 		d->used++;
 	}
 	spin_unlock(&d->lock);
@@ -96,7 +96,7 @@ void device_frame_dup(struct quire *q, uint64_t frame)
 	struct device_memory *d = q->device_memory;
 
 	spin_lock(&d->lock);
-	d->users[frame]++;
+	WRITE_ONCE(d->users[frame], d->users[frame] + 1);
 	d->used++;
 	spin_unlock(&d->lock);
 }
@@ -108,7 +108,8 @@ void device_frame_free(struct quire *q, uint64_t frame)
 	spin_lock(&d->lock);
 	QUIRE_BUG_ON(!d->users[frame]);
 	d->used--;
-	if (--d->users[frame] == 0 && d->ops->free)
+	WRITE_ONCE(d->users[frame], d->users[frame] - 1);
+	if (d->users[frame] == 0 && d->ops->free)
 		d->ops->free(d->device, frame);
 	spin_unlock(&d->lock);
 }

@@ -261,7 +261,7 @@ static int unuse_mapping(struct address_space *as, unsigned area)
 	swp_entry_t lost = swp_entry(SWP_HWPOISON, 0);
 	uint64_t index = 0;
 	struct page *page;
-	bool major;
+	bool major = false;
 	void *value;
 	int err;
 

@@ -14,6 +14,7 @@
 #define DEV_HELD  64u
 
 struct swapdev {
+	struct swapdev *next; /* all of a test's: the machine outlives it */
 	struct quire *q;
 	unsigned char (*data)[4096];
 	/* atomic: */
@@ -144,9 +145,12 @@ static inline unsigned swapdev_pending(struct swapdev *d)
 
 static inline struct swapdev *swapdev_make(struct sim_machine *m)
 {
+	static struct swapdev *all;
 	struct swapdev *d = calloc(1, sizeof(*d));
 
 	REQUIRE(d);
+	d->next = all;
+	all = d;
 	d->q = sim_quire(m);
 	d->data = calloc(DEV_SLOTS, 4096);
 	REQUIRE(d->data);
