@@ -117,12 +117,22 @@ static long migrate_to_node(struct mm_struct *mm, unsigned from, unsigned to,
 	return killed ? -EINTR : (long)left;
 }
 
+/* By hand: the compiler's own is a call into its library on some machines. */
+static unsigned count_nodes(uint64_t mask)
+{
+	unsigned n = 0;
+
+	for (; mask; mask &= mask - 1)
+		n++;
+	return n;
+}
+
 /* The n-th bit of mask, n counted round. */
 static unsigned nth_node(uint64_t mask, unsigned n)
 {
 	unsigned i;
 
-	for (n %= (unsigned)__builtin_popcountll(mask);; n--) {
+	for (n %= count_nodes(mask);; n--) {
 		i = (unsigned)__builtin_ctzll(mask);
 		if (!n)
 			return i;
@@ -137,15 +147,14 @@ static unsigned nth_node(uint64_t mask, unsigned n)
 static bool next_pair(uint64_t left, uint64_t from, uint64_t to, unsigned *src,
 		      unsigned *dst)
 {
-	bool same_size = __builtin_popcountll(from) == __builtin_popcountll(to);
+	bool same_size = count_nodes(from) == count_nodes(to);
 	bool found = false;
 	unsigned s, d, nth;
 
 	for (s = 0; s < QUIRE_MAX_NODES; s++) {
 		if (!(left >> s & 1u) || (!same_size && (to >> s & 1u)))
 			continue;
-		nth = (unsigned)__builtin_popcountll(from &
-						     (((uint64_t)1 << s) - 1));
+		nth = count_nodes(from & (((uint64_t)1 << s) - 1));
 		d = nth_node(to, nth);
 		if (d == s)
 			continue;

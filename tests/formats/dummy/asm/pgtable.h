@@ -247,23 +247,23 @@ static inline bool ptep_set_access_flags(struct vm_area_struct *vma,
 
 static inline swp_entry_t swp_entry(unsigned type, uint64_t offset)
 {
-	return (swp_entry_t){type, offset};
+	return (swp_entry_t){offset << SWP_TYPE_BITS | type};
 }
 static inline unsigned swp_type(swp_entry_t e)
 {
-	return e.type;
+	return e.v & ((1u << SWP_TYPE_BITS) - 1);
 }
 static inline uint64_t swp_offset(swp_entry_t e)
 {
-	return e.slot;
+	return e.v >> SWP_TYPE_BITS;
 }
 static inline pte_t swp_entry_to_pte(swp_entry_t e)
 {
-	return (pte_t){e.slot << 8 | e.type, HOW_SWAPPED, 0};
+	return (pte_t){~e.v, HOW_SWAPPED, 0};
 }
 static inline swp_entry_t pte_to_swp_entry(pte_t e)
 {
-	return (swp_entry_t){e.where & 0xff, e.where >> 8};
+	return (swp_entry_t){~e.where};
 }
 
 /* --------------------------------------------------------- protections, hooks

@@ -32,9 +32,10 @@ typedef struct {
 typedef struct {
 	uint32_t how;
 } pgprot_t;
+/* One word, which mm/ keeps and compares, but does not look into; here the
+ * offset is above the type. */
 typedef struct {
-	uint32_t type;
-	uint64_t slot;
+	uint64_t v;
 } swp_entry_t;
 #include <asm-generic/pgtable_types-nop4d.h>
 
@@ -53,6 +54,10 @@ typedef struct {
 #define OURS_SOFT     2u
 #define OURS_UFFD     4u
 #define OURS_ALONE    8u
+
+#define SWP_TYPE_BITS	7
+#define SWP_OFFSET_BITS 41
+#define SWP_MAX_OFFSET	(((uint64_t)1 << SWP_OFFSET_BITS) - 1)
 
 #define PUD_SHIFT    27
 #define PMD_SHIFT    20
