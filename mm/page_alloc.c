@@ -78,7 +78,7 @@ static void buddy_free(struct quire *q, struct quire_node *n, struct page *page,
 	uint64_t pfn = page_to_pfn(q, page);
 	struct page *buddy;
 
-	WRITE_ONCE(n->nr_free, n->nr_free + (1ull << order));
+	WRITE_ONCE(n->nr_free, n->nr_free + (1ul << order));
 	for (; order < MAX_ORDER - 1; order++) {
 		uint64_t other = pfn ^ (1ull << order);
 
@@ -111,7 +111,7 @@ static struct page *buddy_take(struct quire_node *n, unsigned order)
 		buddy_add(n, page + (1u << o), o);
 	}
 	page->order = (uint8_t)order;
-	WRITE_ONCE(n->nr_free, n->nr_free - (1ull << order));
+	WRITE_ONCE(n->nr_free, n->nr_free - (1ul << order));
 	return page;
 }
 

@@ -178,8 +178,8 @@ vm_fault_t fault_dirty_shared_page(struct vm_fault *vmf);
 vm_fault_t do_wp_page(struct vm_fault *vmf);
 /*
  * mm/swap_fault.c: an entry that is neither empty nor present: 0, MAJOR, RETRY,
- * OOM, or SIGBUS where its contents cannot be had.  bad_swap_entry: nobody wrote
- * it: reported, and SIGBUS; 0 if it has changed meanwhile.
+ * OOM, or SIGBUS where its contents cannot be had.  bad_swap_entry: nobody
+ * wrote it: reported, and SIGBUS; 0 if it has changed meanwhile.
  */
 vm_fault_t do_swap_page(struct vm_fault *vmf);
 vm_fault_t bad_swap_entry(struct vm_fault *vmf);
@@ -187,8 +187,8 @@ vm_fault_t bad_swap_entry(struct vm_fault *vmf);
  * install_swap_page: page, locked and up to date, in the swap cache for entry,
  * takes its place in vmf->pte (vma, address, orig_pte, flags are set, ptl is
  * held): counters, rmap, what the entry kept; the slot has a user less, and is
- * given up if that was the last and it is in the way.  The caller's reference is
- * the entry's.  What is left of a write is in vmf->flags then.
+ * given up if that was the last and it is in the way.  The caller's reference
+ * is the entry's.  What is left of a write is in vmf->flags then.
  */
 void install_swap_page(struct vm_fault *vmf, struct page *page,
 		       swp_entry_t entry);

@@ -201,9 +201,9 @@ struct quire {
 	struct page_wait_bucket page_wait[PAGE_WAIT_BUCKETS];
 	struct quire_node node[QUIRE_MAX_NODES] __attribute__((aligned(64)));
 	long vm_committed __attribute__((aligned(64))); /* pages, atomic */
-	struct device_memory *device_memory; /* or NULL */
+	struct device_memory *device_memory;		/* or NULL */
 	unsigned long nr_poisoned; /* broken frames, kept from use; atomic */
-	uint64_t next_anon_ino; /* of shared anonymous memory; atomic */
+	uint64_t next_anon_ino;	   /* of shared anonymous memory; atomic */
 	uint32_t next_mm_id;
 	spinlock_t mm_lock;	       /* LEAF: mm_list */
 	struct list_head mm_list;      /* every mm_struct, for quire_check() */
