@@ -14,9 +14,9 @@
  * fault.  Memory that the child can find again by a fault (file and shared
  * mappings without private copies) is not copied at all.
  *
- * Locks: parent's mmap_lock for write, child's nested inside (nobody else
- * knows the child, but VMA code expects it); per table the child's lock, then
- * the parent's.
+ * Locks: parent's mmap_lock for write, child's nested inside (swapoff and the
+ * OOM reaper find it on the list of all); per table the child's lock, then the
+ * parent's.
  */
 #include "fault.h"
 #include "filemap.h"
@@ -222,6 +222,7 @@ int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 
 	if (down_write_killable(&oldmm->mmap_lock))
 		return -EINTR;
+	down_write(&mm->mmap_lock);
 	mm->layout = oldmm->layout;
 	mm->brk = oldmm->brk;
 	mm->task_size = oldmm->task_size;
@@ -235,6 +236,7 @@ int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 	vma_tree_unreserve(mm);
 	/* entries that lost their write permission may be in a TLB */
 	flush_tlb_mm(oldmm);
+	up_write(&mm->mmap_lock);
 	up_write(&oldmm->mmap_lock);
 	return err;
 }

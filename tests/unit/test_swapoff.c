@@ -221,3 +221,34 @@ TEST_WITH(swapoff_beside_faults_and_fork, .config = {.cpus = 2})
 	sim_exit(r.t[1]);
 	sim_exit(r.t[0]);
 }
+
+/* A fork is at this mapping: the OOM reaper comes by, as swapoff would. */
+static void reap_child(struct vm_area_struct *vma)
+{
+	CHECK_EQ(quire_oom_reap(vma->vm_mm), 0);
+}
+
+/* behaviours: M3, R3, R5 (nobody comes into a child's address space before it
+ * is complete) */
+TEST(fork_keeps_others_out)
+{
+	struct sim_task *t = sim_task_create(m), *child;
+	uaddr_t b = must_map(t, PG, RW, SHANON, NULL, 0), a = anon(t, 4);
+	struct vm_operations_struct ops = shmem_vm_ops;
+	struct vm_area_struct *vma = find_vma(t->qt.mm, MAX(a, b));
+
+	ops.open = reap_child;
+	fill(t, a, 4, 5);
+	fill(t, b, 1, 9);
+	REQUIRE(vma->vm_mapping && "the shared mapping is the last");
+	vma->vm_ops = &ops;
+	child = sim_fork(t);
+	vma->vm_ops = &shmem_vm_ops;
+	REQUIRE(child);
+	find_vma(child->qt.mm, b)->vm_ops = &shmem_vm_ops;
+	verify(child, a, 4, 5);
+	verify(child, b, 1, 9);
+	CHECK_SYSTEM(m);
+	sim_exit(child);
+	sim_exit(t);
+}
