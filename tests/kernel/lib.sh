@@ -13,6 +13,51 @@ tell() { # tell NAME OK
 	fi
 }
 
+# split FIRST... -- SECOND...: in the arrays first and second.
+split() {
+	first=()
+	while [ "$1" != -- ]; do
+		first+=("$1")
+		shift
+	done
+	shift
+	second=("$@")
+}
+
+# programs_for ARCH BUILD: where the test programs for that machine are, as dir;
+# as machine, run's option for it; as several, more processors than one, if it
+# can have them.
+programs_for() {
+	several=2 machine=(--arch "$1")
+	dir=$(realpath "$2/tests/kernel$([ "$1" = x86_64 ] || echo "-$1")")
+	[ "$1" != armv6 ] || several=1
+}
+
+# checked NAME RUN-OPTION... -- PROGRAM ARG...: a program that counts, in the
+# machine, whose kernel checks everything at the end; the report is in
+# $work/json, what they said in $work/out and $work/err.  $checked_args: words for the kernel.
+checked() {
+	local name=$1 first second out status
+	shift
+	split "$@"
+	out=$(QUIRE_KERNEL_ARGS="quire.check=1 ${checked_args-}" \
+		timeout "$limit" "$quire" run --json "$work/json" \
+		"${machine[@]}" "${first[@]}" -- "${second[@]}" </dev/null \
+		2>"$work/err")
+	status=$?
+	echo "$out" >"$work/out"
+	count "$name" $status "$out"
+	[ $status = 0 ] || tail -n 8 "$work/err"
+	grep -q 'quire_check: 0 violations' "$work/err"
+	tell "$name: quire_check at the end" $?
+}
+
+# figure PART NAME: of the report of the last such run.
+figure() {
+	tr -d '\n' <"$work/json" | grep -o "\"$1\": *{[^}]*" |
+		grep -o "\"$2\": *[0-9]*" | grep -o '[0-9]*$'
+}
+
 # count NAME STATUS OUTPUT: of a test program, whose last line counts.
 count() {
 	if [[ $3 =~ ([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
@@ -52,19 +97,15 @@ own_on_share() {
 # host's, and afterwards its word VERIFY here ($here has programs for this
 # machine).
 writeback() {
-	local verify=$1 out share options=()
+	local verify=$1 out share first second
 	shift
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
+	split "$@"
 	share=$(mktemp -d /var/tmp/quire-share.XXXXXX)
 	out=$(timeout "$limit" "$quire" run -q --share "$share" \
-		"${options[@]}" -- "$dir/writeback" /mnt/share "$@" </dev/null \
-		2>&1)
-	count "writeback ${options[*]} $*" $? "$out"
-	[ -z "$verify" ] || count "writeback ${options[*]} $verify" 0 \
+		"${first[@]}" -- "$dir/writeback" /mnt/share "${second[@]}" \
+		</dev/null 2>&1)
+	count "writeback $*" $? "$out"
+	[ -z "$verify" ] || count "writeback ${first[*]} $verify" 0 \
 		"$("$here/writeback" "$share" "$verify")"
 	rm -rf "$share"
 }
@@ -123,18 +164,13 @@ turns() {
 # same NAME OPTION... -- PROGRAM ARG...: as on the host (where the variable D
 # is ${D_HOST-} and not empty, as it is in the machine).
 same() {
-	local name=$1 want got options=()
+	local name=$1 want got first second
 	shift
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	want=$(D=${D_HOST-} "$@" </dev/null 2>/dev/null)
-	got=$(timeout "$limit" "$quire" run -q "${options[@]}" -- "$@" \
-		</dev/null 2>/dev/null)
+	split "$@"
+	want=$(D=${D_HOST-} "${second[@]}" </dev/null 2>/dev/null)
+	got=$(timeout "$limit" "$quire" run -q "$@" </dev/null 2>/dev/null)
 	[ "$want" = "$got" ]
-	tell "$name ${options[*]}" $?
+	tell "$name ${first[*]}" $?
 	[ "$want" = "$got" ] || diff <(echo "$want") <(echo "$got") | head -n 5
 }
 

@@ -25,62 +25,43 @@ rounds=${FILES_TEST_ROUNDS:-$rounds}
 seed=${FILES_TEST_SEED:-1}
 limit=${KERNEL_TEST_LIMIT:-$((120 + seconds * 10 + rounds / 10))}
 host=$build/tests/kernel
-several=2 options=()
-case $arch in
-x86_64) dir=$host ;;
-armv7) dir=$build/tests/kernel-armv7 options=(--arch armv7) ;;
-armv6) dir=$build/tests/kernel-armv6 options=(--arch armv6) several=1 ;;
-*) exit 2 ;;
-esac
-dir=$(realpath "$dir")
+programs_for "$arch" "$build"
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
+share=$work/share
+mkdir "$share"
 trap 'rm -rf "$work"' EXIT
 
 # durable NAME OPTION... -- RUN-OPTION...: the host's side of it, and the file.
 durable() {
-	local name="durability: $1" opts=() out
+	local name="durability: $1" first second out
 	shift
-	while [ "$1" != -- ]; do
-		opts+=("$1")
-		shift
-	done
-	shift
-	out=$(timeout "$limit" "$host/durability_host" "${opts[@]}" \
-		"$work/data" /mnt/share/data "$quire" run -q \
-		"${options[@]}" --share "$work" "$@" -- "$dir/durability" 2>&1)
+	split "$@"
+	out=$(timeout "$limit" "$host/durability_host" "${first[@]}" \
+		"$share/data" /mnt/share/data "$quire" run -q \
+		"${machine[@]}" --share "$share" "${second[@]}" -- \
+		"$dir/durability" 2>&1)
 	count "$name" $? "$out"
 }
 
 # race NAME PLACE [OPTION...] -- RUN-OPTION...: with the kernel's own check at
 # the end; on the share the host compares.
 race() {
-	local name="race: $1" place=$2 opts=() out status
+	local name="race: $1" place=$2 first second
 	shift 2
-	while [ "$1" != -- ]; do
-		opts+=("$1")
-		shift
-	done
-	shift
-	rm -rf "$work"/*
-	out=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
-		"${options[@]}" --json "$work.json" "$@" -- "$dir/race_files" \
-		-s "$seconds" -r "$seed" "${opts[@]}" "$place" \
-		</dev/null 2>"$work.err")
-	status=$?
-	count "$name" $status "$out"
-	[ $status = 0 ] || tail -n 8 "$work.err"
-	grep -q 'quire_check: 0 violations' "$work.err"
-	tell "$name: quire_check at the end" $?
+	split "$@"
+	rm -rf "${share:?}"/*
+	checked "$name" "${second[@]}" -- "$dir/race_files" -s "$seconds" \
+		-r "$seed" "${first[@]}" "$place"
 	if [ "$place" = /mnt/share ]; then
-		cmp -n "$(stat -c %s "$work/lanes")" "$work/strict" "$work/lanes"
+		cmp -n "$(stat -c %s "$share/lanes")" "$share/strict" \
+			"$share/lanes"
 		tell "$name: the host's file" $?
 	fi
-	rm -f "$work.json" "$work.err"
 }
 
 # Two processes, in memory and on the share.
 for place in /tmp /mnt/share; do
-	out=$(timeout "$limit" "$quire" run -q "${options[@]}" --share "$work" \
+	out=$(timeout "$limit" "$quire" run -q "${machine[@]}" --share "$share" \
 		--cpus $several -- "$dir/sharing" $place </dev/null 2>&1)
 	count "sharing $place" $? "$out"
 done
@@ -96,8 +77,8 @@ durable 'errors and short transfers' -n $((rounds / 2)) -s $((seed + 4)) -e -- \
 	--cpus $several --inject-io "$seed,20,40,0"
 
 race 'tmpfs' /tmp -p -- --cpus $several
-race 'share' /mnt/share -- --share "$work" --cpus $several
+race 'share' /mnt/share -- --share "$share" --cpus $several
 [ "$arch" != x86_64 ] ||
-	race 'share, one processor' /mnt/share -- --share "$work" --cpus 1
+	race 'share, one processor' /mnt/share -- --share "$share" --cpus 1
 
 finish

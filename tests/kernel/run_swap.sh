@@ -21,14 +21,7 @@ build=$(realpath "$3")
 seconds=${SWAP_TEST_SECONDS:-2}
 seed=${SWAP_TEST_SEED:-1}
 limit=${KERNEL_TEST_LIMIT:-$((180 + seconds * 2))}
-several=2 options=()
-case $arch in
-x86_64) dir=$build/tests/kernel ;;
-armv7) dir=$build/tests/kernel-armv7 options=(--arch armv7) ;;
-armv6) dir=$build/tests/kernel-armv6 options=(--arch armv6) several=1 ;;
-*) exit 2 ;;
-esac
-dir=$(realpath "$dir")
+programs_for "$arch" "$build"
 ram=32M
 [ "$seconds" -lt 60 ] || ram=64M
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
@@ -36,25 +29,13 @@ trap 'rm -rf "$work"' EXIT
 
 # swap NAME PROGRAM-OPTION... -- RUN-OPTION...
 swap() {
-	local name="swap: $1" opts=() out status args=quire.check=1
+	local name="swap: $1" first second checked_args=quire.swapoff=1
 	shift
-	while [ "$1" != -- ]; do
-		opts+=("$1")
-		shift
-	done
-	shift
-	[[ " ${opts[*]} " == *" -o "* ]] || args+=' quire.swapoff=1'
-	out=$(QUIRE_KERNEL_ARGS=$args timeout "$limit" "$quire" run \
-		"${options[@]}" --json "$work/json" "$@" -- "$dir/swap_stress" \
-		-s "$seconds" -r "$seed" "${opts[@]}" "$dir/swap_stress" \
-		</dev/null 2>"$work/err")
-	status=$?
-	count "$name" $status "$out"
-	[ $status = 0 ] || tail -n 8 "$work/err"
-	grep -q 'quire_check: 0 violations' "$work/err"
-	tell "$name: quire_check at the end" $?
-	[ "$seconds" -lt 60 ] || echo "$name: $(echo "$out" | tail -n 2 |
-		head -n 1)"
+	split "$@"
+	[[ " ${first[*]} " != *" -o "* ]] || checked_args=
+	checked "$name" "${second[@]}" -- "$dir/swap_stress" -s "$seconds" \
+		-r "$seed" "${first[@]}" "$dir/swap_stress"
+	[ "$seconds" -lt 60 ] || echo "$name: $(grep operations "$work/out")"
 }
 
 swap 'a disk' -o -- --ram $ram --swap 384M --cpus $several

@@ -19,28 +19,17 @@ work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C HOME=/nowhere
 
-# figure PART NAME: of the last run's report.
-figure() {
-	tr -d '\n' <"$work/json" | grep -o "\"$1\": *{[^}]*" | grep -o "\"$2\": *[0-9]*" |
-		grep -o '[0-9]*$'
-}
-
 # swaps NAME LEAST OPTION... -- PROGRAM ARG...: as on the host, and at least
 # LEAST pages went out and LEAST / 2 came back.
 swaps() {
-	local name=$1 least=$2 want got options=() start=$SECONDS ins outs
+	local name=$1 least=$2 want got first second start ins outs
 	shift 2
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	want=$("$@" </dev/null 2>&1)
+	split "$@"
+	want=$("${second[@]}" </dev/null 2>&1)
 	start=$SECONDS
 	rm -f "$work/json"
 	got=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
-		--json "$work/json" --ram $ram "${options[@]}" -- "$@" \
-		</dev/null 2>"$work/err")
+		--json "$work/json" --ram $ram "$@" </dev/null 2>"$work/err")
 	[ -n "$want" ] && [ "$want" = "$got" ]
 	tell "$name" $?
 	[ "$want" = "$got" ] || {
@@ -55,6 +44,8 @@ swaps() {
 	[ -z "$full" ] || echo "$name: $((SECONDS - start)) s," \
 		"$outs pages out, $ins in," \
 		"refaults $(figure reclaim refaults_anon)," \
+		"scanned $(figure reclaim scanned), stolen" \
+		"$(figure reclaim stolen)," \
 		"direct reclaim $(($(figure reclaim direct_ns) / 1000000)) ms"
 }
 

@@ -18,50 +18,29 @@ arch=$1
 quire=$2
 build=$3
 here=$build/tests/kernel
-dir=$(realpath "$here$([ "$arch" = x86_64 ] || echo "-$arch")")
+programs_for "$arch" "$build"
 work=$(mktemp -d /var/tmp/quire-swap.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-machine=(--arch "$arch" --ram 64M)
-big=80
-if [ "$arch" != x86_64 ]; then
-	machine=(--arch "$arch" --ram 48M)
-	big=60
-fi
+big=80 ram=64M
+[ "$arch" = x86_64 ] || big=60 ram=48M
+machine+=(--ram $ram)
 PATH=$PATH:/sbin:/usr/sbin
 
 # swap OPTION... -- ARG...: the program in the machine.
 swap() {
-	local options=() out
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	out=$(timeout "$limit" "$quire" run -q "${machine[@]}" "${options[@]}" \
-		-- "$dir/swap" "$@" </dev/null 2>&1)
-	count "swap $* ${machine[*]} ${options[*]}" $? "$out"
+	local first second out
+	split "$@"
+	out=$(timeout "$limit" "$quire" run -q "${machine[@]}" "${first[@]}" \
+		-- "$dir/swap" "${second[@]}" </dev/null 2>&1)
+	count "swap ${second[*]} ${machine[*]} ${first[*]}" $? "$out"
 }
 
-# checked NAME OPTION... -- ARG...: the same; afterwards swapoff brings all of
-# it back, and nothing is wrong.
-checked() {
-	local name=$1 options=() out
-	shift
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	shift
-	out=$(QUIRE_KERNEL_ARGS="quire.swapoff=1 quire.check=1" \
-		timeout "$limit" "$quire" run "${machine[@]}" "${options[@]}" \
-		-- "$dir/swap" "$@" </dev/null 2>&1)
-	count "swap $* ${options[*]}" $? \
-		"$(grep -E 'passed,|FAIL' <<<"$out")"
-	[[ $out == *'quire_check: 0 violations'* ]]
-	tell "$name: quire_check" $?
-	[ "$(sed -n 's/^  swap: [0-9]* pages in, \([0-9]*\) out.*/\1/p' \
-		<<<"$out")" -gt 1000 ]
-	tell "$name: pages went out" $?
+# big DEVICE: more than there is, swapped to it, and brought back in the end.
+big() {
+	checked_args=quire.swapoff=1 checked "swap big, $1" --swap 256M \
+		--swap-device "$1" -- "$dir/swap" big $big 2
+	[ "$(figure swap outs)" -gt 1000 ]
+	tell "swap big, $1: pages went out" $?
 }
 
 truncate -s 128M "$work/a"
@@ -77,8 +56,8 @@ swap --disk "$work/a" --disk "$work/ro,ro" --disk "$work/none" \
 	--disk "$work/d" -- calls
 swap --disk "$work/a" -- off /dev/vda $((big * 9 / 10))
 swap -- oom
-checked file --swap 256M -- big $big 2
-checked zram --swap 256M --swap-device zram -- big $big 2
+big file
+big zram
 if [ "$arch" = x86_64 ]; then
 	swap --cpus 2 --swap 256M -- big $big 3
 	swap --cpus 2 -- oom
