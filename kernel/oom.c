@@ -14,10 +14,12 @@
  * A victim may sleep where no signal reaches it, or wait for a lock that the
  * one who needs memory holds.  So nobody waits for its end: the reaper, a
  * thread, takes its memory at once; where that does not work for a second, the
- * next one is chosen.  At most one victim is being dealt with at a time.
+ * next one is chosen.  At most one victim is being dealt with at a time, until
+ * the last of its memory is free: a process may be gone, or be without memory
+ * of its own already, while the reaper still gives that back.
  *
  * oom_lock guards the choice; whoever finds it taken has a victim coming and
- * waits a moment.  process.oom_state goes one way only.
+ * waits a moment.  process.oom_killed goes one way only.
  */
 #include "oom.h"
 #include "kerrno.h"
@@ -75,7 +77,7 @@ static uint64_t points_of(struct process *p, uint64_t total)
 	int64_t points;
 	int adj = K_READ(p->oom_score_adj);
 
-	if (adj == ADJ_MIN || K_READ(p->oom_state) == OOM_DONE || in_vfork(p))
+	if (adj == ADJ_MIN || K_READ(p->oom_killed) || in_vfork(p))
 		return 0;
 	mm = process_mm(p);
 	if (!mm)
@@ -104,19 +106,15 @@ unsigned oom_score(struct process *p)
 	return n > -1000 ? (unsigned)((1000 + n) * 2 / 3) : 0;
 }
 
-/* The one to go, with a reference; NULL: there is none.  *dying: one is on its
- * way already. */
-static struct process *choose(bool *dying)
+/* The one to go, with a reference; NULL: there is none. */
+static struct process *choose(void)
 {
 	uint64_t total = all_pages(), most = 0, points;
 	struct process *p, *worst = NULL;
 	int pid = 1;
 
-	*dying = false;
 	while ((p = next_process(pid)) != NULL) {
 		pid = p->pid;
-		if (K_READ(p->oom_state) == OOM_KILLED && !K_READ(p->zombie))
-			*dying = true;
 		points = points_of(p, total);
 		if (points > most) {
 			if (worst)
@@ -169,8 +167,7 @@ static void kill_sharers(struct mm_struct *mm)
 		pid = p->pid;
 		other = process_mm(p);
 		if (other == mm) {
-			__atomic_store_n(&p->oom_state, OOM_KILLED,
-					 __ATOMIC_RELEASE);
+			K_WRITE(p->oom_killed, true);
 			kill_process(p);
 		}
 		if (other)
@@ -179,7 +176,8 @@ static void kill_sharers(struct mm_struct *mm)
 	}
 }
 
-/* oom_lock held.  Takes over the reference; false: it has ended meanwhile. */
+/* oom_lock held, the reaper is idle.  Takes over the reference; false: it has
+ * ended meanwhile. */
 static bool kill_victim(struct process *p)
 {
 	struct mm_struct *mm = process_mm(p);
@@ -191,12 +189,6 @@ static bool kill_victim(struct process *p)
 	log_victim(p, mm);
 	__atomic_fetch_add(&kills, 1, __ATOMIC_RELAXED);
 	kill_sharers(mm);
-	if (K_READ(victim)) { /* the reaper has one yet: this one as it comes */
-		K_WRITE(p->oom_state, OOM_DONE);
-		quire_mm_put(mm);
-		process_put(p);
-		return true;
-	}
 	victim_mm = mm;
 	__atomic_store_n(&victim, p, __ATOMIC_RELEASE);
 	wake_up(&reaper_wq);
@@ -241,8 +233,7 @@ static void reaper(void *arg)
 		wait_event(&reaper_wq,
 			   (p = __atomic_load_n(&victim, __ATOMIC_ACQUIRE)));
 		reap(p, victim_mm);
-		K_WRITE(p->oom_state, OOM_DONE);
-		quire_mm_put(victim_mm);
+		quire_mm_put(victim_mm); /* the last one frees all of it */
 		__atomic_store_n(&victim, NULL, __ATOMIC_RELEASE);
 		process_put(p);
 		wake_up_all(&oom_wq);
@@ -270,14 +261,12 @@ static void kill_current(void)
 
 static void find_victim(void)
 {
-	bool dying;
-	struct process *p = choose(&dying);
+	struct process *p;
 
-	if (dying || quire_host_fatal_signal_pending(&current->qt)) {
-		if (p)
-			process_put(p);
+	if (__atomic_load_n(&victim, __ATOMIC_ACQUIRE) ||
+	    quire_host_fatal_signal_pending(&current->qt))
 		return;
-	}
+	p = choose();
 	printk("%s invoked oom-killer: order=0, oom_score_adj=%d",
 	       current->comm, current->proc->oom_score_adj);
 	if (panic_on_oom)

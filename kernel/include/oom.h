@@ -7,13 +7,6 @@
 
 #include "task.h"
 
-enum oom_state { /* of a process */
-		 OOM_NOT,
-		 OOM_KILLED, /* it is to die; its memory is on its way */
-		 OOM_DONE, /* its memory was taken, or cannot be: choose another
-			    */
-};
-
 int oom_init(void);
 /* A victim's task has let go of its memory. */
 void oom_memory_back(void);

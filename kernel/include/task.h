@@ -114,7 +114,7 @@ struct process {
 	int nice;
 	int oom_score_adj; /* -1000 ... 1000; -1000: never the victim */
 	int oom_adj_min;   /* down to here without privilege */
-	uint8_t oom_state; /* oom.h */
+	bool oom_killed;   /* oom.c has chosen it: not again */
 	void *tty;	   /* kernel/dev's: the controlling terminal, or NULL */
 	uint32_t membarrier;
 	unsigned personality;

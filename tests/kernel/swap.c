@@ -498,6 +498,52 @@ static void oom_files(void)
 	CHECK(status == 0);
 }
 
+/* One that takes and gives back memory all the time, and is never to go. */
+static pid_t busy_one(int *stop)
+{
+	int end[2];
+	char c, *mem;
+	pid_t pid;
+
+	CHECK(!pipe(end));
+	fflush(stdout);
+	pid = fork();
+	if (pid) {
+		close(end[0]);
+		*stop = end[1];
+		return pid;
+	}
+	close(end[1]);
+	fcntl(end[0], F_SETFL, O_NONBLOCK);
+	while (read(end[0], &c, 1) != 0) {
+		mem = mmap(NULL, 2 * MB, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (mem == MAP_FAILED)
+			_exit(1);
+		memset(mem, 1, 2 * MB);
+		munmap(mem, 2 * MB);
+	}
+	_exit(0);
+}
+
+/* Nobody else goes while one is on its way, whoever needs memory meanwhile. */
+static void one_at_a_time(pid_t small)
+{
+	int end, status, i;
+	pid_t busy = busy_one(&end);
+
+	for (i = 0; i < 6; i++) {
+		status = IN_CHILD({
+			set_adj(getpid(), "0");
+			hog(false);
+		});
+		CHECK(killed(status));
+		CHECK(kill(small, 0) == 0 && score_of(small) > 0);
+	}
+	close(end);
+	CHECK(waitpid(busy, &status, 0) == busy && status == 0);
+}
+
 /* behaviour: R5 */
 static void oom(void)
 {
@@ -517,7 +563,9 @@ static void oom(void)
 		});
 		CHECK(killed(status));
 	}
-	CHECK(figure("/proc/vmstat", "oom_kill") >= 4);
+	CHECK(figure("/proc/vmstat", "oom_kill") == 4);
+	one_at_a_time(small);
+	CHECK(figure("/proc/vmstat", "oom_kill") == 10);
 	/* one that asked for it goes before a larger one */
 	marked = keeper(2, &end[2]);
 	CHECK(set_adj(marked, "1000"));
