@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * disk.h - the device under a file of the simulated machine (sim/disk.c), as
- * sim/file.c and the sleeping of sim/host.c use it.
+ * disk.h - the device under a file of the simulated machine (sim/disk.c,
+ * sim/disk_store.c), as sim/file.c and the sleeping of sim/host.c use it.
  */
 #ifndef QUIRE_SIM_DISK_H
 #define QUIRE_SIM_DISK_H
