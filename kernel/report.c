@@ -194,7 +194,8 @@ void report_dump(void)
 		    "\"dirtied_pages\":%llu,\"written_pages\":%llu}",
 		    ULL(figure("quire_readahead")),
 		    ULL(figure("quire_readahead_pages")),
-		    ULL(figure("nr_dirtied")), ULL(figure("nr_written")));
+		    ULL(figure("nr_dirtied")),
+		    ULL(figure("quire_file_written")));
 	report_line("{\"swap_ins\":%llu,\"swap_outs\":%llu,"
 		    "\"refaults_anon\":%llu,\"refaults_file\":%llu,"
 		    "\"scanned\":%llu,\"stolen\":%llu,"

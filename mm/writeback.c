@@ -165,6 +165,7 @@ void quire_page_end_write(struct quire *q, struct page *page, int error)
 	mod_vmstat(q, VM_nr_writeback, -1);
 	if (!error) {
 		count_vm_event(q, VM_nr_written);
+		count_vm_event(q, VM_quire_file_written);
 		mod_vmstat(q, VM_pgpgout, PAGE_SIZE / 1024); /* in KiB */
 	}
 	wb_cleaned(as);

@@ -57,7 +57,8 @@
 	V(quire_tlb_flush_page) V(quire_tlb_flush_all) \
 	V(quire_tlb_shootdown) V(quire_asid_rollover) \
 	V(quire_fault_retry) V(quire_readahead) V(quire_readahead_pages) \
-	V(quire_fault_wait) V(swap_ra) V(swap_ra_hit)
+	V(quire_fault_wait) V(quire_file_written) \
+	V(swap_ra) V(swap_ra_hit)
 /* clang-format on */
 
 enum vmstat_item {

@@ -318,6 +318,8 @@ def swapping_run(*options):
     assert swap["outs"] > 500 and swap["ins"] > 100, swap
     assert reclaim["scanned"] >= reclaim["stolen"] > 500, reclaim
     assert reclaim["refaults_anon"] > 0, reclaim
+    # No file was written to: what went to swap is not a file's.
+    assert report["file_pages"]["written"] == 0, report["file_pages"]
     assert [k for k in report["faults"] if k["kind"] == "swap"], report
     return report
 
