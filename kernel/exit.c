@@ -164,6 +164,7 @@ static struct task *process_dies(struct process *p)
 	int sig = p->exit_code & 0x7f;
 
 	p->zombie = true;
+	wake_up_all(&p->end_wait);
 	reparent_children(p);
 	if (p->leader->exit_signal == SIGCHLD &&
 	    parent_does_not_wait(p->parent)) {

@@ -94,6 +94,7 @@ struct process *process_alloc(void)
 	list_init(&p->all);
 	sigpending_init(&p->pending);
 	wait_queue_init(&p->child_wait);
+	wait_queue_init(&p->end_wait);
 	p->start_time = ktime_ns();
 	p->dumpable = true;
 	return p;

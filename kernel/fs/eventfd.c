@@ -122,26 +122,6 @@ static const struct file_operations event_fops = {
 	.release = event_release,
 };
 
-/* A file for priv, which is freed when that fails. */
-static long give_anon(const char *name, const struct file_operations *fops,
-		      void *priv, uint32_t flags)
-{
-	struct inode *inode = inode_anonymous(0600);
-	struct file *f;
-
-	if (!inode) {
-		fs_free(priv);
-		return -ENOMEM;
-	}
-	f = file_anonymous(inode, name, fops, O_RDWR | (flags & O_NONBLOCK));
-	if (IS_ERR(f)) {
-		fs_free(priv);
-		return PTR_ERR(f);
-	}
-	f->priv = priv;
-	return fd_give(f, flags & O_CLOEXEC);
-}
-
 long sys_eventfd2(unsigned initial, unsigned flags)
 {
 	struct event *e;
@@ -154,7 +134,8 @@ long sys_eventfd2(unsigned initial, unsigned flags)
 	wait_queue_init(&e->wq);
 	e->count = initial;
 	e->semaphore = flags & EFD_SEMAPHORE;
-	return give_anon("anon_inode:[eventfd]", &event_fops, e, flags);
+	return fd_anonymous("anon_inode:[eventfd]", &event_fops, e, fs_free,
+			    flags);
 }
 
 long sys_eventfd(unsigned initial)
@@ -270,7 +251,8 @@ long sys_timerfd_create(int clock, unsigned flags)
 	timer_init(&t->timer, timer_fires);
 	wait_queue_init(&t->wq);
 	t->clock = clock;
-	return give_anon("anon_inode:[timerfd]", &timer_fops, t, flags);
+	return fd_anonymous("anon_inode:[timerfd]", &timer_fops, t, fs_free,
+			    flags);
 }
 
 static struct timerfd_times timer_now(struct timer_file *t)

@@ -238,6 +238,23 @@ long fd_give(struct file *f, bool cloexec)
 	return fd;
 }
 
+long fd_anonymous(const char *name, const struct file_operations *fops,
+		  void *priv, void (*drop)(void *priv), uint32_t flags)
+{
+	struct inode *inode = inode_anonymous(0600);
+	struct file *f = ERR_PTR(-ENOMEM);
+
+	if (inode)
+		f = file_anonymous(inode, name, fops,
+				   O_RDWR | (flags & O_NONBLOCK));
+	if (IS_ERR(f)) {
+		drop(priv);
+		return PTR_ERR(f);
+	}
+	f->priv = priv;
+	return fd_give(f, flags & O_CLOEXEC);
+}
+
 /* ----------------------------------------------------------------- opening */
 
 /*

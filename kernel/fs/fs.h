@@ -114,6 +114,11 @@ bool file_allows(const struct file *f, uint32_t flags);
 struct file *file_anonymous(struct inode *inode, const char *name,
 			    const struct file_operations *fops, uint32_t flags);
 struct inode *inode_anonymous(uint32_t mode);
+/* A descriptor of such a file, open for reading and writing; flags: O_CLOEXEC,
+ * O_NONBLOCK.  Takes over priv: fops->release gets it, or, when there is no
+ * file, drop() does. */
+long fd_anonymous(const char *name, const struct file_operations *fops,
+		  void *priv, void (*drop)(void *priv), uint32_t flags);
 /* Install f at the lowest descriptor; on failure the reference is dropped. */
 long fd_give(struct file *f, bool cloexec);
 /* truncate(2) for the kernel: checks done by the caller. */

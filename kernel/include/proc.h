@@ -38,7 +38,6 @@ void task_hash(struct task *t);		 /* task_lock */
 void task_unhash(struct task *t);	 /* task_lock */
 struct task *task_lookup(int tid);	 /* task_lock; no reference */
 struct process *process_lookup(int pid); /* task_lock; no reference */
-void process_get(struct process *p);
 void usage_of_task(struct task *t, struct kusage *u);
 void usage_add(struct kusage *to, const struct kusage *from);
 

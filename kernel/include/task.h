@@ -90,6 +90,7 @@ struct process {
 	struct spinlock siglock;
 	struct sigpending pending;
 	struct wait_queue child_wait; /* wait4() sleeps here */
+	struct wait_queue end_wait;   /* who polls a pidfd, until its end */
 	struct cred cred;
 	struct rlimit64 rlim[16];
 	struct quire_limits qlimits; /* rlim's soft ones, for Quire */
@@ -216,6 +217,7 @@ struct task *kthread_run(void (*fn)(void *), void *arg, const char *name);
  */
 struct process *find_process(int pid);
 struct process *next_process(int pid);
+void process_get(struct process *p);
 void process_put(struct process *p);
 /* Threads likewise. */
 struct task *find_task(int tid);

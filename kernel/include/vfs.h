@@ -443,6 +443,9 @@ struct files *task_files_get(struct task *task);
 struct fs *task_fs_get(struct task *task);
 
 struct file *fget(int fd); /* reference; NULL: no such descriptor */
+/* pidfd.c: the process that a pidfd is for, with a reference: 0 or -EBADF */
+struct process;
+int pidfd_process(int fd, struct process **p);
 /* As fget, but O_PATH descriptors too */
 struct file *fget_raw(int fd);
 /* Lowest free descriptor >= min gets the file (its reference is taken over);

@@ -3,7 +3,7 @@
 # for each of them.
 
 KERNEL_TESTS := faults signals process smp files pipes procfs writeback blkdev \
-	durability race_files sharing devices swap swap_stress
+	durability race_files sharing devices swap swap_stress other_mm
 KERNEL_TEST_BIN := $(KERNEL_TESTS:%=$(B)/tests/kernel/%)
 
 KERNEL_TEST_DEPS := tests/kernel/check.h tests/kernel/cpu.h \

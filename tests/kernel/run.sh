@@ -33,6 +33,7 @@ for cpus in 1 2; do
 	own files --cpus $cpus
 	own pipes --cpus $cpus
 	own procfs --cpus $cpus
+	own other_mm --cpus $cpus
 	disk "$dir/blkdev" --cpus $cpus
 	# all of microvm's virtio devices are probed, the root's among them
 	QUIRE_KERNEL_ARGS="quire.pmem=4M quire.kmmio=0xfeb00000,0x4000" \

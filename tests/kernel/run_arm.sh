@@ -27,7 +27,8 @@ if [ "$arch" = armv7 ]; then
 	debian=$build/debian-armhf several=4
 	dir=$(realpath "$armhf")
 	for cpus in 1 2; do
-		for name in abi vfp aborts faults process signals smp files pipes procfs; do
+		for name in abi vfp aborts faults process signals smp files pipes procfs \
+			other_mm; do
 			own $name --arch armv7 --cpus $cpus
 		done
 		# (not with 32-bit offsets: places in a directory are the
@@ -53,7 +54,8 @@ if [ "$arch" = armv7 ]; then
 else
 	debian=$build/debian-armel several=1
 	dir=$(realpath "$armel")
-	for name in abi vfp aborts faults process signals smp files pipes procfs; do
+	for name in abi vfp aborts faults process signals smp files pipes procfs \
+		other_mm; do
 		own $name --arch armv6
 	done
 	disk "$build/tests/kernel/blkdev" --arch armv6
