@@ -23,6 +23,7 @@
  * from a page (page_get_anon_vma).
  */
 #include "rmap.h"
+#include "swap_area.h"
 
 static struct anon_vma *anon_vma_alloc(struct quire *q)
 {
@@ -59,13 +60,15 @@ void put_anon_vma(struct quire *q, struct anon_vma *av)
  * at some moment inside the gate, the family was not freed before, and whoever
  * frees it comes through the gate after us.
  */
-struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page)
+static struct anon_vma *get_family(struct quire *q, struct page *page,
+				   const struct swap_slot *slot)
 {
 	struct anon_vma *av = NULL;
 	uint32_t v;
 
 	spin_lock(&q->anon_vma_gate);
-	if (smp_load_acquire(&page->_mapcount)) {
+	if (smp_load_acquire(&page->_mapcount) ||
+	    (slot && smp_load_acquire(&slot->users))) {
 		av = (struct anon_vma *)((uintptr_t)READ_ONCE(page->mapping) &
 					 ~(uintptr_t)PAGE_MAPPING_ANON);
 		v = READ_ONCE(av->refcount);
@@ -78,6 +81,17 @@ struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page)
 	}
 	spin_unlock(&q->anon_vma_gate);
 	return av;
+}
+
+struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page)
+{
+	return get_family(q, page, NULL);
+}
+
+/* A swap entry keeps the family as one that maps the page does. */
+struct anon_vma *page_get_swapped_anon_vma(struct quire *q, struct page *page)
+{
+	return get_family(q, page, swap_slot_of(q, page_swap_entry(page)));
 }
 
 static void avc_insert(struct anon_vma_chain *avc)

@@ -359,6 +359,20 @@ void deactivate_page(struct quire *q, struct page *page)
 	spin_unlock(&n->lru_lock);
 }
 
+void lru_keep_off(struct quire *q, struct page *page)
+{
+	struct quire_node *n = &q->node[page->node];
+	struct quire_lru_page lp;
+
+	if (q->config.reclaim->lists < 2)
+		return;
+	spin_lock(&n->lru_lock);
+	lru_page_get(page, &lp);
+	lp.list = !lp.list;
+	lru_page_set(q, page, &lp);
+	spin_unlock(&n->lru_lock);
+}
+
 void mark_page_lazyfree(struct quire *q, struct page *page)
 {
 	struct quire_node *n = &q->node[page->node];

@@ -54,13 +54,13 @@ static void count_pages(struct address_space *as, long n)
 	mod_vmstat(as->q, VM_nr_shmem, n);
 }
 
-bool shmem_swap_out(struct quire *q, struct page *page)
+bool shmem_swap_out(struct quire *q, struct page *page, int below)
 {
 	struct address_space *as = READ_ONCE(page->mapping);
 	swp_entry_t entry;
 
 	if (page_mapcount(page) || beyond_end(as, page->index) ||
-	    !add_to_swap(q, page))
+	    !add_to_swap_below(q, page, below))
 		return false;
 	entry = page_swap_entry(page);
 	swap_duplicate(q, entry);
@@ -282,36 +282,55 @@ static int unuse_mapping(struct address_space *as, unsigned area)
 	return 0;
 }
 
+/* The shared memory after `done` (NULL: the first), pinned, `done` no more. */
+static struct address_space *next_shmem(struct quire *q,
+					struct address_space *done, bool end)
+{
+	struct address_space *as = NULL;
+	struct list_head *pos;
+
+	spin_lock(&q->mm_lock);
+	/* (a pinned one stays on the list) */
+	pos = done ? done->mapping_list.next : q->mapping_list.next;
+	for (; pos != &q->mapping_list && !end; pos = pos->next) {
+		as = list_entry(pos, struct address_space, mapping_list);
+		if (as->shmem && !as->dying)
+			break;
+		as = NULL;
+	}
+	if (as)
+		WRITE_ONCE(as->unuse_pins, as->unuse_pins + 1);
+	if (done) {
+		WRITE_ONCE(done->unuse_pins, done->unuse_pins - 1);
+		quire_host_wake(&done->unuse_pins, UINT32_MAX);
+	}
+	spin_unlock(&q->mm_lock);
+	return as;
+}
+
 int shmem_unuse(struct quire *q, unsigned area)
 {
-	struct address_space *as, *done = NULL;
-	struct list_head *pos;
+	struct address_space *as = NULL;
 	int err = 0;
 
-	for (;;) {
-		spin_lock(&q->mm_lock);
-		/* (a pinned one stays on the list) */
-		pos = done ? done->mapping_list.next : q->mapping_list.next;
-		for (as = NULL; pos != &q->mapping_list && !err;
-		     pos = pos->next) {
-			as = list_entry(pos, struct address_space,
-					mapping_list);
-			if (as->shmem && !as->dying)
-				break;
-			as = NULL;
-		}
-		if (as)
-			WRITE_ONCE(as->unuse_pins, as->unuse_pins + 1);
-		if (done) {
-			WRITE_ONCE(done->unuse_pins, done->unuse_pins - 1);
-			quire_host_wake(&done->unuse_pins, UINT32_MAX);
-		}
-		spin_unlock(&q->mm_lock);
-		if (!as)
-			return err;
+	while ((as = next_shmem(q, as, err != 0)) != NULL)
 		err = unuse_mapping(as, area);
-		done = as;
+	return err;
+}
+
+bool shmem_take_back(struct quire *q, struct page *page)
+{
+	void *value = entry_value(page_swap_entry(page));
+	struct address_space *as = NULL;
+	bool back = false, here;
+
+	while ((as = next_shmem(q, as, back)) != NULL) {
+		spin_lock(&as->tree_lock);
+		here = page_tree_get(&as->pages, page->index) == value;
+		spin_unlock(&as->tree_lock);
+		back = here && !bring_back(as, page->index, value, page);
 	}
+	return back;
 }
 
 /* ------------------------------------------------------------- quire_check */

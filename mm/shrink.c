@@ -93,19 +93,45 @@ static bool drop_page(struct quire *q, struct page *page)
 	return true;
 }
 
+/*
+ * A locked page whose device is swap.  If that did not take it the last time,
+ * and nobody has got it back since, its users do: true if areas of a priority
+ * below *below may be asked now.
+ */
+static bool offer_again(struct scan_control *sc, struct page *page, int *below)
+{
+	struct quire *q = sc->q;
+
+	if (likely(!swap_refused(page)) || !PageFlag(page, PG_swapcache) ||
+	    !PageFlag(page, PG_dirty))
+		return true;
+	*below = swap_page_priority(q, page);
+	if (swap_take_back(q, page))
+		return true;
+	/* in nobody's reach now: to its old place, when it is time */
+	*below = SWAP_ANY_PRIORITY;
+	if (sc->take_all || !swap_kept_off(q, page))
+		return true;
+	lru_keep_off(q, page);
+	return false;
+}
+
 /* A locked page whose device is swap: to where it can be written from.  False:
  * it stays. */
 static bool unmap_to_swap(struct scan_control *sc, struct page *page)
 {
 	struct quire *q = sc->q;
 	bool anon = PageAnon(page);
+	int below = SWAP_ANY_PRIORITY;
 
+	if (!offer_again(sc, page, &below))
+		return false;
 	if (!PageFlag(page, PG_swapcache)) {
 		if (anon && !page_mapcount(page))
 			return true; /* its last user has just gone */
 		if (!sc->can_swap || READ_ONCE(page->pins))
 			return false;
-		if (anon && !add_to_swap(q, page))
+		if (anon && !add_to_swap_below(q, page, below))
 			return false;
 	}
 	if (page_mapcount(page) && !try_to_unmap(q, page, 0)) {
@@ -114,7 +140,7 @@ static bool unmap_to_swap(struct scan_control *sc, struct page *page)
 	}
 	/* (shared memory whose file has just dropped it goes at once) */
 	return anon || PageFlag(page, PG_swapcache) ||
-	       !READ_ONCE(page->mapping) || shmem_swap_out(q, page);
+	       !READ_ONCE(page->mapping) || shmem_swap_out(q, page, below);
 }
 
 /* A locked page that is to go.  PAGE_WRITTEN: it is not locked any more. */
@@ -166,6 +192,11 @@ static enum fate shrink_page(struct scan_control *sc, struct page *page)
 {
 	enum fate fate = PAGE_KEEP;
 
+	if (!sc->take_all && !PageFlag(page, PG_swapcache) &&
+	    swap_kept_off(sc->q, page)) {
+		lru_keep_off(sc->q, page);
+		return PAGE_KEEP;
+	}
 	if (PageFlag(page, PG_unevictable) || !trylock_page(page))
 		return PAGE_KEEP;
 	if (PageFlag(page, PG_writeback))
@@ -177,19 +208,30 @@ static enum fate shrink_page(struct scan_control *sc, struct page *page)
 	return fate;
 }
 
-/* Written to swap: where the device was quick, it can go at once. */
+/*
+ * Written to swap: where the device was quick, it can go at once; or somewhere
+ * else, where it was refused.
+ */
 static bool finish_written(struct scan_control *sc, struct page *page)
 {
-	bool freed = false;
+	enum fate fate = PAGE_WRITTEN;
 
-	if (!trylock_page(page))
-		return false;
-	if (PageFlag(page, PG_writeback))
-		reclaim_when_written(sc, page);
-	else if (!PageFlag(page, PG_dirty) && !page_mapcount(page))
-		freed = drop_page(sc->q, page);
+	while (fate == PAGE_WRITTEN) {
+		if (!trylock_page(page))
+			return false;
+		fate = PAGE_KEEP;
+		if (PageFlag(page, PG_writeback))
+			reclaim_when_written(sc, page);
+		else if (swap_refused(page) && PageFlag(page, PG_swapcache))
+			fate = evict(sc, page);
+		else if (!PageFlag(page, PG_dirty) && !page_mapcount(page) &&
+			 drop_page(sc->q, page))
+			fate = PAGE_FREED;
+		if (fate == PAGE_WRITTEN)
+			swap_batch_flush(&sc->swap);
+	}
 	unlock_looked_at(sc->q, page);
-	return freed;
+	return fate == PAGE_FREED;
 }
 
 unsigned shrink_pages(struct scan_control *sc, struct page **pages, unsigned n)

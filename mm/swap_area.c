@@ -214,6 +214,7 @@ int quire_swapon(struct quire *q, const struct quire_swap_config *config)
 	a->nr_clusters =
 		(uint32_t)((end + SWAP_CLUSTER - 1) >> SWAP_CLUSTER_SHIFT);
 	a->pages_in = a->pages_out = a->read_errors = a->write_errors = 0;
+	a->failures = a->rests = a->rest_until = 0;
 	if (config->first >= end ||
 	    (uint64_t)a->nr_clusters << SWAP_CLUSTER_SHIFT < end)
 		goto unclaim;
@@ -228,6 +229,7 @@ int quire_swapon(struct quire *q, const struct quire_swap_config *config)
 	if (a->ops->discard && (a->flags & QUIRE_SWAP_DISCARD))
 		a->ops->discard(a->device, config->first, end - config->first);
 	publish(q->swap, a, config->priority);
+	swap_try_refused(q);
 	return (int)a->nr;
 free:
 	swap_area_free_tables(q, a);
@@ -290,17 +292,35 @@ void quire_swap_total(struct quire *q, uint64_t *total, uint64_t *free)
 
 bool swap_has_room(struct quire *q)
 {
-	uint64_t total, free;
+	struct swap_system *s = q->swap;
+	bool room = false;
+	unsigned i;
 
-	quire_swap_total(q, &total, &free);
-	return free != 0;
+	if (!READ_ONCE(s->nr))
+		return false;
+	spin_lock(&s->lock);
+	for (i = 0; i < s->nr && !room; i++)
+		room = swap_area_has_room(&s->area[s->order[i]]);
+	spin_unlock(&s->lock);
+	return room;
 }
 
 bool vm_swap_full(struct quire *q)
 {
-	uint64_t total, free;
+	struct swap_system *s = q->swap;
+	uint64_t total = 0, free = 0;
+	unsigned i;
 
-	quire_swap_total(q, &total, &free);
+	spin_lock(&s->lock);
+	for (i = 0; i < s->nr; i++) {
+		struct swap_area *a = &s->area[s->order[i]];
+
+		/* (one that does not take pages has no room) */
+		total += a->usable;
+		if (swap_area_has_room(a))
+			free += (uint64_t)MAX(READ_ONCE(a->nr_free), 0l);
+	}
+	spin_unlock(&s->lock);
 	return free * 2 < total;
 }
 

@@ -46,15 +46,21 @@ static void cache_remove(struct quire *q, struct page *page,
 		swap_slot_free(q, entry, c);
 }
 
-bool add_to_swap(struct quire *q, struct page *page)
+bool add_to_swap_below(struct quire *q, struct page *page, int below)
 {
 	struct swap_cluster *c;
 	struct swap_slot *slot;
 	swp_entry_t entry;
 
 	quire_host_preempt_disable();
-	slot = swap_alloc_slot(q, &entry, &c);
+	slot = swap_alloc_slot(q, below, &entry, &c);
 	if (slot) {
+		/* what others said of it before does not matter any more */
+		if (unlikely(swap_refused(page)))
+			__atomic_fetch_and(
+				&page->flags,
+				~(1u << PG_refused_low | 1u << PG_refused_high),
+				__ATOMIC_RELAXED);
 		/* no other copy of it exists yet */
 		SetPageFlag(page, PG_dirty);
 		cache_insert(q, page, slot, entry);

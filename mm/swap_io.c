@@ -101,6 +101,7 @@ void swap_end_write(struct quire *q, struct page *page, int error)
 	struct swap_area *a = page_area(q, page);
 	uint32_t old;
 
+	swap_note_write(q, a, page, error);
 	if (error) {
 		area_count(&a->write_errors);
 		SetPageFlag(page, PG_dirty); /* this is the only copy */

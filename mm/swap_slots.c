@@ -221,17 +221,13 @@ static struct swap_slot *area_alloc(struct swap_area *a, struct swap_cpu *cpu,
 	return NULL;
 }
 
-static bool area_has_room(const struct swap_area *a)
-{
-	return READ_ONCE(a->writable) && READ_ONCE(a->nr_free) > 0;
-}
-
 /*
- * The area for this CPU's next page, with a reference, of those not in `tried`:
- * NULL: none.  Among equals, the one after the last.
+ * The area for this CPU's next page, with a reference, of those below that
+ * priority and not in `tried`; NULL: none.  Among equals, the one after the
+ * last.
  */
 static struct swap_area *pick_area(struct swap_system *s, struct swap_cpu *cpu,
-				   uint32_t tried)
+				   int below, uint32_t tried)
 {
 	struct swap_area *a, *first = NULL, *best = NULL;
 	bool after = false;
@@ -242,7 +238,8 @@ static struct swap_area *pick_area(struct swap_system *s, struct swap_cpu *cpu,
 		a = &s->area[s->order[i]];
 		if (first && a->priority != first->priority)
 			break;
-		if (area_has_room(a) && !(tried >> a->nr & 1u)) {
+		if (a->priority < below && !(tried >> a->nr & 1u) &&
+		    swap_area_has_room(a)) {
 			if (!first)
 				first = a;
 			if (a->nr == cpu->area && cpu->left) {
@@ -268,7 +265,8 @@ static struct swap_area *pick_area(struct swap_system *s, struct swap_cpu *cpu,
 	return best;
 }
 
-struct swap_slot *swap_alloc_slot(struct quire *q, swp_entry_t *entry,
+struct swap_slot *swap_alloc_slot(struct quire *q, int below,
+				  swp_entry_t *entry,
 				  struct swap_cluster **cluster)
 {
 	struct swap_cpu *cpu = &this_cpu(q)->swap;
@@ -277,7 +275,7 @@ struct swap_slot *swap_alloc_slot(struct quire *q, swp_entry_t *entry,
 	uint32_t tried = 0;
 
 	while (!slot) {
-		a = pick_area(q->swap, cpu, tried);
+		a = pick_area(q->swap, cpu, below, tried);
 		if (!a)
 			break;
 		tried |= 1u << a->nr;

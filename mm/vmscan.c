@@ -278,6 +278,7 @@ uint64_t reclaim_pages(struct quire *q, struct page **pages, unsigned n)
 	unsigned at, chunk, kept;
 
 	task->reclaiming++;
+	swap_end_rests(q);
 	for (at = 0; at < n; at += chunk) {
 		chunk = MIN(n - at, SWAP_CLUSTER_MAX);
 		sc.can_swap = swap_has_room(q);

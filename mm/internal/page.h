@@ -63,6 +63,9 @@ enum pageflags {
 	PG_uses_low,
 	PG_uses_high,
 	PG_workingset, /* it was evicted, and came back soon */
+	/* swap did not take it: in which epoch (mm/swap_refused.c) */
+	PG_refused_low,
+	PG_refused_high,
 };
 
 #define PAGE_MAPPING_ANON 1u

@@ -39,6 +39,9 @@ void rotate_reclaimable_page(struct quire *q, struct page *page);
 /* node n's lru_lock held: the page moves to, or from, the unevictable list. */
 void lru_set_unevictable(struct quire *q, struct quire_node *n,
 			 struct page *page, bool on);
+/* An isolated page that cannot go now: from the first list to the second, or
+ * back: so on neither it keeps those that can go from being looked at. */
+void lru_keep_off(struct quire *q, struct page *page);
 /* To the tail of list 0, not used: MADV_COLD. */
 void deactivate_page(struct quire *q, struct page *page);
 /* The same for n pages that are isolated. */
@@ -107,9 +110,9 @@ bool try_to_unmap(struct quire *q, struct page *page, unsigned how);
  * mapped nowhere and not under write-back, leaves its file for the swap cache,
  * as by add_to_swap(): dirty, with one user of its slot, the file's place.
  * False: no slot is free, or the file has become shorter.  Does not sleep,
- * allocates nothing.  The caller has a reference.
+ * allocates nothing.  The caller has a reference.  below: as add_to_swap_below.
  */
-bool shmem_swap_out(struct quire *q, struct page *page);
+bool shmem_swap_out(struct quire *q, struct page *page, int below);
 /* An entry of private memory that has come back: rmap for a page that may be
  * mapped elsewhere; exclusive: it is this entry's alone. */
 void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,

@@ -48,6 +48,9 @@ void unlink_anon_vmas(struct vm_area_struct *vma);
  * until put_anon_vma(); NULL: nothing maps the page any more.  Neither sleeps.
  */
 struct anon_vma *page_get_anon_vma(struct quire *q, struct page *page);
+/* The same for a page of the swap cache that was mapped once, as long as an
+ * entry maps it or names its slot. */
+struct anon_vma *page_get_swapped_anon_vma(struct quire *q, struct page *page);
 void put_anon_vma(struct quire *q, struct anon_vma *av);
 /*
  * Around a change of vma's extent or vm_pgoff: out of the trees of all its

@@ -22,10 +22,16 @@
 /*
  * add_to_swap: give the locked page of private memory (or a shmem page taken
  * out of its file) a slot, and put it in the swap cache, dirty.  False: no slot
- * is free.  Does not sleep, allocates nothing.
+ * is free.  Does not sleep, allocates nothing.  add_to_swap_below: in an area
+ * with a priority less than `below`.
  */
-bool add_to_swap(struct quire *q, struct page *page);
-/* Is any slot free? */
+#define SWAP_ANY_PRIORITY 0x7fffffff
+bool add_to_swap_below(struct quire *q, struct page *page, int below);
+static inline bool add_to_swap(struct quire *q, struct page *page)
+{
+	return add_to_swap_below(q, page, SWAP_ANY_PRIORITY);
+}
+/* Is any slot free, in an area that does not rest (mm/swap_refused.c)? */
 bool swap_has_room(struct quire *q);
 /* Locked, not under write-back: out of the swap cache; its reference is
  * dropped.  The slot is freed if it has no users. */
@@ -70,6 +76,36 @@ bool try_to_free_swap(struct quire *q, struct page *page);
 void free_swap_cache(struct quire *q, struct page *page);
 /* More than half of all slots are taken. */
 bool vm_swap_full(struct quire *q);
+
+/*
+ * mm/swap_refused.c: what swap does not take.
+ *
+ * swap_refused: the page's last write to swap has failed.  swap_kept_off: and
+ * it is back with its users: it is not to be offered again now.
+ * swap_take_back: a refused page, locked, in the swap cache, not under
+ * write-back, goes back to its users: false: not all of them could be reached;
+ * it is in the cache as before.  Does not sleep.
+ * swap_page_priority: that of the area whose slot the page has.
+ * swap_end_rests: areas that rest are tried once more: somebody asks for it.
+ */
+static inline bool swap_refused(const struct page *page)
+{
+	return READ_ONCE(page->flags) &
+	       (1u << PG_refused_low | 1u << PG_refused_high);
+}
+bool __swap_kept_off(struct quire *q, const struct page *page);
+static inline bool swap_kept_off(struct quire *q, const struct page *page)
+{
+	return unlikely(swap_refused(page)) && __swap_kept_off(q, page);
+}
+bool swap_take_back(struct quire *q, struct page *page);
+int swap_page_priority(struct quire *q, const struct page *page);
+void swap_end_rests(struct quire *q);
+/*
+ * mm/shmem_swap.c: the same of a page of shared memory: to the file whose value
+ * names its slot.
+ */
+bool shmem_take_back(struct quire *q, struct page *page);
 
 /*
  * swap_writepage: start the write of the locked page, which is in the swap

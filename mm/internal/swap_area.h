@@ -77,6 +77,9 @@ struct swap_area {
 	/* atomic: */
 	long nr_free; /* slots to be had now */
 	unsigned long pages_in, pages_out, read_errors, write_errors;
+	uint32_t failures;   /* of its device, in a row */
+	uint32_t rests;	     /* because of these, so far */
+	uint32_t rest_until; /* no slots until then; 0: it does not rest */
 	uint32_t moves; /* users that came or went while not writable; waited
 			 * for by swapoff */
 	/* readahead by slots: pages found since the last time, the slot and the
@@ -92,6 +95,9 @@ struct swap_system {
 	unsigned nr;
 	uint8_t order[QUIRE_MAX_SWAP_AREAS]; /* by priority, highest first */
 	int least; /* of priority -1 given so far: -1, -2, ... */
+	/* refused pages (mm/swap_refused.c): written under lock */
+	uint32_t epoch, epoch_start, epoch_ticks;
+	uint32_t taken; /* a page was written in this epoch */
 	struct swap_area area[QUIRE_MAX_SWAP_AREAS];
 };
 
@@ -112,15 +118,25 @@ static inline struct swap_cluster *area_cluster(const struct swap_area *a,
 {
 	return &a->chunk[i >> SWAP_CHUNK_SHIFT][i & (SWAP_CHUNK - 1)];
 }
-/* The entry's slot, its cluster locked.  The area is known to stay. */
+static inline struct swap_cluster *swap_cluster_of(struct quire *q,
+						   swp_entry_t e)
+{
+	return area_cluster(swap_area_of(q, e),
+			    swp_offset(e) >> SWAP_CLUSTER_SHIFT);
+}
+/* The entry's slot, not locked.  The area is known to stay. */
+static inline struct swap_slot *swap_slot_of(struct quire *q, swp_entry_t e)
+{
+	return &swap_cluster_of(q, e)
+			->slots[swp_offset(e) & (SWAP_CLUSTER - 1)];
+}
+/* The same, its cluster locked. */
 static inline struct swap_slot *lock_slot(struct quire *q, swp_entry_t e,
 					  struct swap_cluster **c)
 {
-	uint64_t offset = swp_offset(e);
-
-	*c = area_cluster(swap_area_of(q, e), offset >> SWAP_CLUSTER_SHIFT);
+	*c = swap_cluster_of(q, e);
 	spin_lock(&(*c)->lock);
-	return &(*c)->slots[offset & (SWAP_CLUSTER - 1)];
+	return &(*c)->slots[swp_offset(e) & (SWAP_CLUSTER - 1)];
 }
 /* Could the entry be a slot of an area that is on?  (A look, no promise.) */
 static inline bool swap_in_range(struct quire *q, swp_entry_t e)
@@ -142,11 +158,12 @@ static inline struct page *slot_page(struct quire *q, const struct swap_slot *s)
 
 /* mm/swap_slots.c */
 /*
- * swap_alloc_slot: a free slot for a page: *entry and its slot, with its
- * cluster locked (the caller sets frame or users, and unlocks).  NULL: none is
- * free.  Preemption off; does not sleep.
+ * swap_alloc_slot: a free slot for a page, in an area with a priority less than
+ * `below`: *entry and its slot, with its cluster locked (the caller sets frame
+ * or users, and unlocks).  NULL: none is free.  Preemption off; does not sleep.
  */
-struct swap_slot *swap_alloc_slot(struct quire *q, swp_entry_t *entry,
+struct swap_slot *swap_alloc_slot(struct quire *q, int below,
+				  swp_entry_t *entry,
 				  struct swap_cluster **cluster);
 /* Cluster locked: neither users nor a page are left. */
 void swap_slot_free(struct quire *q, swp_entry_t entry, struct swap_cluster *c);
@@ -168,6 +185,27 @@ struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
  * of vma (NULL: by its slot): if it was read ahead, that was worth it. */
 void swap_readahead_hit(struct quire *q, struct page *page, swp_entry_t entry,
 			struct vm_area_struct *vma, uaddr_t addr);
+
+/* mm/swap_refused.c */
+/*
+ * swap_note_write: a page's write to its area has ended.  Any context.
+ * swap_area_rests: its device failed so often that it is to be left alone now.
+ */
+void swap_note_write(struct quire *q, struct swap_area *a, struct page *page,
+		     int error);
+bool __swap_area_rests(struct swap_area *a);
+static inline bool swap_area_rests(struct swap_area *a)
+{
+	return unlikely(READ_ONCE(a->rest_until)) && __swap_area_rests(a);
+}
+/* May a page go there now?  (A look, no promise.) */
+static inline bool swap_area_has_room(struct swap_area *a)
+{
+	return READ_ONCE(a->writable) && READ_ONCE(a->nr_free) > 0 &&
+	       !swap_area_rests(a);
+}
+/* A reason to offer once more what was refused: there is an area more. */
+void swap_try_refused(struct quire *q);
 
 /* mm/swap_io.c */
 /* Read these locked pages of the cache, whose slots are in a row. */

@@ -43,7 +43,8 @@ static bool out(struct quire *q, struct address_space *as, uint64_t index,
 	if (!page)
 		return false;
 	done = !PageFlag(page, PG_writeback) &&
-	       try_to_unmap(q, page, TTU_WAIT) && shmem_swap_out(q, page);
+	       try_to_unmap(q, page, TTU_WAIT) &&
+	       shmem_swap_out(q, page, SWAP_ANY_PRIORITY);
 	if (!done) {
 		unlock_page(page);
 		put_page(q, page);
