@@ -222,6 +222,11 @@ int dup_mmap(struct mm_struct *mm, struct mm_struct *oldmm)
 
 	if (down_write_killable(&oldmm->mmap_lock))
 		return -EINTR;
+	/* a copy would find zeroes where the reaper has been */
+	if (unlikely(READ_ONCE(oldmm->oom_reaped))) {
+		up_write(&oldmm->mmap_lock);
+		return -ENOMEM;
+	}
 	down_write(&mm->mmap_lock);
 	mm->layout = oldmm->layout;
 	mm->brk = oldmm->brk;

@@ -47,7 +47,7 @@ uint64_t quire_oom_badness(struct mm_struct *mm)
 	       ((uint64_t)READ_ONCE(mm->pgtables_bytes) >> PAGE_SHIFT);
 }
 
-/* q->mm_lock held: the mm with the most points, referenced; NULL. */
+/* q->mm_lock held: the mm with the most points; NULL. */
 static struct mm_struct *worst_mm(struct quire *q,
 				  uint64_t (*points)(struct mm_struct *mm,
 						     uint64_t badness,
@@ -69,7 +69,7 @@ static struct mm_struct *worst_mm(struct quire *q,
 			worst = mm;
 		}
 	}
-	return worst && mm_get_unless_gone(worst) ? worst : NULL;
+	return worst;
 }
 
 struct mm_struct *quire_oom_victim(struct quire *q,
@@ -81,7 +81,9 @@ struct mm_struct *quire_oom_victim(struct quire *q,
 	struct mm_struct *mm;
 
 	spin_lock(&q->mm_lock);
-	mm = worst_mm(q, points, cookie);
+	do { /* the last user of one may just be gone: then the next */
+		mm = worst_mm(q, points, cookie);
+	} while (mm && !mm_get_unless_gone(mm));
 	spin_unlock(&q->mm_lock);
 	return mm;
 }

@@ -170,7 +170,7 @@ struct mm_struct *quire_mm_create(struct quire *q);
 /*
  * quire_mm_fork: a copy of the current task's `old` (fork): private pages are
  * shared and write-protected in both.  NULL: out of memory (old unchanged in
- * what it means).
+ * what it means), or old's memory was taken (quire_oom_reap).
  */
 struct mm_struct *quire_mm_fork(struct mm_struct *old);
 void quire_mm_get(struct mm_struct *mm); /* one more user (thread, vfork) */

@@ -129,6 +129,9 @@ TEST_WITH(oom_reaped_memory, .config = OOM_KILL)
 	CHECK_EQ(get64(peer, s), 78);
 	CHECK_EQ(quire_oom_reap(mm), 0);
 	CHECK_SYSTEM(m);
+	/* nor are they zeroes in a child, which would run on with them */
+	CHECK(sim_fork(t) == NULL);
+	CHECK_SYSTEM(m);
 	sim_exit(t);
 	sim_exit(peer);
 	sim_file_close(f);
