@@ -312,5 +312,10 @@ struct page *migrate_get_on_node(struct migrate_target *t)
 
 struct page *migrate_get_anywhere(struct migrate_target *t)
 {
-	return alloc_page(t->q, GFP_HIGHUSER_MOVABLE);
+	/*
+	 * The old page is locked: others may be reclaimed for the new one, but
+	 * user memory's way of waiting until what is dirty is written could
+	 * come by the old one.
+	 */
+	return alloc_page(t->q, GFP_KERNEL);
 }

@@ -286,6 +286,46 @@ TEST(memory_failure_madvise)
 	sim_exit(t);
 }
 
+/* behaviour: R8 (a dirty page of a file moves, or stays, where all other memory
+ * is dirty as well: nobody waits for the page that he has locked himself) */
+TEST(soft_offline_among_dirty_pages)
+{
+	struct quire *q = sim_quire(m);
+	struct sim_file *f = new_file(m, 64);
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = must_map(t, 64 * PG, RW, MAP_SHARED, f, 0), i;
+	struct page *all = NULL, *page, **next;
+	paddr_t phys;
+	int e;
+
+	set(m, QUIRE_TUNABLE_DIRTY_RATIO, 100);
+	for (i = 0; i < 64; i++)
+		put64(t, a + i * PG, 700 + i);
+	phys = frame(t, a);
+	sim_quiet(m, true);
+	while ((page = quire_alloc_pages(q, QUIRE_GFP_ATOMIC, 0))) {
+		next = quire_page_address(q, page);
+		*next = all;
+		all = page;
+	}
+	e = quire_soft_offline(q, phys);
+	CHECK(e == 0 || e == -EBUSY);
+	sim_quiet(m, false);
+	CHECK_SYSTEM(m);
+	while ((page = all)) {
+		all = *(struct page **)quire_page_address(q, page);
+		quire_free_pages(q, page, 0);
+	}
+	for (i = 0; i < 64; i++)
+		CHECK_EQ(get64(t, a + i * PG), 700 + i);
+	CHECK_EQ(quire_soft_offline(q, frame(t, a)), 0);
+	CHECK_EQ(get64(t, a), 700);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+	CHECK_EQ(fsync_all(f), 0);
+	sim_file_close(f);
+}
+
 /* ------------------------------------------------------------------ races */
 
 struct race {
