@@ -63,6 +63,8 @@ struct swap_nbd {
 	char why[256];		      /* what went wrong last */
 	uint64_t heard_ns;	      /* when there was an answer, or nothing to
 				       * wait for */
+	uint64_t lost_ns;	      /* since when there is none, whoever lets
+				       * us in; 0: the last was one */
 	uint64_t retries, reconnects; /* atomic */
 };
 
@@ -193,15 +195,29 @@ static void drop(struct swap_nbd *n, const char *why)
 	n->nr_flying = 0;
 }
 
-/* A lost connection: a new one, or n->gone. */
+/*
+ * A lost connection: a new one, or n->gone.  One that brings no answer counts
+ * as none.
+ */
 static void reconnect(struct swap_nbd *n)
 {
-	uint64_t end = quire_host_time_ns() + n->give_up_ms * 1000000ull;
+	bool pause = n->lost_ns != 0;
 	unsigned pause_ms = 20;
-	const char *why;
+	const char *why = n->why;
+	uint64_t end;
 	int err;
 
-	for (;;) {
+	if (!pause)
+		n->lost_ns = quire_host_time_ns();
+	end = n->lost_ns + n->give_up_ms * 1000000ull;
+	for (;; pause = true) {
+		if (pause) {
+			if (quire_host_time_ns() + pause_ms * 1000000ull >= end)
+				break;
+			usleep(pause_ms * 1000);
+			if (pause_ms < 1000)
+				pause_ms *= 2;
+		}
 		why = try_connect(n, end, &err);
 		if (!why) {
 			swap_count(&n->reconnects, 1);
@@ -209,11 +225,6 @@ static void reconnect(struct swap_nbd *n)
 			swap_log(n->s, 6, "%s: connected again", n->uri);
 			return;
 		}
-		if (quire_host_time_ns() + pause_ms * 1000000ull >= end)
-			break;
-		usleep(pause_ms * 1000);
-		if (pause_ms < 1000)
-			pause_ms *= 2;
 	}
 	n->gone = true;
 	swap_log(n->s, 3,
@@ -315,6 +326,7 @@ static void send_pending(struct swap_nbd *n)
 		if (!n->pending)
 			n->pending_last = &n->pending;
 		if (job->discard && !n->can_trim) {
+			n->lost_ns = 0; /* nothing is asked of the server */
 			swap_job_done(job);
 			continue;
 		}
@@ -351,6 +363,7 @@ static void reap(struct swap_nbd *n)
 		*p = job->next;
 		n->nr_flying--;
 		n->heard_ns = quire_host_time_ns();
+		n->lost_ns = 0;
 		answer(n, job, io->error);
 	}
 	if (dead || leaving)

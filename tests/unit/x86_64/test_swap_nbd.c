@@ -307,6 +307,32 @@ TEST(swap_nbd_falls_silent)
 	dies(m, true);
 }
 
+/* behaviour: R3 (one that lets in whoever comes, and does nothing for him, is
+ * gone as well: not asked for ever) */
+TEST(swap_nbd_always_leaving)
+{
+	struct server s;
+	char trigger[96];
+	const char *const words[] = {
+		"--filter=error",  "memory", "4M", "error=ESHUTDOWN",
+		"error-rate=100%", trigger,  NULL};
+	struct writer w;
+	int area;
+
+	server_init(&s);
+	snprintf(trigger, sizeof(trigger), "error-file=%s", s.trigger);
+	area = half_there(m, &s, &w, words);
+	make_file(s.trigger, 0);
+	CHECK_EQ(writer_lost(&w), 32);
+	CHECK(sim_log_contains(m, "connected again"));
+	CHECK(sim_log_contains(m, "gone for good"));
+	CHECK(stats_of(m, area).reconnects < GIVE_UP_MS / 20);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(sim_swapoff(m, (unsigned)area), 0);
+	writer_end(&w);
+	server_end(&s);
+}
+
 /* behaviour: R3 (a server that comes back empty is not believed) */
 TEST(swap_nbd_forgets)
 {
