@@ -188,6 +188,13 @@ static void unlock_looked_at(struct quire *q, struct page *page)
 		free_swap_cache(q, page);
 }
 
+/* Is there anything to write it to, or need it not be written?  (A look.) */
+static bool has_a_place(const struct scan_control *sc, const struct page *page)
+{
+	return sc->can_swap || PageFlag(page, PG_swapcache) ||
+	       !PageFlag(page, PG_swapbacked);
+}
+
 static enum fate shrink_page(struct scan_control *sc, struct page *page)
 {
 	enum fate fate = PAGE_KEEP;
@@ -197,7 +204,8 @@ static enum fate shrink_page(struct scan_control *sc, struct page *page)
 		lru_keep_off(sc->q, page);
 		return PAGE_KEEP;
 	}
-	if (PageFlag(page, PG_unevictable) || !trylock_page(page))
+	if (PageFlag(page, PG_unevictable) || !has_a_place(sc, page) ||
+	    !trylock_page(page))
 		return PAGE_KEEP;
 	if (PageFlag(page, PG_writeback))
 		reclaim_when_written(sc, page);

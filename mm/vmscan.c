@@ -78,7 +78,7 @@ static int isolate_tail(struct scan_control *sc, struct quire_node *n,
 	spin_lock(&n->lru_lock);
 	s->swappiness = (uint8_t)READ_ONCE(sc->q->swappiness);
 	s->priority = sc->priority;
-	s->can_swap = sc->can_swap;
+	s->can_swap = sc->has_anon;
 	more = policy->choose(s, kind, list);
 	head = &n->lru[more ? *kind * QUIRE_LRU_LISTS + *list : 0];
 	for (l = head->prev; more && l != head && nr < SWAP_CLUSTER_MAX &&
@@ -140,6 +140,14 @@ static unsigned long node_pages(struct quire_node *n, bool anon)
 	return sum;
 }
 
+/* Can private memory go at all?  Where swap is full, what has a slot there and
+ * has not changed since it was read. */
+static bool any_anon(struct scan_control *sc)
+{
+	return sc->can_swap ||
+	       vmstat_sum(sc->q, VM_nr_swapcached) > (long)SWAP_CLUSTER_MAX;
+}
+
 /* One node at this priority, until enough is free. */
 static void shrink_node(struct scan_control *sc, struct quire_node *n)
 {
@@ -147,7 +155,8 @@ static void shrink_node(struct scan_control *sc, struct quire_node *n)
 	int nr;
 
 	sc->can_swap = swap_has_room(sc->q);
-	all = node_pages(n, sc->can_swap);
+	sc->has_anon = any_anon(sc);
+	all = node_pages(n, sc->has_anon);
 	/* at the end of it each page is judged twice: a second chance is not a
 	 * third */
 	budget = sc->priority ? all >> sc->priority : 2 * all;

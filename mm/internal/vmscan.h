@@ -20,6 +20,7 @@ struct scan_control {
 	uint8_t priority;	/* look at 1 / 2^priority of the pages */
 	bool background;	/* kswapd's, for the statistics */
 	bool can_swap;		/* a slot of swap is free */
+	bool has_anon;		/* or pages are there that need none */
 	bool file_wait;		/* may wait for what file systems write */
 	bool take_all;		/* also what is in use (MADV_PAGEOUT) */
 	struct swap_batch swap; /* pages about to be written to swap */

@@ -312,6 +312,45 @@ TEST_WITH(swap_is_full, .config = {.ram_bytes = RAM, .overcommit = 1},
 	sim_exit(t);
 }
 
+/*
+ * Swap is full, of pages that are in memory as well and have not changed since:
+ * these can go without a slot more.
+ *
+ * behaviours: R2, R3, R5
+ */
+TEST_WITH(swap_is_full_of_what_is_in_memory,
+	  .config = {.ram_bytes = RAM, .overcommit = 1})
+{
+	const struct sim_disk_config disk = {.mode = SIM_DISK_NOW};
+	unsigned area = swap_on(m, 1024, 0, 0, &disk), n = 0;
+	struct sim_task *t = sim_task_create(m), *c;
+	uint64_t total, free_slots;
+	uaddr_t a = anon(t, 2048);
+
+	quire_swap_total(sim_quire(m), &total, &free_slots);
+	fill(t, a, (unsigned)total, 1000);
+	c = sim_fork(t);
+	REQUIRE(c);
+	/* only what one process maps: so the rest of t's goes first */
+	fill(c, a, 0, 0);
+	sim_run(t);
+	while (swapped(t) < total && n++ < 100)
+		(void)quire_reclaim(sim_quire(m), total);
+	CHECK_EQ(swapped(t), total);
+	expect(t, a, (unsigned)total, 1000);
+	CHECK_EQ(mm_stats(t).anon_pages, total);
+	quire_swap_total(sim_quire(m), &total, &free_slots);
+	CHECK_EQ(free_slots, 0);
+	CHECK(quire_reclaim(sim_quire(m), 256) >= 256);
+	CHECK_SYSTEM(m);
+	expect(t, a, (unsigned)total, 1000);
+	expect(c, a, (unsigned)total, 1000);
+	CHECK_SYSTEM(m);
+	sim_exit(c);
+	sim_exit(t);
+	swap_off(m, area);
+}
+
 /* The host's part: the largest dies, and its memory is there at once. */
 /* behaviours: R5, R3 */
 TEST_WITH(largest_is_reaped_when_swap_is_full,
