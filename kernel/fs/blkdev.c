@@ -85,11 +85,18 @@ static const struct quire_aops blk_aops = {
 
 /* ------------------------------------------------------------------- files */
 
+/* Compressed memory: only to be named to swapon(2) and swapoff(2). */
+static const struct file_operations zram_fops = {0};
+
 static int blkdev_open(struct inode *inode, struct file *f)
 {
 	struct disk *disk = disk_of_node(inode);
 	struct inode *bdev = disk ? disk->fs : NULL;
 
+	if (inode->rdev == ZRAM_RDEV) {
+		f->fops = &zram_fops;
+		return 0;
+	}
 	if (!bdev)
 		return -ENXIO;
 	f->priv = disk;

@@ -12,6 +12,8 @@
 /* Find the machine's disks, and make their nodes in /dev: once, after /dev is
  * there.  0 or -errno; the log says more. */
 int blkdev_init(void);
+/* The number of /dev/zram0, which is no disk (swapon.c). */
+#define ZRAM_RDEV RDEV(253, 0)
 /* blkdev_ioctl.c: ioctl(2) of a disk's file */
 long blkdev_ioctl(struct file *f, unsigned cmd, uaddr_t arg);
 

@@ -185,6 +185,14 @@ size_t vfs_shrink(size_t pages)
 	return freed;
 }
 
+void vfs_drop_names(void)
+{
+	struct dentry *d;
+
+	while ((d = take_oldest(0)) != NULL)
+		put_chain(destroy(d));
+}
+
 static struct dentry *alloc_dentry(const char *name, size_t len)
 {
 	struct dentry *d = fs_zalloc(sizeof(*d));

@@ -11,6 +11,11 @@
  * kernel are memory or another machine's, and files of theirs have no blocks
  * (Linux refuses them with the same EINVAL).
  *
+ * Compressed memory is what the command line says, /dev/zram0 from then on.  It
+ * keeps nothing but what is swapped to it, so it has no header and needs no
+ * mkswap: swapon makes it anew, all of its size, and swapoff gives its memory
+ * back.  It can be neither read nor written.
+ *
  * The header is mkswap's, version 1: little-endian here, as mkswap writes what
  * its machine is.  A disk that the command line names and whose first page is
  * all zero gets one; what else has none is somebody's data and stays.
@@ -51,6 +56,7 @@ static struct swap_dev {
 	struct zram *zram;
 	char name[64]; /* where there is no file */
 } swaps[QUIRE_MAX_SWAP_AREAS];
+static uint64_t zram_slots; /* of /dev/zram0; 0: there is none */
 static struct mutex swap_lock = MUTEX_INIT(swap_lock);
 
 static struct swap_dev *find_device(const void *device, unsigned *area)
@@ -63,6 +69,17 @@ static struct swap_dev *find_device(const void *device, unsigned *area)
 			return &swaps[i];
 		}
 	return NULL;
+}
+
+/* The disk; NULL: it is none */
+static void *device_of(const struct file *f)
+{
+	return inode_is(f->inode, S_IFBLK) ? f->priv : NULL;
+}
+
+static bool is_zram(const struct file *f)
+{
+	return inode_is(f->inode, S_IFBLK) && f->inode->rdev == ZRAM_RDEV;
 }
 
 /* ------------------------------------------------------------------ header */
@@ -209,6 +226,50 @@ static int remove_area(unsigned area)
 	return 0;
 }
 
+static int priority_of(unsigned flags, int none)
+{
+	return flags & SWAP_FLAG_PREFER ? (int)(flags & SWAP_FLAG_PRIO_MASK)
+					: none;
+}
+
+/* swap_lock held.  The area on f's device; false: there is none. */
+static bool find_area(const struct file *f, unsigned *area)
+{
+	unsigned i;
+
+	if (!is_zram(f))
+		return device_of(f) && find_device(device_of(f), area);
+	for (i = 0; i < QUIRE_MAX_SWAP_AREAS; i++)
+		if (swaps[i].zram) {
+			*area = i;
+			return true;
+		}
+	return false;
+}
+
+/* swapon of /dev/zram0, swap_lock held, which is not in use */
+static int zram_swapon(int priority, struct file *file)
+{
+	struct quire_swap_config c = {
+		.ops = &zram_swap_ops,
+		.slots = zram_slots,
+		.flags = QUIRE_SWAP_SYNC,
+		.priority = priority,
+	};
+	struct zram *z = c.slots ? zram_create(c.slots) : NULL;
+	int area;
+
+	if (!z)
+		return c.slots ? -ENOMEM : -EINVAL;
+	c.device = z;
+	area = add_area(&c, file, "/dev/zram0");
+	if (area < 0)
+		zram_destroy(z);
+	else
+		swaps[area].zram = z;
+	return area < 0 ? area : 0;
+}
+
 /* swapon of a disk, swap_lock held; make: a header, where there are zeroes */
 static int disk_swapon(struct disk *disk, unsigned flags, bool make,
 		       struct file *file, const char *name)
@@ -217,9 +278,7 @@ static int disk_swapon(struct disk *disk, unsigned flags, bool make,
 		.ops = &blk_swap_ops,
 		.device = disk,
 		.slots = disk->sectors / (QUIRE_PAGE_SIZE / BLK_SECTOR),
-		.priority = flags & SWAP_FLAG_PREFER
-				    ? (int)(flags & SWAP_FLAG_PRIO_MASK)
-				    : -1,
+		.priority = priority_of(flags, -1),
 	};
 	uint64_t *bad;
 	unsigned area;
@@ -262,16 +321,12 @@ static struct file *open_swap(uaddr_t upath)
 	return f;
 }
 
-static void *device_of(struct file *f)
-{
-	return inode_is(f->inode, S_IFBLK) ? f->priv : NULL;
-}
-
 long sys_swapon(uaddr_t upath, unsigned flags);
 long sys_swapon(uaddr_t upath, unsigned flags)
 {
 	char name[64] = "";
 	struct file *f;
+	unsigned area;
 	long err;
 
 	if (flags & ~SWAP_FLAGS_VALID)
@@ -283,8 +338,14 @@ long sys_swapon(uaddr_t upath, unsigned flags)
 		return PTR_ERR(f);
 	(void)vfs_path(f->dentry, name, sizeof(name));
 	mutex_lock(&swap_lock);
-	err = device_of(f) ? disk_swapon(device_of(f), flags, false, f, name)
-			   : -EINVAL;
+	if (find_area(f, &area))
+		err = -EBUSY;
+	else if (is_zram(f))
+		err = zram_swapon(priority_of(flags, -1), f);
+	else
+		err = device_of(f)
+			      ? disk_swapon(device_of(f), flags, false, f, name)
+			      : -EINVAL;
 	mutex_unlock(&swap_lock);
 	fput(f);
 	return err;
@@ -303,9 +364,7 @@ long sys_swapoff(uaddr_t upath)
 	if (IS_ERR(f))
 		return PTR_ERR(f);
 	mutex_lock(&swap_lock);
-	err = device_of(f) && find_device(device_of(f), &area)
-		      ? remove_area(area)
-		      : -EINVAL;
+	err = find_area(f, &area) ? remove_area(area) : -EINVAL;
 	mutex_unlock(&swap_lock);
 	fput(f);
 	return err;
@@ -414,30 +473,19 @@ static bool boot_flags(const char *text, unsigned *flags)
 static int boot_zram(const char *word)
 {
 	char *end;
-	struct quire_swap_config c = {
-		.ops = &zram_swap_ops,
-		.slots = size_of(word, &end) / QUIRE_PAGE_SIZE,
-		.flags = QUIRE_SWAP_SYNC,
-	};
-	struct zram *z;
+	uint64_t slots = size_of(word, &end) / QUIRE_PAGE_SIZE;
 	unsigned flags;
-	int area;
+	int err;
 
-	if (!c.slots || !boot_flags(end, &flags))
+	if (!slots || !boot_flags(end, &flags))
 		return -EINVAL;
-	c.priority = flags & SWAP_FLAG_PREFER
-			     ? (int)(flags & SWAP_FLAG_PRIO_MASK)
-			     : ZRAM_PRIORITY;
-	z = zram_create(c.slots);
-	if (!z)
-		return -ENOMEM;
-	c.device = z;
-	area = add_area(&c, NULL, "/dev/zram0");
-	if (area < 0)
-		zram_destroy(z);
-	else
-		swaps[area].zram = z;
-	return area < 0 ? area : 0;
+	if (zram_slots)
+		return -EBUSY;
+	err = vfs_mknod(AT_FDCWD, "/dev/zram0", S_IFBLK | 0660, ZRAM_RDEV);
+	if (err)
+		return err;
+	zram_slots = slots;
+	return zram_swapon(priority_of(flags, ZRAM_PRIORITY), NULL);
 }
 
 static int boot_disk(const char *name, size_t len, unsigned flags)

@@ -252,6 +252,8 @@ struct dentry *d_root(struct super *sb, struct inode *inode);
  * when memory is short.  Returns the pages freed.  May sleep.
  */
 size_t vfs_shrink(size_t pages);
+/* Drop all unreferenced dentries, with their inodes.  May sleep. */
+void vfs_drop_names(void);
 
 /* ------------------------------------------------------------------- paths */
 

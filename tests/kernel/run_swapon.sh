@@ -55,6 +55,8 @@ truncate -s 4M "$work/none"
 swap --disk "$work/a" --disk "$work/ro,ro" --disk "$work/none" \
 	--disk "$work/d" -- calls
 swap --disk "$work/a" -- off /dev/vda $((big * 9 / 10))
+swap --disk "$work/a" -- rows /dev/vda
+swap --swap 64M --swap-device zram -- zram
 swap -- oom
 big file
 big zram

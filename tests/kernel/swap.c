@@ -9,6 +9,8 @@
  *     swap big MB PROCS     so many MB, shared by fork and copied as they are
  *                           written, every byte right
  *     swap off DEV MB       swapoff of what is in use, while it is in use
+ *     swap zram             swapoff and swapon of /dev/zram0
+ *     swap rows DEV         what /proc/meminfo and vmstat say of it all
  *     swap oom              the largest goes, the others go on
  *
  * What a page holds is made of its number, its turn and its process: half of
@@ -380,6 +382,201 @@ static void off(const char *device, unsigned mb)
 	CHECK(try_on(device, 0) == 0 && try_off(device) == 0);
 }
 
+/* ------------------------------------------------------------------- zram */
+
+/* Every page right, and from there on another turn's. */
+static bool verify_all(char *mem, uint32_t pages, uint32_t turn, uint32_t next)
+{
+	uint32_t i;
+
+	for (i = 0; i < pages; i++) {
+		if (!page_right(page_at(mem, i), i, turn, 7))
+			return false;
+		if (next != turn)
+			make_page(page_at(mem, i), i, next, 7);
+	}
+	return true;
+}
+
+/* behaviour: R3 */
+static void zram(void)
+{
+	const uint32_t pages = 8 * MB / PAGE;
+	long size, prio = 0;
+	char *mem = take(8), c;
+	int fd;
+
+	size = swaps_line("/dev/zram0", &prio);
+	CHECK(size > 0 && prio == 100);
+	CHECK(try_on("/dev/zram0", 0) == -EBUSY);
+	fd = open("/dev/zram0", O_RDWR);
+	CHECK(fd >= 0 && read(fd, &c, 1) < 0 && errno == EINVAL);
+	close(fd);
+	for (uint32_t i = 0; i < pages; i++)
+		make_page(page_at(mem, i), i, 1, 7);
+	CHECK(!madvise(mem, 8 * MB, MADV_PAGEOUT));
+	CHECK(figure("/proc/self/status", "VmSwap") >= 6 * 1024);
+	CHECK(try_off("/dev/zram0") == 0);
+	CHECK(figure("/proc/self/status", "VmSwap") == 0);
+	CHECK(figure("/proc/meminfo", "SwapTotal") == 0);
+	CHECK(verify_all(mem, pages, 1, 2));
+	CHECK(try_off("/dev/zram0") == -EINVAL);
+	/* and on again: as large as before, without mkswap */
+	CHECK(try_on("/dev/zram0", SWAP_FLAG_PREFER | 3) == 0);
+	CHECK(swaps_line("/dev/zram0", &prio) == size && prio == 3);
+	CHECK(!madvise(mem, 8 * MB, MADV_PAGEOUT));
+	CHECK(figure("/proc/self/status", "VmSwap") >= 6 * 1024);
+	CHECK(verify_all(mem, pages, 2, 2));
+	CHECK(!munmap(mem, 8 * MB));
+}
+
+/* ------------------------------------------------------------------- rows */
+
+static long mi(const char *name)
+{
+	return figure("/proc/meminfo", name);
+}
+
+static long vs(const char *name)
+{
+	return figure("/proc/vmstat", name);
+}
+
+static bool near(long is, long wanted)
+{
+	return labs(is - wanted) <= 256; /* what waits in CPUs' batches */
+}
+
+static void sums(void)
+{
+	CHECK(near(mi("Active"), mi("Active(anon)") + mi("Active(file)")));
+	CHECK(near(mi("Inactive"),
+		   mi("Inactive(anon)") + mi("Inactive(file)")));
+	CHECK(near(mi("SwapCached"), 4 * vs("nr_swapcached")));
+	CHECK(near(mi("Unevictable"), 4 * vs("nr_unevictable")));
+	CHECK(near(mi("Mlocked"), 4 * vs("nr_mlock")));
+}
+
+static long anon_rows(void)
+{
+	return mi("Active(anon)") + mi("Inactive(anon)");
+}
+
+static long file_rows(void)
+{
+	return mi("Active(file)") + mi("Inactive(file)");
+}
+
+/* mlock: off the lists, and back */
+static void locked_rows(char *mem)
+{
+	long lists = anon_rows(), locked = mi("Mlocked"),
+	     unevictable = mi("Unevictable");
+
+	CHECK(!mlock(mem, 4 * MB));
+	CHECK(near(mi("Mlocked"), locked + 4096));
+	CHECK(near(mi("Unevictable"), unevictable + 4096));
+	CHECK(near(anon_rows(), lists - 4096));
+	CHECK(!munlock(mem, 4 * MB));
+	CHECK(near(mi("Mlocked"), locked));
+	CHECK(near(mi("Unevictable"), unevictable));
+	CHECK(near(anon_rows(), lists));
+}
+
+/* Of reclaim, after more was written than there is. */
+static void scan_rows(void)
+{
+	uint32_t pages = 60 * MB / PAGE, i;
+	char *mem = take(60);
+	long scan, steal;
+
+	for (i = 0; i < pages; i++)
+		make_page(page_at(mem, i), i, 1, 7);
+	CHECK(verify_all(mem, pages, 1, 1));
+	CHECK(!munmap(mem, 60 * MB));
+	scan = vs("pgscan_kswapd") + vs("pgscan_direct");
+	steal = vs("pgsteal_kswapd") + vs("pgsteal_direct");
+	CHECK(steal > 1000 && scan >= steal);
+	CHECK(near(vs("pgscan_anon") + vs("pgscan_file"), scan));
+	CHECK(near(vs("pgsteal_anon") + vs("pgsteal_file"), steal));
+}
+
+/*
+ * Out to the device, and back by reading: then a page is at both places.  (What
+ * was written stays in the cache until reclaim comes by.)
+ */
+static void swapped_rows(char *mem)
+{
+	const uint32_t pages = 8 * MB / PAGE;
+	long room = mi("SwapFree"), outs = vs("pswpout"), ins, again;
+	const char *refault = "workingset_refault_anon";
+
+	CHECK(!madvise(mem, 8 * MB, MADV_PAGEOUT));
+	CHECK(near(mi("SwapFree"), room - 8192));
+	CHECK(near(4 * (vs("pswpout") - outs), 8192));
+	CHECK(figure("/proc/self/status", "VmSwap") >= 8192 - 256);
+	scan_rows();
+	CHECK(near(mi("SwapCached"), 0));
+	CHECK(near(mi("SwapFree"), room - 8192));
+	ins = vs("pswpin");
+	again = vs(refault);
+	CHECK(verify_all(mem, pages, 1, 1));
+	CHECK(near(4 * (vs("pswpin") - ins), 8192));
+	CHECK(near(4 * (vs(refault) - again), 8192));
+	CHECK(near(mi("SwapCached"), 8192));
+	CHECK(near(mi("SwapFree"), room - 8192));
+	CHECK(verify_all(mem, pages, 1, 2) && verify_all(mem, pages, 2, 2));
+}
+
+/* drop_caches: a file that is open, and was read */
+static void dropped_rows(const char *self)
+{
+	static char buf[65536];
+	int fd = open(self, O_RDONLY);
+	long before, n, got = 0;
+
+	CHECK(fd >= 0);
+	CHECK(!write_file("/proc/sys/vm/drop_caches", "5") && errno == EINVAL);
+	CHECK(!write_file("/proc/sys/vm/drop_caches", "x") && errno == EINVAL);
+	CHECK(write_file("/proc/sys/vm/drop_caches", "2"));
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		got += n;
+	CHECK(got > 512 << 10);
+	before = mi("Cached");
+	CHECK(file_rows() + 256 >= before - mi("Shmem"));
+	CHECK(write_file("/proc/sys/vm/drop_caches", "1"));
+	CHECK(mi("Cached") <= before - got / 1024 / 2);
+	CHECK(lseek(fd, 0, SEEK_SET) == 0 && read(fd, buf, 4) == 4);
+	CHECK(!memcmp(buf, "\177ELF", 4));
+	close(fd);
+}
+
+/* behaviours: R2, R3, R6 */
+static void rows(const char *device, const char *self)
+{
+	const uint32_t pages = 8 * MB / PAGE;
+	char *mem = take(8);
+	long lists = anon_rows(), room;
+
+	CHECK(try_on(device, 0) == 0);
+	room = mi("SwapFree");
+	/* one by one: neighbours would be read with them */
+	CHECK(write_file("/proc/sys/vm/page-cluster", "0"));
+	for (uint32_t i = 0; i < pages; i++)
+		make_page(page_at(mem, i), i, 1, 7);
+	CHECK(near(anon_rows(), lists + 8192));
+	sums();
+	locked_rows(mem);
+	swapped_rows(mem);
+	sums();
+	CHECK(!munmap(mem, 8 * MB));
+	CHECK(near(mi("SwapCached"), 0) && near(mi("SwapFree"), room));
+	dropped_rows(self);
+	sums();
+	CHECK(try_off(device) == 0);
+	CHECK(mi("SwapCached") == 0);
+}
+
 /* -------------------------------------------------------------------- oom */
 
 static char adj_path[64];
@@ -592,6 +789,10 @@ int main(int argc, char **argv)
 		big((unsigned)atoi(argv[2]), (unsigned)atoi(argv[3]));
 	else if (!strcmp(what, "off") && argc == 4)
 		off(argv[2], (unsigned)atoi(argv[3]));
+	else if (!strcmp(what, "zram"))
+		zram();
+	else if (!strcmp(what, "rows") && argc == 3)
+		rows(argv[2], argv[0]);
 	else if (!strcmp(what, "oom"))
 		oom();
 	else
