@@ -138,30 +138,46 @@ static void gather_pages(struct quire *q)
 	pcp_drain_all(q);
 }
 
+/*
+ * One try at a frame that is to be used no more: 0: it was free; IN_USE: it is
+ * isolated, for the caller to deal with; -EHWPOISON: it is broken already;
+ * -EBUSY: the kernel has it; -EAGAIN: it was on no list, and may be now.
+ */
+#define IN_USE 1
+static int take_frame(struct quire *q, struct page *page)
+{
+	if (PageFlag(page, PG_hwpoison))
+		return -EHWPOISON;
+	if (kernel_page(page))
+		return -EBUSY;
+	if (take_free_page(q, page)) {
+		set_poisoned(q, page);
+		return 0;
+	}
+	if (isolate_lru_page(q, page))
+		return IN_USE;
+	gather_pages(q);
+	return -EAGAIN;
+}
+
 int quire_memory_failure(struct quire *q, paddr_t phys, quire_poison_fn tell,
 			 void *cookie)
 {
 	struct page *page = quire_phys_page(q, phys);
 	struct tell t = {tell, cookie};
+	int got = -EAGAIN;
 	unsigned try;
 
 	if (!page)
 		return -ENXIO;
-	for (try = 0; try < TRIES; try++) {
-		if (PageFlag(page, PG_hwpoison))
-			return -EHWPOISON;
-		if (kernel_page(page))
-			break;
-		if (take_free_page(q, page)) {
-			set_poisoned(q, page);
-			return 0;
-		}
-		if (isolate_lru_page(q, page)) {
-			fail_user_page(q, page, &t);
-			return 0;
-		}
-		gather_pages(q);
+	for (try = 0; try < TRIES && got == -EAGAIN; try++)
+		got = take_frame(q, page);
+	if (got == IN_USE) {
+		fail_user_page(q, page, &t);
+		return 0;
 	}
+	if (got != -EAGAIN && got != -EBUSY)
+		return got;
 	quire_printk(3, "memory failure: frame %llx is in use by the kernel",
 		     (unsigned long long)page_to_pfn(q, page));
 	return -EBUSY;
@@ -172,24 +188,19 @@ int quire_soft_offline(struct quire *q, paddr_t phys)
 	struct page *page = quire_phys_page(q, phys);
 	struct migrate_target t = {.get = migrate_get_anywhere, .q = q};
 	struct page *moving = page;
+	int got = -EAGAIN;
 	unsigned try;
 
 	if (!page)
 		return -ENXIO;
-	for (try = 0; try < TRIES; try++) {
-		if (PageFlag(page, PG_hwpoison))
-			return -EHWPOISON;
-		if (kernel_page(page))
-			break;
-		if (take_free_page(q, page)) {
-			set_poisoned(q, page);
-			return 0;
-		}
-		if (isolate_lru_page(q, page))
+	for (try = 0; try < TRIES && (got == -EAGAIN || got == IN_USE); try++) {
+		got = take_frame(q, page);
+		if (got == IN_USE) {
 			(void)migrate_pages(q, &moving, 1, &t, true, NULL);
-		gather_pages(q);
+			gather_pages(q);
+		}
 	}
-	return -EBUSY;
+	return got == -EAGAIN || got == IN_USE ? -EBUSY : got;
 }
 
 int madvise_inject_error(struct mm_struct *mm, uaddr_t start, uaddr_t end,

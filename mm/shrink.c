@@ -3,13 +3,16 @@
  * shrink.c - what reclaim does with a page that is off its list (isolated).
  *
  *   isolated
- *     page lock, by trylock         somebody works on it: not now
- *     under write-back?             marked PG_reclaim: the end of the write
- * puts it to the tail, where it is the next to go page_referenced, policy used
- * lately: back to a list private memory: a slot of swap, swap cache
- *     try_to_unmap                  nobody stores to it from here on
- *     dirty?   file's: the flusher is asked; swap: written, comes back later
- *     clean, and nobody has a reference but its cache and reclaim: freed
+ *     page lock, by trylock    somebody works on it: not now
+ *     under write-back?        marked PG_reclaim: the end of the write puts it
+ *                              to the tail, where it is the next to go
+ *     page_referenced, policy  used lately: back to a list
+ *     private memory           a slot of swap, swap cache
+ *     try_to_unmap             nobody stores to it from here on
+ *     dirty?                   a file's: the flusher is asked; swap: written,
+ *                              comes back later
+ *     clean                    and nobody has a reference but its cache and
+ *                              reclaim: freed
  *
  * The last step is one under the lock by which the page would be found
  * (tree_lock, the slot's cluster), so no reference can come in between.

@@ -21,8 +21,7 @@
 
 #define SWAP_TURN 64u /* slots before the next area of the same priority */
 
-/* -------------------------------------------------- clusters and their lists
- */
+/* --------------------------------------------- clusters and their lists */
 
 /* area.lock held. */
 static void set_state(struct swap_area *a, struct swap_cluster *c,

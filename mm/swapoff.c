@@ -9,8 +9,8 @@
  *     shared memory        its values (shmem_unuse)
  *     the cache            pages that nobody has an entry for
  *     nothing was found?   who has a slot is on his way in (fork) or out
- * (exit): wait until a slot moves, and look again nobody looks at the area any
- * more: its tables are freed
+ *                          (exit): wait until a slot moves, and look again
+ *   nobody looks at the area any more: its tables are freed
  *
  * Faults, fork, exit and reclaim go on meanwhile; each entry is looked at again
  * under its lock with the page locked, as in a fault.

@@ -23,22 +23,47 @@ void quire_host_wake_reclaim(struct quire *q)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Whoever waits may be interrupted; a thread without a CPU need not say so. */
+static void park(void)
+{
+	if (sim_self)
+		cpu_park(sim_self);
+}
+
+static void unpark(void)
+{
+	if (sim_self)
+		cpu_unpark(sim_self);
+}
+
+/* Until ready(r), which is asked again when something has changed. */
+static void set_and_wait(struct sim_reclaim *r, bool *flag, bool value,
+			 bool (*ready)(struct sim_reclaim *r))
+{
+	park();
+	pthread_mutex_lock(&r->lock);
+	*flag = value;
+	pthread_cond_broadcast(&r->cond);
+	while (!ready(r))
+		pthread_cond_wait(&r->cond, &r->lock);
+	pthread_mutex_unlock(&r->lock);
+	unpark();
+}
+
+/* Work, or the end: either is taken. */
+static bool take_work(struct sim_reclaim *r)
+{
+	if (!r->stop && (!r->wanted || r->held))
+		return false;
+	r->wanted = false;
+	r->busy = !r->stop;
+	return true;
+}
+
 static bool wanted(struct sim_reclaim *r)
 {
-	bool stop;
-
-	cpu_park(sim_self);
-	pthread_mutex_lock(&r->lock);
-	r->busy = false;
-	pthread_cond_broadcast(&r->cond);
-	while ((!r->wanted || r->held) && !r->stop)
-		pthread_cond_wait(&r->cond, &r->lock);
-	r->wanted = false;
-	stop = r->stop;
-	r->busy = !stop;
-	pthread_mutex_unlock(&r->lock);
-	cpu_unpark(sim_self);
-	return !stop;
+	set_and_wait(r, &r->busy, false, take_work);
+	return r->busy; /* nobody else sets it */
 }
 
 static void *reclaim_main(void *arg)
@@ -54,22 +79,17 @@ static void *reclaim_main(void *arg)
 	return NULL;
 }
 
+static bool idle_if_held(struct sim_reclaim *r)
+{
+	return !r->held || !r->busy;
+}
+
 void sim_reclaim_hold(struct sim_machine *m, bool hold)
 {
 	struct sim_reclaim *r = &m->reclaim;
 
-	if (!r->running)
-		return;
-	if (sim_self)
-		cpu_park(sim_self);
-	pthread_mutex_lock(&r->lock);
-	r->held = hold;
-	pthread_cond_broadcast(&r->cond);
-	while (hold && r->busy)
-		pthread_cond_wait(&r->cond, &r->lock);
-	pthread_mutex_unlock(&r->lock);
-	if (sim_self)
-		cpu_unpark(sim_self);
+	if (r->running)
+		set_and_wait(r, &r->held, hold, idle_if_held);
 }
 
 int sim_reclaim_start(struct sim_machine *m)
@@ -80,20 +100,21 @@ int sim_reclaim_start(struct sim_machine *m)
 	return 0;
 }
 
+static bool at_once(struct sim_reclaim *r)
+{
+	(void)r;
+	return true;
+}
+
 void sim_reclaim_stop(struct sim_machine *m)
 {
 	struct sim_reclaim *r = &m->reclaim;
 
 	if (!r->running)
 		return;
-	if (sim_self)
-		cpu_park(sim_self);
-	pthread_mutex_lock(&r->lock);
-	r->stop = true;
-	pthread_cond_broadcast(&r->cond);
-	pthread_mutex_unlock(&r->lock);
+	set_and_wait(r, &r->stop, true, at_once);
+	park();
 	pthread_join(r->thread, NULL);
+	unpark();
 	r->running = false;
-	if (sim_self)
-		cpu_unpark(sim_self);
 }
