@@ -15,6 +15,9 @@
  */
 #include "fault.h"
 
+/* How often the kernel's access is repeated without memory being short. */
+#define OOM_REPEATS 16u
+
 vm_fault_t __cold_path kernelmode_fixup_or_oops(struct quire_task *task,
 						struct pt_regs *regs,
 						unsigned long error,
@@ -72,10 +75,28 @@ static vm_fault_t do_sigbus(struct quire_task *task, struct pt_regs *regs,
 }
 
 /*
+ * An access of the kernel's for a user found no memory, and there is some by
+ * now (others have let go of it): true: it is repeated.  Where there never is
+ * any for this fault (a reserve, another node) that comes to an end.
+ */
+static bool repeat_without_victim(struct quire_task *task, uaddr_t address)
+{
+	if (task->oom_address != address)
+		task->oom_repeats = 0;
+	task->oom_address = address;
+	if (task->oom_repeats++ < OOM_REPEATS) {
+		quire_step("there is memory again: repeat the access");
+		return true;
+	}
+	task->oom_repeats = 0;
+	return false;
+}
+
+/*
  * No lock is held any more: whoever is to die can let go of what he has.  An
  * access of the kernel's for a user goes on likewise when memory comes back; it
- * fails where the task itself is the victim, or there is memory and yet was
- * none for this fault.
+ * fails where the task itself is the victim, or there is memory again and again
+ * and yet none for this fault.
  */
 static vm_fault_t out_of_memory(struct quire_task *task, struct pt_regs *regs,
 				unsigned long error, uaddr_t address,
@@ -83,9 +104,15 @@ static vm_fault_t out_of_memory(struct quire_task *task, struct pt_regs *regs,
 {
 	bool user = (flags & FAULT_FLAG_USER) != 0;
 
-	if (!user &&
-	    (!quire_memory_short(task->q) || !quire_host_has_fixup(regs)))
+	if (!user && (!quire_host_has_fixup(regs) ||
+		      quire_host_fatal_signal_pending(task)))
 		return kernelmode_fixup_or_oops(task, regs, error, address);
+	if (!user && !quire_memory_short(task->q)) {
+		if (!repeat_without_victim(task, address))
+			return kernelmode_fixup_or_oops(task, regs, error,
+							address);
+		return fault_outcome(fault, QF_OOM);
+	}
 	quire_step("no memory: the host picks a victim");
 	count_vm_event(task->q, VM_oom_kill);
 	quire_host_oom(task);

@@ -226,6 +226,42 @@ TEST_WITH(oom_in_kernel_mode, .config = OOM_KILL)
 	sim_exit(own);
 }
 
+/*
+ * behaviours: R5, E7
+ * The kernel's access for a user finds no memory, and when that is looked at
+ * there is some: it goes on, as user mode would.  Where it never finds any it
+ * ends, with EFAULT, and the next one has all tries again.
+ */
+TEST_WITH(oom_is_over_in_kernel_mode, .config = OOM_KILL)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 64);
+	char buf[64] = "memory";
+	unsigned i;
+
+	if (!sim_has_injection())
+		return;
+	put64(t, a, 1); /* (tables, anon_vma) */
+	for (i = 1; i < 40; i++) {
+		sim_inject_reset(m);
+		sim_inject_nth(m, 1, true);
+		CHECK_EQ(sim_copy_to_user(t, a + i * PG, buf, 8), 8);
+		CHECK_EQ(sim_inject_hits(m), 1);
+	}
+	sim_inject_reset(m);
+	sim_inject_nth(m, 1, false);
+	CHECK_EQ(sim_copy_to_user(t, a + 50 * PG, buf, 8), 0);
+	CHECK(sim_inject_hits(m) > 1 && sim_inject_hits(m) < 100);
+	CHECK_EQ(sim_copy_to_user(t, a + 50 * PG, buf, 8), 0);
+	CHECK_EQ(sim_copy_to_user(t, a + 51 * PG, buf, 8), 0);
+	sim_inject_reset(m);
+	CHECK_EQ(sim_copy_to_user(t, a + 50 * PG, buf, 8), 8);
+	CHECK_EQ(kills(m), 0);
+	CHECK(!t->killed);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
 /* behaviour: R5 (what is not a fault gets an errno, and nobody is killed) */
 TEST_WITH(oom_without_a_fault, .config = OOM_KILL)
 {
