@@ -4,10 +4,11 @@
  * several times the machine's RAM at random, and their children and
  * grandchildren go on with it.
  *
- * usage: swap_stress [-m MIB] [-s SECONDS] [-r SEED] [-e] [-o] [FILE]
+ * usage: swap_stress [-m MIB] [-s SECONDS] [-r SEED] [-e] [-o] [-x] [FILE]
  *   -m  memory in all (default: four times MemTotal)
  *   -s  how long, after all of it was written once (default 2)
  *   -e  the swap device fails now and then: SIGBUS may come
+ *   -x  contents that cannot be compressed
  *   -o  in the end swapoff(2) of every area, which has to bring all back
  *   FILE  is mapped privately: its pages until they are written
  *
@@ -58,7 +59,7 @@ static uint64_t *key[PLACES]; /* of SHARED: one array, each slot its part */
 static const char *copied;    /* FILE's contents, mapped read-only */
 static unsigned slot, seconds = 2;
 static uint64_t state, round_nr;
-static int may_fail, swap_off;
+static int may_fail, swap_off, dense;
 
 static uint32_t rnd(uint32_t n)
 {
@@ -99,7 +100,9 @@ static size_t bytes_of(enum place where)
  */
 static uint64_t next_word(uint64_t v, uint64_t k, size_t i)
 {
-	return k % 8 == 3 || i % 8 ? v : v * 6364136223846793005ull + k;
+	if (!dense && (k % 8 == 3 || i % 8))
+		return v;
+	return (v ^ v >> 29) * 6364136223846793005ull + k;
 }
 
 /* Returns the offset of the first wrong byte, or -1. */
@@ -416,7 +419,7 @@ static void parse(int argc, char **argv, uint64_t *mib)
 	int o;
 
 	state = 1;
-	while ((o = getopt(argc, argv, "m:s:r:eo")) != -1) {
+	while ((o = getopt(argc, argv, "m:s:r:eox")) != -1) {
 		if (o == 'm')
 			*mib = strtoull(optarg, NULL, 10);
 		else if (o == 's')
@@ -427,6 +430,8 @@ static void parse(int argc, char **argv, uint64_t *mib)
 			may_fail = 1;
 		else if (o == 'o')
 			swap_off = 1;
+		else if (o == 'x')
+			dense = 1;
 		else
 			exit(2);
 	}
