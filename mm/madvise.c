@@ -6,7 +6,8 @@
  *   advice about pages     (DONTNEED, COLD ...)    a walk over the VMAs
  *   POPULATE_READ, _WRITE                          faults, ahead of use
  *   HWPOISON, SOFT_OFFLINE                         memory_failure.c
- *   WILLNEED, REMOVE   the file's business, done without the mmap_lock
+ *   WILLNEED, REMOVE   the file's business, done without the mmap_lock;
+ *                      WILLNEED of what is in swap: swap_readahead.c
  *
  * How far a mapping's read faults map around themselves is kept as flags too.
  *
@@ -18,6 +19,7 @@
 #include "filemap.h"
 #include "gather.h"
 #include "migrate.h"
+#include "swap.h"
 #include "vma.h"
 
 enum advice_kind {
@@ -202,16 +204,26 @@ static void unpin_and_lock(const struct pinned_file *p)
 	down_read(&p->mm->mmap_lock);
 }
 
-/* Read what is not cached of it. */
+/* Read what is not cached of it, or begin to bring it back from swap. */
 static int madvise_willneed(struct vm_area_struct *vma, uaddr_t start,
 			    uaddr_t end)
 {
 	uint64_t from = linear_page_index(vma, start) << PAGE_SHIFT;
 	struct pinned_file p;
 
+	if (vma->vm_flags & VM_SPECIAL)
+		return 0;
+	if (!vma->vm_mapping) {
+		swap_willneed(vma, start, end);
+		return 0;
+	}
+	if (vma->vm_mapping->shmem) {
+		shmem_willneed(vma->vm_mapping, from >> PAGE_SHIFT,
+			       (from + (end - start)) >> PAGE_SHIFT);
+		return 0;
+	}
 	/* memory without a device is there already */
-	if (!vma->vm_mapping || !vma->vm_mapping->aops ||
-	    (vma->vm_flags & VM_SPECIAL))
+	if (!vma->vm_mapping->aops)
 		return 0;
 	p = pin_and_unlock(vma);
 	quire_mapping_readahead(p.as, p.file, from, end - start);

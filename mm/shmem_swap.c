@@ -8,9 +8,9 @@
  *                                                the device
  *
  *   shmem_swap_out  reclaim: a page that no table maps any more goes to the
- * swap cache, its value takes its place shmem_lookup    fault, read(), write(),
- * swapoff: the page comes back from the cache or the device, and its slot is
- * free
+ *                   swap cache, its value takes its place
+ *   shmem_lookup    fault, read(), write(), swapoff: the page comes back from
+ *                   the cache or the device, and its slot is free
  *
  * No table ever has such an entry: shared memory is mapped by what the tree
  * says.  While a page is on its way it is locked, and in the tree as a page or
@@ -226,6 +226,30 @@ struct page *shmem_value_cached(struct address_space *as, uint64_t index)
 	if (!swap_entry_is_slot(value_entry(slot)))
 		return NULL;
 	return swap_cache_get(as->q, value_entry(slot));
+}
+
+void shmem_willneed(struct address_space *as, uint64_t index, uint64_t end)
+{
+	uint64_t at[SWAP_BATCH];
+	void *slots[SWAP_BATCH];
+	swp_entry_t entries[SWAP_BATCH];
+	unsigned i, n, k;
+
+	while (index < end) {
+		spin_lock(&as->tree_lock);
+		n = as->nrswapped ? page_tree_gang_any(&as->pages, index, slots,
+						       at, SWAP_BATCH)
+				  : 0;
+		spin_unlock(&as->tree_lock);
+		for (i = k = 0; i < n && at[i] < end; i++)
+			if (ptree_is_value(slots[i]))
+				entries[k++] = value_entry(slots[i]);
+		if (!n || !swap_read_ahead(as->q, entries, k))
+			return;
+		index = at[n - 1] + 1;
+		if (!index)
+			return;
+	}
 }
 
 /* -------------------------------------------------------------- swapoff */

@@ -233,3 +233,58 @@ struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 	run_submit(&r);
 	return page;
 }
+
+/* ---------------------------------------------------------------- advice */
+
+bool swap_read_ahead(struct quire *q, const swp_entry_t *entries, unsigned n)
+{
+	struct ra_run r = {.q = q};
+	bool more = true;
+	unsigned i;
+
+	for (i = 0; i < n && more; i++)
+		more = run_ahead(&r, entries[i], GFP_HIGHUSER_MOVABLE);
+	run_submit(&r);
+	return more;
+}
+
+/* The entries of one table in [addr, end). */
+static bool willneed_table(struct vm_area_struct *vma, pmd_t *pmd, uaddr_t addr,
+			   uaddr_t end)
+{
+	struct quire *q = vma->vm_mm->q;
+	swp_entry_t entries[SWAP_BATCH], e;
+	bool more = true;
+	unsigned n = 0;
+	pte_t pte;
+
+	for (; addr < end && more; addr += (uaddr_t)PAGE_SIZE) {
+		/* (without its lock: who has come back is passed over) */
+		pte = ptep_get(pte_offset_map(q, pmd, addr));
+		if (!is_swap_pte(pte))
+			continue;
+		e = pte_to_swp_entry(pte);
+		if (!swap_entry_is_slot(e))
+			continue;
+		entries[n++] = e;
+		if (n == SWAP_BATCH) {
+			more = swap_read_ahead(q, entries, n);
+			n = 0;
+		}
+	}
+	return more && swap_read_ahead(q, entries, n);
+}
+
+void swap_willneed(struct vm_area_struct *vma, uaddr_t start, uaddr_t end)
+{
+	bool more = smp_load_acquire(&vma->anon_vma) != NULL;
+	uaddr_t next;
+	pmd_t *pmd;
+
+	for (; start < end && more; start = next) {
+		next = pmd_addr_end(start, end);
+		pmd = mm_find_pmd(vma->vm_mm, start);
+		if (pmd && !pmd_none(pmdp_get(pmd)))
+			more = willneed_table(vma, pmd, start, next);
+	}
+}

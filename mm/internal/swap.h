@@ -139,6 +139,19 @@ struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			      bool *major);
 
 /*
+ * MADV_WILLNEED: swap_read_ahead: start reading these slots' pages (those that
+ * are none any more are passed over) as far as there is free memory; false: it
+ * does not last.  swap_willneed: those that private memory has in
+ * [start, end) of vma; shmem_willneed: a file of shared memory in pages
+ * [index, end).  mmap_lock held for read (shmem_willneed: the file is kept).
+ * Sleep where the device does, not for what is read.
+ */
+bool swap_read_ahead(struct quire *q, const swp_entry_t *entries, unsigned n);
+void swap_willneed(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
+struct address_space;
+void shmem_willneed(struct address_space *as, uint64_t index, uint64_t end);
+
+/*
  * For tables: an entry that is not present, nor none, of any kind.  dup (fork):
  * one more user; returns the entry for the child, *src may change (exclusive);
  * free (zap): one user less.  ptl held.

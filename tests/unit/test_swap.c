@@ -225,6 +225,58 @@ TEST(swapon_refuses)
 		CHECK_EQ(quire_swapoff(q, i), 0);
 }
 
+/*
+ * behaviours: R3, P3
+ * More slots than an entry of the format can name: the rest is left out.  (The
+ * tables' size is told by the slots: where entries name more than memory could
+ * have tables for, that is the answer.)
+ */
+TEST_WITH(swapon_clips_to_the_format, .config = {.ram_bytes = 96 << 20},
+	  .seconds = 120)
+{
+	struct quire *q = sim_quire(m);
+	struct swapdev *d = swapdev_make(m);
+	struct quire_swap_config c =
+		swapdev_config(d, (uint64_t)SWP_MAX_OFFSET + 1001, 0, -1);
+	struct quire_swap_info info;
+	struct page *page;
+	uint64_t *bad, i;
+	swp_entry_t e;
+
+	if (SWP_OFFSET_BITS > 24) {
+		int err = quire_swapon(q, &c);
+
+		CHECK(err == -ENOMEM || err == -EINVAL);
+		CHECK_EQ(quire_swap_info(q, 0, &info), -EINVAL);
+		return;
+	}
+	/* the last slot alone is good */
+	bad = calloc(SWP_MAX_OFFSET, sizeof(*bad));
+	REQUIRE(bad);
+	for (i = 1; i < SWP_MAX_OFFSET; i++)
+		bad[i - 1] = i;
+	c.bad = bad;
+	c.nr_bad = (unsigned)SWP_MAX_OFFSET - 1;
+	CHECK_EQ(quire_swapon(q, &c), 0);
+	free(bad);
+	CHECK_EQ(quire_swap_info(q, 0, &info), 0);
+	CHECK_EQ(info.slots, 1);
+	page = take(q, &e);
+	REQUIRE(page);
+	CHECK_EQ(swp_offset(e), SWP_MAX_OFFSET);
+	CHECK_EQ(pte_to_swp_entry(swp_entry_to_pte(e)).v, e.v);
+	CHECK(!take(q, &e));
+	swap_duplicate(q, e);
+	give_back(q, page);
+	swap_free(q, e);
+	CHECK_EQ(quire_swapoff(q, 0), 0);
+	/* none but those left out */
+	c.bad = NULL;
+	c.nr_bad = 0;
+	c.first = (uint64_t)SWP_MAX_OFFSET + 1;
+	CHECK_EQ(quire_swapon(q, &c), -EINVAL);
+}
+
 static void on_and_off(struct sim_machine *m, void *arg)
 {
 	struct swapdev *d = swapdev_make(m);
