@@ -67,8 +67,8 @@ struct quire_task {
 			      * from the reserve, and do not reclaim */
 	bool oom_victim; /* the host's: it is to die so that memory comes back:
 			  * it may use part of the reserve */
-	/* Quire's: the kernel's last access for it that found no memory, and how
-	 * often that was repeated */
+	/* Quire's: the kernel's last access for it that found no memory, and
+	 * how often that was repeated */
 	uaddr_t oom_address;
 	uint32_t oom_repeats;
 	uint64_t swapin_ns; /* Quire's: time in faults that waited for swap */
