@@ -11,9 +11,11 @@
  * sleep that nobody ends within config.wait_seconds is a lost wake-up or a
  * deadlock of Quire's, and panics with what is known about it.
  */
+#include <execinfo.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <sim/disk.h>
 
@@ -334,11 +336,13 @@ _Noreturn void quire_host_panic(const char *file, int line, const char *what)
 {
 	struct sim_machine *m = sim_self ? sim_self->m : NULL;
 	char text[512];
+	void *caller[32]; /* for addr2line -e */
 
 	snprintf(text, sizeof(text), "panic: %s:%d: %s", file, line, what);
 	quire_host_log(0, text, strlen(text));
 	if (m && m->panic_jmp && pthread_equal(m->panic_thread, pthread_self()))
 		siglongjmp(*m->panic_jmp, 1);
+	backtrace_symbols_fd(caller, backtrace(caller, 32), STDERR_FILENO);
 	abort();
 }
 

@@ -91,7 +91,7 @@ static inline void swapdev_read(void *device, uint64_t slot,
 
 	__atomic_fetch_add(&d->reads, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&d->pages_read, n, __ATOMIC_RELAXED);
-	if (n > d->longest)
+	if (n > __atomic_load_n(&d->longest, __ATOMIC_RELAXED))
 		__atomic_store_n(&d->longest, n, __ATOMIC_RELAXED);
 	swapdev_io(d, slot, pages, n, false);
 }
