@@ -122,7 +122,7 @@ $(foreach v,$(CORE_VARIANTS),$(foreach f,$(OTHER_FORMATS),\
 #     SUITE_NAME        the command, run from the top; its last line is
 #                       "N passed, N failed", it exits 0 when none failed
 #     SUITE_DEPS_NAME   files to build first
-#     SUITE_LIMIT_NAME  seconds it may take (300)
+#     SUITE_LIMIT_NAME  seconds it may take (600)
 #   BENCHES, FUZZES  targets that `make bench` and `make fuzz` build (and run)
 ALL_TARGETS :=
 SUITES :=
@@ -240,7 +240,7 @@ TAB := $(shell printf '\t')
 test-built: $(foreach s,$(or $(ONLY),$(SUITES)),$(SUITE_DEPS_$(s)))
 	$(shell mkdir -p $(B))$(file >$(B)/suites.list)
 	$(foreach s,$(SUITES),$(file >>$(B)/suites.list,$s$(TAB)$(or \
-		$(SUITE_LIMIT_$s),300)$(TAB)$(SUITE_$s)))
+		$(SUITE_LIMIT_$s),600)$(TAB)$(SUITE_$s)))
 	@scripts/run-tests.sh $(B)/suites.list $(ONLY)
 
 # One after the other: their figures are times, and their tables stay whole.

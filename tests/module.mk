@@ -37,14 +37,14 @@ $(foreach v,$(UNIT_VARIANTS),$(eval $(call unit_variant,$(v))))
 SUITES += unit asan tsan
 SUITE_unit := $(B)/sim/tests/unit.bin
 SUITE_DEPS_unit := $(B)/sim/tests/unit.bin
-SUITE_LIMIT_unit := 600
+SUITE_LIMIT_unit := 1200
 SUITE_asan := QUIRE_INJECT_STRIDE=3 $(B)/asan/tests/unit.bin
 SUITE_DEPS_asan := $(B)/asan/tests/unit.bin
-SUITE_LIMIT_asan := 900
+SUITE_LIMIT_asan := 1800
 SUITE_tsan := QUIRE_INJECT_STRIDE=17 TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
 	$(B)/tsan/tests/unit.bin
 SUITE_DEPS_tsan := $(B)/tsan/tests/unit.bin
-SUITE_LIMIT_tsan := 900
+SUITE_LIMIT_tsan := 1800
 
 # The other formats.  What threads do to each other is mm/'s and the same for
 # all, so ThreadSanitizer gets the tests that race, and no injection.
@@ -52,14 +52,14 @@ define unit_suites
 SUITES += unit-$(1) asan-$(1) tsan-$(1)
 SUITE_unit-$(1) := $(B)/sim-$(1)/tests/unit.bin
 SUITE_DEPS_unit-$(1) := $(B)/sim-$(1)/tests/unit.bin
-SUITE_LIMIT_unit-$(1) := 600
+SUITE_LIMIT_unit-$(1) := 1200
 SUITE_asan-$(1) := QUIRE_INJECT_STRIDE=7 $(B)/asan-$(1)/tests/unit.bin
 SUITE_DEPS_asan-$(1) := $(B)/asan-$(1)/tests/unit.bin
-SUITE_LIMIT_asan-$(1) := 900
+SUITE_LIMIT_asan-$(1) := 1800
 SUITE_tsan-$(1) := TSAN_OPTIONS=halt_on_error=0:exitcode=66 \
 	$(B)/tsan-$(1)/tests/unit.bin test_races test_stress test_lock test_file_races
 SUITE_DEPS_tsan-$(1) := $(B)/tsan-$(1)/tests/unit.bin
-SUITE_LIMIT_tsan-$(1) := 900
+SUITE_LIMIT_tsan-$(1) := 1800
 endef
 $(foreach f,$(OTHER_FORMATS),$(eval $(call unit_suites,$(f))))
 

@@ -7,7 +7,7 @@ SUITE_DEPS_command := $(B)/bin/quire
 SUITES += run
 SUITE_run := tests/cmd/test_run.py $(B)/bin/quire
 SUITE_DEPS_run := $(B)/bin/quire $(IMAGES) $(B)/lib/libquire.a
-SUITE_LIMIT_run := 900
+SUITE_LIMIT_run := 1800
 # The same on ARM, with Debian's programs.
 define run_suite_arm
 SUITES += run-$(1)

@@ -34,21 +34,21 @@ DIFF_KERNEL := $(B)/diff/replay_linux $(B)/bin/quire $(KERNEL_IMAGE)
 SUITES += diff diff-asan diff-kernel diff-swap diff-swap-kernel
 SUITE_diff := tests/diff/run.sh linux sim 40 2500
 SUITE_DEPS_diff := $(DIFF_BINS)
-SUITE_LIMIT_diff := 600
+SUITE_LIMIT_diff := 1200
 SUITE_diff-asan := VARIANT=asan tests/diff/run.sh linux sim 12 2500 101
 SUITE_DEPS_diff-asan := $(B)/diff/replay_linux $(B)/asan/tests/diff/replay_sim
-SUITE_LIMIT_diff-asan := 600
+SUITE_LIMIT_diff-asan := 1200
 SUITE_diff-kernel := tests/diff/run.sh linux kernel 4 2500
 SUITE_DEPS_diff-kernel := $(DIFF_KERNEL)
-SUITE_LIMIT_diff-kernel := 900
+SUITE_LIMIT_diff-kernel := 1800
 
 # The same with memory short.
 SUITE_diff-swap := QDIFF_SWAP=1 VARIANT=asan tests/diff/run.sh linux sim 16 2500
 SUITE_DEPS_diff-swap := $(B)/diff/replay_linux $(B)/asan/tests/diff/replay_sim
-SUITE_LIMIT_diff-swap := 600
+SUITE_LIMIT_diff-swap := 1200
 SUITE_diff-swap-kernel := QDIFF_SWAP=1 tests/diff/run.sh linux kernel 2 2500
 SUITE_DEPS_diff-swap-kernel := $(DIFF_KERNEL)
-SUITE_LIMIT_diff-swap-kernel := 900
+SUITE_LIMIT_diff-swap-kernel := 1800
 
 # The format without NX is compared without fetches: the host's Linux has it.
 DIFF_ENV_i386 := QDIFF_NO_EXEC=1
@@ -58,17 +58,17 @@ SUITE_diff-swap-$(1) := QDIFF_SWAP=1 $(DIFF_ENV_$(1)) VARIANT=sim-$(1) \
 	tests/diff/run.sh linux-i386 sim 6 2500
 SUITE_DEPS_diff-swap-$(1) := $(B)/diff/replay_linux-i386 \
 	$(B)/sim-$(1)/tests/diff/replay_sim
-SUITE_LIMIT_diff-swap-$(1) := 600
+SUITE_LIMIT_diff-swap-$(1) := 1200
 SUITE_diff-$(1) := $(DIFF_ENV_$(1)) VARIANT=sim-$(1) \
 	tests/diff/run.sh linux-i386 sim 20 2500
 SUITE_DEPS_diff-$(1) := $(B)/diff/replay_linux-i386 \
 	$(B)/sim-$(1)/tests/diff/replay_sim
-SUITE_LIMIT_diff-$(1) := 600
+SUITE_LIMIT_diff-$(1) := 1200
 SUITE_diff-asan-$(1) := $(DIFF_ENV_$(1)) VARIANT=asan-$(1) \
 	tests/diff/run.sh linux-i386 sim 3 2500 101
 SUITE_DEPS_diff-asan-$(1) := $(B)/diff/replay_linux-i386 \
 	$(B)/asan-$(1)/tests/diff/replay_sim
-SUITE_LIMIT_diff-asan-$(1) := 600
+SUITE_LIMIT_diff-asan-$(1) := 1200
 endef
 $(foreach f,$(OTHER_FORMATS),$(eval $(call diff_suites,$(f))))
 
@@ -78,12 +78,12 @@ SUITES += diff-kernel-armv7 diff-kernel-armv6
 DIFF_ARM := $(B)/diff/replay_linux-i386 $(B)/diff/replay_linux-arm $(B)/bin/quire
 SUITE_diff-kernel-armv7 := tests/diff/run.sh linux-i386 kernel-armv7 6 2500
 SUITE_DEPS_diff-kernel-armv7 := $(DIFF_ARM) $(KERNEL_IMAGE_armv7)
-SUITE_LIMIT_diff-kernel-armv7 := 900
+SUITE_LIMIT_diff-kernel-armv7 := 1800
 SUITE_diff-kernel-armv6 := QDIFF_SEEDS_ONLY=1 QDIFF_COLOURS=4 VARIANT=sim-arm \
 	tests/diff/run.sh sim kernel-armv6 6 2500
 SUITE_DEPS_diff-kernel-armv6 := $(DIFF_ARM) $(KERNEL_IMAGE_armv6) \
 	$(B)/sim-arm/tests/diff/replay_sim
-SUITE_LIMIT_diff-kernel-armv6 := 900
+SUITE_LIMIT_diff-kernel-armv6 := 1800
 
 .PHONY: test-diff test-diff-kernel
 #: make test-diff       random operations: Linux against the simulated machine

@@ -79,13 +79,13 @@ $(foreach a,$(ARM_ARCHS),$(eval $(call kernel_suite_arm,$(a))))
 SUITES += kernel-programs $(ARCHS:%=kernel-files-%)
 SUITE_kernel-programs := tests/kernel/run_programs.sh $(B)/bin/quire
 SUITE_DEPS_kernel-programs := $(B)/bin/quire $(KERNEL_IMAGE)
-SUITE_LIMIT_kernel-programs := 900
+SUITE_LIMIT_kernel-programs := 1800
 KERNEL_TEST_BIN_x86_64 := $(KERNEL_TEST_BIN)
 define kernel_files_suite
 SUITE_kernel-files-$(1) := tests/kernel/run_files.sh $(1) $(B)/bin/quire $(B)
 SUITE_DEPS_kernel-files-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
 	$(B)/tests/kernel/durability_host $(KERNEL_TEST_BIN_$(1))
-SUITE_LIMIT_kernel-files-$(1) := 900
+SUITE_LIMIT_kernel-files-$(1) := 1800
 endef
 $(foreach a,$(ARCHS),$(eval $(call kernel_files_suite,$(a))))
 # Swap: less memory than the programs have.
@@ -93,7 +93,7 @@ SUITES += kernel-swapon
 SUITE_kernel-swapon := tests/kernel/run_swapon.sh x86_64 $(B)/bin/quire $(B)
 SUITE_DEPS_kernel-swapon := $(B)/bin/quire $(KERNEL_IMAGE) \
 	$(B)/tests/kernel/swap
-SUITE_LIMIT_kernel-swapon := 900
+SUITE_LIMIT_kernel-swapon := 1800
 
 .PHONY: test-files test-programs
 #: make test-files      mapped files in QEMU: killed programs, races; for minutes
@@ -111,12 +111,12 @@ define kernel_swap_suite
 SUITE_kernel-swap-$(1) := tests/kernel/run_swap.sh $(1) $(B)/bin/quire $(B)
 SUITE_DEPS_kernel-swap-$(1) := $(B)/bin/quire $(KERNEL_IMAGE_$(1)) \
 	$(KERNEL_TEST_BIN_$(1))
-SUITE_LIMIT_kernel-swap-$(1) := 900
+SUITE_LIMIT_kernel-swap-$(1) := 1800
 endef
 $(foreach a,$(ARCHS),$(eval $(call kernel_swap_suite,$(a))))
 SUITE_kernel-swap-programs := tests/kernel/run_swap_programs.sh $(B)/bin/quire
 SUITE_DEPS_kernel-swap-programs := $(B)/bin/quire $(KERNEL_IMAGE)
-SUITE_LIMIT_kernel-swap-programs := 900
+SUITE_LIMIT_kernel-swap-programs := 1800
 .PHONY: test-swap test-swap-programs
 #: make test-swap       more memory than there is, in QEMU; for minutes with
 #:                      SWAP_TEST_SECONDS=N
