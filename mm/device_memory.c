@@ -279,7 +279,7 @@ static bool install_loaded(struct vm_fault *vmf, struct page *page)
 	    !(vmf->flags & FAULT_FLAG_WRITE))
 		entry = pte_wrprotect(pte_clear_soft_dirty(entry));
 	special_pte_free(mm, vmf->orig_pte);
-	add_new_anon_page(vma, page, vmf->address, this_cpu(q));
+	new_anon_page(vma, page, vmf->address, q, quire_host_cpu());
 	flush_icache_page(vma, page);
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);

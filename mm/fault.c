@@ -108,38 +108,54 @@ unlock:
 	return 0;
 }
 
-/* F3: by what the entry says.  vmf->pmd is set; no page-table lock held. */
-static __always_inline vm_fault_t handle_pte_fault(struct vm_fault *vmf)
+/*
+ * F3: by what the entry says.  pmd: where its table is, or is to be; address as
+ * the processor gave it.  No page-table lock held.
+ */
+static __always_inline vm_fault_t handle_pte_fault(struct vm_area_struct *vma,
+						   struct mm_struct *mm,
+						   uaddr_t address,
+						   unsigned flags, pmd_t *pmd,
+						   uint8_t *kind)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct quire *q = vma->vm_mm->q;
-	pmd_t pmd = pmdp_get(vmf->pmd);
+	struct vm_fault vmf; /* each phase sets what it needs: no memset */
+	pmd_t table = pmdp_get(pmd);
+	pte_t *ptep = NULL; /* of a missing table: the phase makes it */
 	pte_t entry = {0};
+	vm_fault_t ret;
 
-	vmf->pte = NULL; /* of a missing table: the phase makes it */
-	if (likely(!pmd_none(pmd))) {
-		vmf->pte = pte_offset(q, pmd, vmf->address);
-		entry = ptep_get(vmf->pte);
+	if (likely(!pmd_none(table))) {
+		ptep = pte_offset(mm->q, table, address);
+		entry = ptep_get(ptep);
 	}
+	if (pte_none(entry) && likely(vma_is_anonymous(vma))) {
+		quire_step("nothing there yet, anonymous memory");
+		return do_anonymous_page(vma, mm, address & PAGE_MASK, flags,
+					 pmd, table, ptep, kind);
+	}
+	vmf.vma = vma;
+	vmf.address = address & PAGE_MASK;
+	vmf.real_address = address;
+	vmf.flags = flags;
+	vmf.pmd = pmd;
+	vmf.pte = ptep;
+	vmf.orig_pte = entry;
+	fault_kind(&vmf, QF_NONE);
 	if (pte_none(entry)) {
-		if (likely(vma_is_anonymous(vma))) {
-			quire_step("nothing there yet, anonymous memory");
-			return do_anonymous_page(vmf);
-		}
 		quire_step("nothing there yet, memory with an owner");
-		return do_fault(vmf);
-	}
-	vmf->orig_pte = entry;
-	if (unlikely(!pte_present(entry))) {
+		ret = do_fault(&vmf);
+	} else if (unlikely(!pte_present(entry))) {
 		quire_step("not present, but not empty: swapped out");
-		return do_swap_page(vmf);
-	}
-	if (unlikely(pte_protnone(entry)) &&
-	    (vma->vm_flags & VM_ACCESS_FLAGS)) {
+		ret = do_swap_page(&vmf);
+	} else if (unlikely(pte_protnone(entry)) &&
+		   (vma->vm_flags & VM_ACCESS_FLAGS)) {
 		quire_step("PROT_NONE where access is allowed: a hint");
-		return do_numa_page(vmf);
+		ret = do_numa_page(&vmf);
+	} else {
+		ret = handle_present_pte(&vmf);
 	}
-	return handle_present_pte(vmf);
+	note_fault_kind(kind, fault_kind_of(&vmf));
+	return ret;
 }
 
 /*
@@ -155,17 +171,21 @@ static __cold_path pmd_t *fault_alloc_pmd(struct mm_struct *mm, uaddr_t address)
 	return pud ? pmd_alloc(mm, pud, address) : NULL;
 }
 
-static __always_inline vm_fault_t __handle_mm_fault(struct vm_fault *vmf,
-						    struct mm_struct *mm)
+static __always_inline vm_fault_t __handle_mm_fault(struct vm_area_struct *vma,
+						    struct mm_struct *mm,
+						    uaddr_t address,
+						    unsigned flags,
+						    uint8_t *kind)
 {
-	vmf->pmd = walk_to_pmd(mm, vmf->address);
-	if (unlikely(!vmf->pmd)) {
+	pmd_t *pmd = walk_to_pmd(mm, address);
+
+	if (unlikely(!pmd)) {
 		quire_step("an upper table is absent: it is made");
-		vmf->pmd = fault_alloc_pmd(mm, vmf->address);
-		if (!vmf->pmd)
+		pmd = fault_alloc_pmd(mm, address);
+		if (!pmd)
 			return VM_FAULT_OOM;
 	}
-	return handle_pte_fault(vmf);
+	return handle_pte_fault(vma, mm, address, flags, pmd, kind);
 }
 
 /* The fault was not a plain minor one. */
@@ -210,21 +230,13 @@ static __always_inline vm_fault_t __fault_in_vma(struct quire_task *task,
 						 uaddr_t address,
 						 unsigned flags, uint8_t *kind)
 {
-	struct vm_fault vmf; /* each phase sets what it needs: no memset */
-	vm_fault_t ret;
+	vm_fault_t ret = VM_FAULT_SIGSEGV;
 
 	might_sleep();
-	vmf.vma = vma;
-	vmf.address = address & PAGE_MASK;
-	vmf.real_address = address;
-	vmf.flags = flags;
-	fault_kind(&vmf, QF_NONE);
+	*kind = QF_NONE;
 	if (likely(arch_vma_access_permitted(vma, flags)))
-		ret = __handle_mm_fault(&vmf, mm);
-	else
-		ret = VM_FAULT_SIGSEGV;
-	*kind = fault_kind_of(&vmf);
-	mm_account_fault(task, ret, flags, vmf.real_address);
+		ret = __handle_mm_fault(vma, mm, address, flags, kind);
+	mm_account_fault(task, ret, flags, address);
 	return ret;
 }
 

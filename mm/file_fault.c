@@ -49,7 +49,7 @@ void alloc_set_pte(struct vm_fault *vmf, struct page *page)
 	if (write)
 		entry = maybe_mkwrite(pte_mkdirty(entry), vma);
 	if (write && !(vma->vm_flags & VM_SHARED)) {
-		add_new_anon_page(vma, page, vmf->address, this_cpu(q));
+		new_anon_page(vma, page, vmf->address, q, quire_host_cpu());
 	} else {
 		inc_mm_counter(mm, mm_counter_file(page));
 		page_add_file_rmap(q, page);

@@ -34,15 +34,10 @@ void page_add_file_rmap(struct quire *q, struct page *page)
 		mod_vmstat(q, VM_nr_mapped, 1);
 }
 
-void page_remove_rmap(struct quire *q, struct page *page)
+void page_unmapped(struct quire *q, struct page *page, uint32_t old)
 {
-	uint32_t old =
-		__atomic_fetch_sub(&page->_mapcount, 1u, __ATOMIC_RELEASE);
-
 	QUIRE_BUG_ON(old == 0);
-	if (old == 1)
-		mod_vmstat(q, PageAnon(page) ? VM_nr_anon_pages : VM_nr_mapped,
-			   -1);
+	mod_vmstat(q, PageAnon(page) ? VM_nr_anon_pages : VM_nr_mapped, -1);
 }
 
 void page_add_anon_rmap_at(struct page *page, struct vm_area_struct *vma,

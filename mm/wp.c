@@ -107,17 +107,17 @@ static __always_inline void wp_install_copy(struct vm_fault *vmf,
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct mm_struct *mm = vma->vm_mm;
-	struct quire_cpu *c = this_cpu(mm->q);
+	unsigned cpu = quire_host_cpu();
 	pte_t entry;
 
 	entry = pte_mkyoung(mk_pte(mm->q, page, vma->vm_page_prot));
 	entry = maybe_mkwrite(pte_mkdirty(entry), vma);
 	ptep_get_and_clear(mm, vmf->address, vmf->pte);
 	flush_tlb_page(vma, vmf->address);
-	add_new_anon_page(vma, page, vmf->address, c);
+	new_anon_page(vma, page, vmf->address, mm->q, cpu);
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);
-	cpu_count(c, VM_quire_cow_copy, 1);
+	cpu_count(mm->q->cpu[cpu], VM_quire_cow_copy, 1);
 	if (!old)
 		return;
 	dec_mm_counter(mm, PageAnon(old)		  ? MM_ANONPAGES
@@ -129,10 +129,9 @@ static __always_inline void wp_install_copy(struct vm_fault *vmf,
 
 /* A page with the contents of what orig_pte maps; NULL: *ret says why not. */
 static __always_inline struct page *
-wp_make_copy(struct vm_fault *vmf, const struct page *old, vm_fault_t *ret)
+wp_make_copy(struct vm_fault *vmf, struct page *old, vm_fault_t *ret)
 {
 	struct quire *q = vmf->vma->vm_mm->q;
-	uint64_t pfn = pte_pfn(vmf->orig_pte);
 	struct page *page;
 
 	*ret = VM_FAULT_OOM;
@@ -141,20 +140,19 @@ wp_make_copy(struct vm_fault *vmf, const struct page *old, vm_fault_t *ret)
 	page = alloc_page(q, GFP_HIGHUSER_MOVABLE);
 	if (unlikely(!page))
 		return NULL;
-	if (is_zero_pfn(q, pfn)) {
+	if (likely(old)) {
+		flush_user_dcache_page(q, old);
+		copy_page(page_address(q, page), page_address(q, old));
+	} else if (is_zero_pfn(q, pte_pfn(vmf->orig_pte))) {
 		clear_page(page_address(q, page));
-	} else if (unlikely(!old)) {
+	} else {
 		quire_step("a device's frame: read at the device's address");
 		fault_kind(vmf, QF_COW_COPY);
-		if (copy_frame(vmf->vma, pfn, page)) {
+		if (copy_frame(vmf->vma, pte_pfn(vmf->orig_pte), page)) {
 			put_page(q, page);
 			*ret = VM_FAULT_SIGBUS;
 			return NULL;
 		}
-	} else {
-		flush_user_dcache_page(q, pfn_to_page(q, pfn));
-		copy_page(page_address(q, page),
-			  phys_to_virt(q, (paddr_t)pfn << PAGE_SHIFT));
 	}
 	flush_dcache_page(q, page);
 	return page;
@@ -169,6 +167,7 @@ static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
 {
 	struct mm_struct *mm = vmf->vma->vm_mm;
 	struct quire *q = mm->q;
+	uint32_t refs = 1; /* of old: ours; the entry's when it is replaced */
 	struct page *page;
 	bool installed;
 	vm_fault_t ret;
@@ -185,13 +184,13 @@ static __always_inline vm_fault_t wp_page_copy(struct vm_fault *vmf,
 		quire_step("the entry has changed meanwhile: copy given back");
 	spin_unlock(vmf->ptl);
 	ret = 0;
-	if (unlikely(!installed))
+	if (likely(installed))
+		refs = 2;
+	else
 		put_page(q, page);
-	else if (old)
-		put_page(q, old); /* the entry's reference */
 put_old:
 	if (old)
-		put_page(q, old);
+		put_page_many(q, old, refs);
 	return ret;
 }
 

@@ -131,20 +131,44 @@ static void flush_tlb_func(void *arg)
 	WRITE_ONCE(ac->ctxs[ac->loaded_asid].tlb_gen, mm_gen);
 }
 
+/*
+ * What flush_tlb_func() does in nearly all cases, where it can be seen at once:
+ * one page, on a CPU that has missed nothing.  (Another flush that has moved
+ * the generation meanwhile will interrupt this CPU.)
+ */
+static __always_inline bool flush_one_here(struct quire_cpu *qc,
+					   const struct flush_info *f)
+{
+	struct arch_cpu *ac = &qc->arch;
+	uint64_t *local = &ac->ctxs[ac->loaded_asid].tlb_gen;
+
+	if (unlikely(READ_ONCE(qc->loaded_mm) != f->mm ||
+		     f->end - f->start != (uaddr_t)PAGE_SIZE ||
+		     READ_ONCE(*local) + 1 != f->new_gen))
+		return false;
+	quire_host_flush_page(f->start);
+	cpu_count(qc, VM_quire_tlb_flush_page, 1);
+	WRITE_ONCE(*local, f->new_gen);
+	return true;
+}
+
 void flush_tlb_mm_range(struct mm_struct *mm, uaddr_t start, uaddr_t end)
 {
 	struct flush_info f = {.mm = mm, .start = start, .end = end};
 	cpumask_t others;
+	unsigned cpu;
 
 	if (end != TLB_FLUSH_ALL &&
 	    (end - start) >> PAGE_SHIFT > TLB_FLUSH_CEILING)
 		f.end = TLB_FLUSH_ALL;
 	quire_host_preempt_disable();
+	cpu = quire_host_cpu();
 	f.new_gen =
 		__atomic_add_fetch(&mm->context.tlb_gen, 1u, __ATOMIC_SEQ_CST);
-	flush_tlb_func(&f);
+	if (!likely(flush_one_here(mm->q->cpu[cpu], &f)))
+		flush_tlb_func(&f);
 	others = __atomic_load_n(&mm->cpumask, __ATOMIC_SEQ_CST) &
-		 ~((cpumask_t)1 << quire_host_cpu());
+		 ~((cpumask_t)1 << cpu);
 	if (unlikely(others)) {
 		count_vm_event(mm->q, VM_quire_tlb_shootdown);
 		quire_host_cpu_call(others, flush_tlb_func, &f);

@@ -34,13 +34,15 @@ struct vm_fault {
  */
 #define VM_FAULT_KIND_SHIFT 24
 #ifdef QUIRE_TRACE
-#define fault_kind(vmf, k) ((void)((vmf)->kind = (k)))
-#define fault_kind_of(vmf) ((vmf)->kind)
-#define fault_kind_bits(k) ((vm_fault_t)(k) << VM_FAULT_KIND_SHIFT)
+#define note_fault_kind(p, k) ((void)(*(p) = (k)))
+#define fault_kind(vmf, k)    note_fault_kind(&(vmf)->kind, k)
+#define fault_kind_of(vmf)    ((vmf)->kind)
+#define fault_kind_bits(k)    ((vm_fault_t)(k) << VM_FAULT_KIND_SHIFT)
 /* A second try is a major fault, whatever it finds. */
 #define fault_major_bit(flags)                                                 \
 	((flags)&FAULT_FLAG_TRIED ? VM_FAULT_MAJOR : (vm_fault_t)0)
 #else
+#define note_fault_kind(p, k)  ((void)(p), (void)(k))
 #define fault_kind(vmf, k)     ((void)(vmf), (void)(k))
 #define fault_kind_of(vmf)     ((void)(vmf), (uint8_t)QF_NONE)
 #define fault_kind_bits(k)     ((void)(k), (vm_fault_t)0)

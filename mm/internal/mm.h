@@ -183,10 +183,15 @@ struct mm_struct {
 };
 
 /* rss counters: exact in sum; call with preemption off (under a ptl). */
+static __always_inline void mm_counter_on(struct mm_struct *mm, unsigned cpu,
+					  enum rss_type t, long d)
+{
+	local_add(&mm->cpu[cpu].rss[t], d);
+}
 static __always_inline void add_mm_counter(struct mm_struct *mm,
 					   enum rss_type t, long d)
 {
-	local_add(&mm->cpu[quire_host_cpu()].rss[t], d);
+	mm_counter_on(mm, quire_host_cpu(), t, d);
 }
 static __always_inline void inc_mm_counter(struct mm_struct *mm,
 					   enum rss_type t)

@@ -225,6 +225,12 @@ static inline void put_page(struct quire *q, struct page *page)
 	if (put_page_testzero(page))
 		__put_page(q, page);
 }
+/* n references at once. */
+static inline void put_page_many(struct quire *q, struct page *page, uint32_t n)
+{
+	if (!__atomic_sub_fetch(&page->_refcount, n, __ATOMIC_ACQ_REL))
+		__put_page(q, page);
+}
 uint64_t nr_free_pages(struct quire *q);
 /* One reference more that the host will drop with quire_page_put(): counted
  * in page->pins, so that quire_check() can account for it.  pin_page takes it,

@@ -85,15 +85,15 @@ static __always_inline void munlock_vma_page(const struct vm_area_struct *vma,
 /* mm/rmap.c; ptl held in all of these. */
 /*
  * add_new_anon_page: all that a fresh page needs beside its entry when it
- * becomes private memory of vma at addr: flags, reverse map, LRU batch,
- * counters.  It is nobody else's yet, so plain stores do.  c: this CPU's part.
+ * becomes private memory of vma at addr, but the mm's counter and mlock: flags,
+ * reverse map, LRU batch.  It is nobody else's yet, so plain stores do.  c:
+ * this CPU's part.  new_anon_page: with those two.
  */
 static __always_inline void add_new_anon_page(struct vm_area_struct *vma,
 					      struct page *page, uaddr_t addr,
+					      struct quire *q,
 					      struct quire_cpu *c)
 {
-	struct mm_struct *mm = vma->vm_mm;
-
 	WRITE_ONCE(page->flags, 1u << PG_uptodate | 1u << PG_swapbacked |
 					1u << PG_anon_exclusive);
 	WRITE_ONCE(page->_mapcount, 1u);
@@ -101,14 +101,30 @@ static __always_inline void add_new_anon_page(struct vm_area_struct *vma,
 	WRITE_ONCE(page->mapping,
 		   (void *)((uintptr_t)vma->anon_vma | PAGE_MAPPING_ANON));
 	cpu_count(c, VM_nr_anon_pages, 1);
-	inc_mm_counter(mm, MM_ANONPAGES);
+	lru_cache_add_new(q, c, page);
+}
+static __always_inline void new_anon_page(struct vm_area_struct *vma,
+					  struct page *page, uaddr_t addr,
+					  struct quire *q, unsigned cpu)
+{
+	mm_counter_on(vma->vm_mm, cpu, MM_ANONPAGES, 1);
+	add_new_anon_page(vma, page, addr, q, q->cpu[cpu]);
 	mlock_vma_page(vma, page);
-	lru_cache_add_new(mm->q, c, page);
 }
 void page_add_anon_rmap(struct page *page, struct vm_area_struct *vma,
 			uaddr_t addr);
 void page_add_file_rmap(struct quire *q, struct page *page);
-void page_remove_rmap(struct quire *q, struct page *page);
+/* page_remove_rmap: an entry less.  page_unmapped: there were `old`: 1, or 0,
+ * which must not be. */
+void page_unmapped(struct quire *q, struct page *page, uint32_t old);
+static __always_inline void page_remove_rmap(struct quire *q, struct page *page)
+{
+	uint32_t old =
+		__atomic_fetch_sub(&page->_mapcount, 1u, __ATOMIC_RELEASE);
+
+	if (old <= 1)
+		page_unmapped(q, page, old);
+}
 static inline void page_dup_rmap(struct page *page)
 {
 	__atomic_fetch_add(&page->_mapcount, 1u, __ATOMIC_RELAXED);
