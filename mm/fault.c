@@ -208,6 +208,22 @@ static __cold_path void account_slow(struct quire_task *task, vm_fault_t ret,
 	}
 }
 
+/* With a result: that of a file's page is LOCKED, or NOPAGE, and no more. */
+static __noinline void account_result(struct quire_task *task, vm_fault_t ret,
+				      unsigned flags, uaddr_t address)
+{
+	const vm_fault_t slow =
+		VM_FAULT_RETRY | VM_FAULT_ERROR | VM_FAULT_MAJOR;
+
+	if (unlikely((ret & slow) | (flags & FAULT_FLAG_TRIED) |
+		     task->nowait)) {
+		account_slow(task, ret, flags, address);
+		return;
+	}
+	count_vm_event(task->q, VM_pgfault);
+	task->min_flt++;
+}
+
 /*
  * E8: once a fault, when it is complete.  One that had to be tried again
  * waited for something, even if the second try found everything in place.
@@ -217,7 +233,7 @@ static __always_inline void mm_account_fault(struct quire_task *task,
 					     uaddr_t address)
 {
 	if (unlikely(ret | (flags & FAULT_FLAG_TRIED))) {
-		account_slow(task, ret, flags, address);
+		account_result(task, ret, flags, address);
 		return;
 	}
 	count_vm_event(task->q, VM_pgfault);

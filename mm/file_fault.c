@@ -36,25 +36,35 @@ static enum rss_type mm_counter_file(const struct page *page)
 	return PageFlag(page, PG_swapbacked) ? MM_SHMEMPAGES : MM_FILEPAGES;
 }
 
+/* A private mapping's copy: nobody else's page. */
+static __noinline void set_cow_pte(struct vm_fault *vmf, struct page *page)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct quire *q = vma->vm_mm->q;
+	pte_t entry;
+
+	flush_icache_page(vma, page);
+	entry = pte_mkyoung(mk_pte(q, page, vma->vm_page_prot));
+	entry = maybe_mkwrite(pte_mkdirty(entry), vma);
+	new_anon_page(vma, page, vmf->address, q, quire_host_cpu());
+	set_pte_at(vma->vm_mm, vmf->address, vmf->pte, entry);
+	update_mmu_cache(vma, vmf->address, vmf->pte);
+}
+
 void alloc_set_pte(struct vm_fault *vmf, struct page *page)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct mm_struct *mm = vma->vm_mm;
 	struct quire *q = mm->q;
-	bool write = (vmf->flags & FAULT_FLAG_WRITE) != 0;
 	pte_t entry;
 
 	flush_icache_page(vma, page);
 	entry = pte_mkyoung(mk_pte(q, page, vma->vm_page_prot));
-	if (write)
+	if (vmf->flags & FAULT_FLAG_WRITE)
 		entry = maybe_mkwrite(pte_mkdirty(entry), vma);
-	if (write && !(vma->vm_flags & VM_SHARED)) {
-		new_anon_page(vma, page, vmf->address, q, quire_host_cpu());
-	} else {
-		inc_mm_counter(mm, mm_counter_file(page));
-		page_add_file_rmap(q, page);
-		mlock_vma_page(vma, page);
-	}
+	inc_mm_counter(mm, mm_counter_file(page));
+	page_add_file_rmap(q, page);
+	mlock_vma_page(vma, page);
 	set_pte_at(mm, vmf->address, vmf->pte, entry);
 	update_mmu_cache(vma, vmf->address, vmf->pte);
 }
@@ -89,8 +99,10 @@ vm_fault_t finish_fault(struct vm_fault *vmf)
 		/* a private mapping of a dying mm may have lost its copy */
 		if (!(vma->vm_flags & VM_SHARED))
 			ret = check_stable_address_space(vma->vm_mm);
-		if (likely(!ret))
-			alloc_set_pte(vmf, cow ? vmf->cow_page : vmf->page);
+		if (likely(!ret) && cow)
+			set_cow_pte(vmf, vmf->cow_page);
+		else if (likely(!ret))
+			alloc_set_pte(vmf, vmf->page);
 	} else {
 		quire_step("the entry was filled meanwhile");
 		ret = VM_FAULT_NOPAGE;

@@ -42,9 +42,10 @@ static int make_page(struct address_space *as, uint64_t index,
 	int err;
 
 	quire_step("never touched yet: a zeroed page for everyone");
-	*page = alloc_pages(as->q, GFP_HIGHUSER_MOVABLE | __GFP_ZERO, 0);
-	if (!*page)
+	*page = alloc_page(as->q, GFP_HIGHUSER_MOVABLE);
+	if (unlikely(!*page))
 		return -ENOMEM;
+	clear_page(page_address(as->q, *page));
 	WRITE_ONCE((*page)->flags, (*page)->flags | 1u << PG_swapbacked |
 					   1u << PG_uptodate | 1u << PG_dirty);
 	err = add_to_page_cache_lru(as, *page, index);

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Records the page traces of this folder anew: three programs of Debian under
+# Records the page traces of this folder anew: five programs of Debian under
 # valgrind's lackey (package valgrind), some minutes and no disk space each.
 # What they are, and what a trace cannot tell, is in docs/policies.md.
 #
 # usage: bench/traces/record.sh RECORD [NAME...]
 #   RECORD   the program made of record.c
-#   NAME     sort, python or sqlite; all three otherwise
+#   NAME     sort, python, sqlite, gcc or git; all five otherwise
 #
 # The traces differ in detail each time (addresses, versions of libraries), so
 # the figures in docs/policies.md are of those in the repository.
@@ -92,7 +92,26 @@ do_sqlite() {
 		sqlite3 -readonly "$work/db"
 }
 
-[ $# -gt 0 ] || set -- sort python sqlite
+# The compiler proper: its text is mapped, its heap grows and is walked again.
+do_gcc() {
+	local root=$here/../..
+
+	gcc -E -P -I"$root"/{include,mm/internal,arch/generic} \
+		-I"$root"/arch/x86/{include,format/x86_64} \
+		"$root/mm/lru_policy.c" >"$work/policy.i"
+	: >"$work/in"
+	trace gcc 128 "gcc -O2, one file" "$(gcc -print-prog-name=cc1)" \
+		-quiet -O2 -o "$work/policy.s" "$work/policy.i"
+}
+
+# A history with its changes: a mapped pack, read back and forth by deltas.
+do_git() {
+	: >"$work/in"
+	trace git 128 "git log -p, 150 commits" \
+		git --no-pager -C "$here" log -p -n 150
+}
+
+[ $# -gt 0 ] || set -- sort python sqlite gcc git
 for name; do
 	"do_$name"
 done
