@@ -2,7 +2,8 @@
 /*
  * explain.h - what the files of explain/ share.
  *
- *   scenarios.c   what provokes each kind of fault
+ *   scenarios.c   what provokes each kind of fault (special.c: on an entry
+ *                 that is neither a page nor a slot of swap)
  *   record.c      the call graph of one, as the instrumented code makes it
  *   symbols.c     functions, arguments and types: from this program's own
  *                 symbol table and debug information
@@ -189,6 +190,13 @@ extern const struct scenario arch_scenarios[];
 /* Preparations that several of them share; each sets s->addr. */
 void stage_anonymous_written(struct stage *s);
 void stage_shared_anonymous(struct stage *s);
+/* The page of stage_anonymous_written() is out on a disk. */
+void stage_swapped_out(struct stage *s);
+/* special.c: its entry says that it is broken, lost, a device's, on its way. */
+void stage_broken_memory(struct stage *s);
+void stage_lost_at_swapoff(struct stage *s);
+void stage_device_memory(struct stage *s);
+void stage_migrating(struct stage *s);
 /* Read a byte at s->addr. */
 void stage_read(struct stage *s);
 /* The last-level entry of s->addr. */

@@ -286,7 +286,7 @@ static void swapped_out_on(struct stage *s, unsigned flags)
 		die("the page is not swapped out");
 }
 
-static void swapped_out(struct stage *s)
+void stage_swapped_out(struct stage *s)
 {
 	stage_anonymous_written(s);
 	swapped_out_on(s, 0);
@@ -310,7 +310,7 @@ static void swapped_out_shared(struct stage *s)
 
 static void swap_broken(struct stage *s)
 {
-	swapped_out(s);
+	stage_swapped_out(s);
 	sim_swap_fail_reads(s->m, (unsigned)s->area, 0, 64, -EIO);
 }
 
@@ -429,9 +429,9 @@ static const struct scenario scenarios[] = {
 	{"sigbus_entry", "an entry that nobody can have written", ON_ALL,
 	 QF_SIGBUS, SIM_READ, U, bad_entry, NULL},
 	{"swap_in", "read of a page that was swapped out", ON_ALL, QF_SWAP,
-	 SIM_READ, U, swapped_out, NULL},
+	 SIM_READ, U, stage_swapped_out, NULL},
 	{"swap_in_write", "write to it: it was this entry's alone", ON_ALL,
-	 QF_SWAP, SIM_WRITE, U, swapped_out, NULL},
+	 QF_SWAP, SIM_WRITE, U, stage_swapped_out, NULL},
 	{"swap_in_sync", "read, from a device that answers at once", ON_ALL,
 	 QF_SWAP, SIM_READ, U, swapped_out_sync, NULL},
 	{"swap_cached", "read of a page that another has swapped in", ON_ALL,
@@ -442,6 +442,14 @@ static const struct scenario scenarios[] = {
 	 QF_SHMEM, SIM_READ, U, shmem_swapped_out, NULL},
 	{"sigbus_swap", "the swap device cannot read the page", ON_ALL,
 	 QF_SIGBUS, SIM_READ, U, swap_broken, NULL},
+	{"sigbus_swapoff", "what the end of its swap area could not read",
+	 ON_ALL, QF_SIGBUS, SIM_READ, U, stage_lost_at_swapoff, NULL},
+	{"sigbus_broken", "read of memory whose frame is broken", ON_ALL,
+	 QF_SIGBUS, SIM_READ, U, stage_broken_memory, NULL},
+	{"device_memory", "write to a page that a device has: it comes back",
+	 ON_ALL, QF_SWAP, SIM_WRITE, U, stage_device_memory, NULL},
+	{"migrating", "read of a page that is being moved: wait for it", ON_ALL,
+	 QF_SWAP, SIM_READ, U, stage_migrating, NULL},
 	{"oom", "first write when no memory is left", ON_ALL, QF_OOM, SIM_WRITE,
 	 U, anonymous, no_memory},
 	{"copy_to_user", "the kernel writes to user memory that is absent",

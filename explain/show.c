@@ -213,10 +213,11 @@ static void signal_text(const struct quire_signal *sig, char *text, size_t size)
 		       : sig->code == QUIRE_SEGV_ACCERR ? " SEGV_ACCERR"
 							: "";
 	else if (sig->signo == SIGBUS)
-		code = sig->code == QUIRE_BUS_ADRERR   ? " BUS_ADRERR"
-		       : sig->code == QUIRE_BUS_ADRALN ? " BUS_ADRALN"
-		       : sig->code == QUIRE_BUS_OBJERR ? " BUS_OBJERR"
-						       : "";
+		code = sig->code == QUIRE_BUS_ADRERR	  ? " BUS_ADRERR"
+		       : sig->code == QUIRE_BUS_ADRALN	  ? " BUS_ADRALN"
+		       : sig->code == QUIRE_BUS_OBJERR	  ? " BUS_OBJERR"
+		       : sig->code == QUIRE_BUS_MCEERR_AR ? " BUS_MCEERR_AR"
+							  : "";
 	append(text, size, "SIG%s%s, address %#llx", sigabbrev_np(sig->signo),
 	       code, (unsigned long long)sig->addr);
 }

@@ -221,6 +221,10 @@ EXPECTED = {
     "swap_cow": ("cow_copy", "swapped in", "done"),
     "swap_shmem": ("shmem", "new", "done"),
     "sigbus_swap": ("sigbus", "as it was", "SIGBUS BUS_ADRERR"),
+    "sigbus_swapoff": ("sigbus", "marker", "SIGBUS BUS_ADRERR"),
+    "sigbus_broken": ("sigbus", "broken memory", "SIGBUS BUS_MCEERR_AR"),
+    "device_memory": ("swap", "back from a device's memory", "done"),
+    "migrating": ("swap", "back from migrating", "done"),
     "oom": ("oom", "as it was", "out of memory"),
     "copy_to_user": ("anon_write", "new", "done"),
     "fixup": ("fixup", "as it was", "-EFAULT"),
@@ -304,6 +308,12 @@ def entries_become_what_they_should():
                 assert was in ("", "empty") and frame(now), (arch, name, now)
             elif becomes == "swapped in":
                 assert was.startswith("swap area 0 slot ") and frame(now), \
+                    (arch, name, was, now)
+            elif becomes.startswith("back from "):
+                assert was.startswith(becomes[10:]) and frame(now), \
+                    (arch, name, was, now)
+            elif becomes in ("marker", "broken memory"):
+                assert was.startswith(becomes) and now == was, \
                     (arch, name, was, now)
             elif becomes == "other frame":
                 assert frame(was) and frame(now) != frame(was), (arch, name)
