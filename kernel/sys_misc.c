@@ -519,30 +519,62 @@ struct kcap_header {
 	int pid;
 };
 
-/* capget(2), version 3: root has all that there is, others nothing. */
-long sys_capget(uaddr_t uhead, uaddr_t udata);
-long sys_capget(uaddr_t uhead, uaddr_t udata)
+/* Three words each, of the low and of the high 32 capabilities. */
+#define CAP_WORDS	  6u
+#define CAP_LOW_EFFECTIVE 0u
+#define CAP_IPC_LOCK_BIT  14u
+#define CAP_ALL_LOW	  0xffffffffu
+#define CAP_ALL_HIGH	  0x1ffu
+
+/* The header of version 3; another is answered with it, and an error where
+ * more than the version was asked for. */
+static long check_cap_header(uaddr_t uhead, bool only_version)
 {
-	uint32_t data[6] = {0};
 	struct kcap_header h;
-	unsigned i;
 
 	if (copy_from_user(&h, uhead, sizeof(h)))
 		return -EFAULT;
-	if (h.version != 0x20080522) {
-		h.version = 0x20080522;
-		if (copy_to_user(uhead, &h, sizeof(h)))
-			return -EFAULT;
-		return udata ? -EINVAL : 0;
-	}
-	for (i = 0; i < 6 && is_root(); i++)
-		data[i] = i % 3 == 2 ? 0 : i < 3 ? 0xffffffffu : 0x1ffu;
-	return udata && copy_to_user(udata, data, sizeof(data)) ? -EFAULT : 0;
+	if (h.version == 0x20080522)
+		return 0;
+	h.version = 0x20080522;
+	if (copy_to_user(uhead, &h, sizeof(h)))
+		return -EFAULT;
+	return only_version ? 1 : -EINVAL;
+}
+
+/*
+ * capget(2): root has all that there is, others nothing; but of CAP_IPC_LOCK,
+ * without which RLIMIT_MEMLOCK holds, root may give up the use (capset(2)).
+ */
+long sys_capget(uaddr_t uhead, uaddr_t udata);
+long sys_capget(uaddr_t uhead, uaddr_t udata)
+{
+	uint32_t data[CAP_WORDS] = {0};
+	long err = check_cap_header(uhead, !udata);
+	unsigned i;
+
+	if (err || !udata)
+		return err < 0 ? err : 0;
+	for (i = 0; i < CAP_WORDS && is_root(); i++)
+		data[i] = i % 3 == 2 ? 0 : i < 3 ? CAP_ALL_LOW : CAP_ALL_HIGH;
+	if (!current->qt.cap_ipc_lock)
+		data[CAP_LOW_EFFECTIVE] &= ~(1u << CAP_IPC_LOCK_BIT);
+	return copy_to_user(udata, data, sizeof(data)) ? -EFAULT : 0;
 }
 
 long sys_capset(uaddr_t uhead, uaddr_t udata);
 long sys_capset(uaddr_t uhead, uaddr_t udata)
 {
-	(void)udata;
-	return uhead ? (is_root() ? 0 : -EPERM) : -EFAULT;
+	uint32_t data[CAP_WORDS];
+	long err = check_cap_header(uhead, false);
+
+	if (err)
+		return err;
+	if (copy_from_user(data, udata, sizeof(data)))
+		return -EFAULT;
+	if (!is_root())
+		return -EPERM;
+	current->qt.cap_ipc_lock =
+		data[CAP_LOW_EFFECTIVE] >> CAP_IPC_LOCK_BIT & 1u;
+	return 0;
 }

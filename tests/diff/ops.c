@@ -312,9 +312,10 @@ static void gen_madvise(struct gen *g, struct op *op)
 		{2, 24},
 		{1, 5},
 		{1, 99},
-		/* not FREE, PAGEOUT (see gen_pressure()) */
 		{5, 9 /* REMOVE */},
-		{3, 20 /* COLD */},
+		{4, 20 /* COLD */},
+		{6, 21 /* PAGEOUT */},
+		{6, 8 /* FREE */},
 		{2, 16},
 		{2, 17},
 		{2, 14},
@@ -415,6 +416,18 @@ static void gen_file_call(struct gen *g, struct op *op)
 	default:
 		break;
 	}
+}
+
+/* The stack's, or that of locked memory: held to little of it, or no more. */
+static void gen_limit(struct gen *g, struct op *op)
+{
+	static const struct weighted t[] = {{3, 0}, {6, 1}, {3, 2}};
+
+	op->flags = PICK(g, t);
+	if (op->flags == 0)
+		op->len = (uint64_t)(8 + below(g, 2048)) * PAGE;
+	if (op->flags == 1 && chance(g, 85))
+		op->len = below(g, 40 * PAGE);
 }
 
 static unsigned some_process(struct gen *g)
@@ -529,7 +542,7 @@ static void gen_args(struct gen *g, struct op *op)
 		op->flags = chance(g, 90) ? 1 + below(g, 7) : below(g, 16);
 		break;
 	case OP_LIMIT:
-		op->len = (uint64_t)(8 + below(g, 2048)) * PAGE;
+		gen_limit(g, op);
 		break;
 	default:
 		break;
@@ -561,11 +574,16 @@ void gen_next(struct gen *g, struct op *op)
 		{260, OP_STORE},    {20, OP_FETCH},    {30, OP_PREAD},
 		{36, OP_PWRITE},    {12, OP_TRUNCATE}, {14, OP_FORK},
 		{13, OP_EXIT},	    {25, OP_PAGEMAP},  {10, OP_SMAPS},
-		{2, OP_MLOCKALL},   {12, OP_POKE},     {3, OP_LIMIT},
+		{2, OP_MLOCKALL},   {12, OP_POKE},     {12, OP_LIMIT},
 		{10, OP_FALLOC},    {8, OP_FSYNC},     {3, OP_STAT},
 		{6, OP_SUM},
 	};
 
+	if (g->pending) {
+		*op = g->then;
+		g->pending = false;
+		return;
+	}
 	memset(op, 0, sizeof(*op));
 	op->kind = PICK(g, t);
 	if (g->nr++ < 24) /* something to work on */
@@ -578,6 +596,16 @@ void gen_next(struct gen *g, struct op *op)
 	gen_args(g, op);
 	if (NARROW)
 		no_overflow(op);
+	g->pending = gen_after(op, &g->then);
+}
+
+bool gen_after(const struct op *op, struct op *then)
+{
+	if (op->kind != OP_MADVISE || op->value != 8 /* FREE */)
+		return false;
+	*then = *op;
+	then->value = 4; /* DONTNEED */
+	return true;
 }
 
 bool gen_pressure(const struct gen *g, struct gen *own, struct op *op)

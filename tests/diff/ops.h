@@ -88,7 +88,11 @@ enum op_kind {
 	 */
 	OP_PEEK,
 	OP_POKE,
-	OP_LIMIT,  /* RLIMIT_STACK: len bytes */
+	/*
+	 * len bytes; flags 0: RLIMIT_STACK; 1: RLIMIT_MEMLOCK, which holds from
+	 * now on (the process gives up CAP_IPC_LOCK); 2: it holds no more.
+	 */
+	OP_LIMIT,
 	OP_FALLOC, /* file mode (flags) offset bytes: fallocate(2) */
 	OP_FSYNC,  /* file; flags 1: fdatasync */
 	OP_STAT,   /* file: st_size */
@@ -157,13 +161,17 @@ struct gen {
 	int parent[MAX_PROCS]; /* -1: not alive; itself: the first */
 	unsigned since_maps;
 	unsigned long nr;
+	struct op then; /* what has to follow at once, if pending */
+	bool pending;
 };
 void gen_init(struct gen *g, uint64_t seed);
 void gen_next(struct gen *g, struct op *op);
+/* MADV_FREE is followed by the same with MADV_DONTNEED, as its effect is
+ * nobody's to know. */
+bool gen_after(const struct op *op, struct op *then);
 /*
  * With little memory: sometimes one operation more, after one of g's, that
- * takes memory away: false: none.  A matter of own's state; MADV_FREE is to be
- * followed by the same with MADV_DONTNEED, as its effect is nobody's to know.
+ * takes memory away: false: none.  A matter of own's state.
  */
 bool gen_pressure(const struct gen *g, struct gen *own, struct op *op);
 /* Text form of an operation, and back; op_parse returns false on nonsense. */

@@ -305,9 +305,32 @@ static bool on_share(void)
 	return share;
 }
 
+/*
+ * Is it a matter of how much memory of the program's own is locked, or of a
+ * count that is not Linux's and ours (keep_lock_count())?
+ */
+static bool limit_unknown(const struct op *op)
+{
+	if (op->kind == OP_LIMIT)
+		return op->flags == 1 && !shadow_locks_known(op->proc);
+	if (!shadow_limited(op->proc))
+		return false;
+	return op->kind == OP_MLOCKALL ||
+	       (op->kind == OP_MREMAP && op->flags & MREMAP_DONTUNMAP);
+}
+
 /* What this run leaves out, on every system. */
 static bool left_out(const struct op *op)
 {
+	if (limit_unknown(op))
+		return true;
+	/*
+	 * Linux drops pages of shared memory that nobody has written, and has
+	 * no use for them in swap; here they are like others.  mincore tells.
+	 */
+	if (op->kind == OP_MADVISE && op->value == MADV_PAGEOUT &&
+	    !memory_short() && shadow_shm(op->proc, op->at, op->len))
+		return true;
 	if (!on_share())
 		return false;
 	if (op->kind == OP_FALLOC)
@@ -426,7 +449,7 @@ static void run_or_print(unsigned long nr, const struct op *op)
 static unsigned long run_generated(void)
 {
 	struct gen g, own;
-	struct op op;
+	struct op op, then;
 
 	gen_init(&g, opt.seed);
 	gen_init(&own, ~opt.seed);
@@ -436,10 +459,8 @@ static unsigned long run_generated(void)
 		if (!memory_short() || !gen_pressure(&g, &own, &op))
 			continue;
 		run_or_print(i, &op);
-		if (op.value == MADV_FREE) {
-			op.value = MADV_DONTNEED;
-			run_or_print(i, &op);
-		}
+		if (gen_after(&op, &then))
+			run_or_print(i, &then);
 	}
 	return opt.count;
 }

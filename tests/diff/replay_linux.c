@@ -22,6 +22,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -247,6 +248,43 @@ static long set_stack_limit(uint64_t bytes)
 	return setrlimit(RLIMIT_STACK, &limit) ? -errno : 0;
 }
 
+/* CAP_IPC_LOCK, with which RLIMIT_MEMLOCK means nothing: one has it, or no. */
+static long set_lock_cap(bool have)
+{
+	static struct __user_cap_header_struct head;
+	static struct __user_cap_data_struct data[2];
+	long ret;
+
+	head.version = _LINUX_CAPABILITY_VERSION_3;
+	head.pid = 0;
+	ret = call(SYS_capget, (uintptr_t)&head, (uintptr_t)data, 0, 0, 0, 0);
+	if (ret)
+		return ret;
+	if (have)
+		data[0].effective |= 1u << CAP_IPC_LOCK;
+	else
+		data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	return call(SYS_capset, (uintptr_t)&head, (uintptr_t)data, 0, 0, 0, 0);
+}
+
+static long set_lock_limit(uint64_t bytes)
+{
+	static struct rlimit limit;
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	limit.rlim_cur = (rlim_t)bytes;
+	if (setrlimit(RLIMIT_MEMLOCK, &limit))
+		return -errno;
+	return set_lock_cap(false);
+}
+
+static long set_limit(const struct op *op)
+{
+	if (op->flags == 0)
+		return set_stack_limit(op->len);
+	return op->flags == 1 ? set_lock_limit(op->len) : set_lock_cap(true);
+}
+
 static void do_brk(const struct op *op)
 {
 	long now = call(SYS_brk, address(op->at), 0, 0, 0, 0, 0);
@@ -320,7 +358,7 @@ static long simple_call(const struct op *op)
 	case OP_MLOCKALL:
 		return call(SYS_mlockall, op->flags, 0, 0, 0, 0, 0);
 	case OP_LIMIT:
-		return set_stack_limit(len);
+		return set_limit(op);
 	case OP_MUNLOCKALL:
 		return call(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case OP_PREAD:

@@ -377,7 +377,12 @@ static int64_t simple_call(struct sim_task *t, const struct op *op)
 	case OP_MLOCKALL:
 		return quire_mlockall(mm, (int)op->flags);
 	case OP_LIMIT:
-		t->limits.cur[QUIRE_RLIMIT_STACK] = len;
+		if (op->flags == 0)
+			t->limits.cur[QUIRE_RLIMIT_STACK] = len;
+		if (op->flags == 1)
+			t->limits.cur[QUIRE_RLIMIT_MEMLOCK] = len;
+		if (op->flags)
+			t->qt.cap_ipc_lock = op->flags == 2;
 		return 0;
 	case OP_MUNLOCKALL:
 		return quire_munlockall(mm);

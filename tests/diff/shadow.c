@@ -41,7 +41,7 @@ static struct shadow {
 	int64_t brk_end;
 	bool alive;
 	unsigned parent;
-	bool locks_unknown;
+	bool locks_unknown, limited;
 } shadow[MAX_PROCS];
 static char cache[CACHE_PAGES]; /* of the data file: '0', '1', '?' */
 
@@ -77,6 +77,11 @@ void shadow_forget_locks(unsigned proc)
 bool shadow_locks_known(unsigned proc)
 {
 	return !shadow[proc].locks_unknown;
+}
+
+bool shadow_limited(unsigned proc)
+{
+	return shadow[proc].limited;
 }
 
 /* ------------------------------------------------------ pages of processes */
@@ -141,6 +146,17 @@ static unsigned char highest(unsigned proc, struct where w, uint64_t len)
 bool shadow_anon(unsigned proc, struct where w, uint64_t len)
 {
 	return highest(proc, w, len) < K_SHM;
+}
+
+bool shadow_shm(unsigned proc, struct where w, uint64_t len)
+{
+	for (int64_t i = 0; i < pages_of(w, len); i++) {
+		unsigned char *p = shadow_page(proc, w, i);
+
+		if (p && *p == K_SHM)
+			return true;
+	}
+	return false;
 }
 
 bool shadow_file(unsigned proc, struct where w, uint64_t len)
@@ -263,6 +279,10 @@ static void shadow_pages(const struct op *op, const struct result *res)
 	case OP_EXIT:
 		shadow[op->proc].alive = false;
 		break;
+	case OP_LIMIT:
+		if (op->flags)
+			shadow[op->proc].limited = op->flags == 1;
+		break;
 	default:
 		break;
 	}
@@ -317,16 +337,20 @@ static void cache_file_call(const struct op *op, const struct result *res)
 	}
 }
 
-/* MADV_REMOVE; one that failed may have done a part. */
+/*
+ * MADV_REMOVE; one that failed may have done a part.  MADV_PAGEOUT: some of
+ * them, perhaps.
+ */
 static void cache_removed(const struct op *op, const struct result *res)
 {
+	bool sure = op->value == 9 && !res->ret;
 	int64_t n = pages_of(op->at, op->len);
 
 	for (int64_t i = 0; i < n; i++) {
 		unsigned char *p = shadow_page(op->proc, op->at, i);
 
 		if (p && *p >= K_DATA && *p < K_LAST)
-			cache[*p - K_DATA] = res->ret ? '?' : '0';
+			cache[*p - K_DATA] = sure ? '0' : '?';
 	}
 }
 
@@ -343,7 +367,7 @@ static void shadow_cache(const struct op *op, const struct result *res)
 			      res->done < op->len ? res->done : op->len);
 		return;
 	case OP_MADVISE:
-		if (op->value == 9 /* REMOVE */)
+		if (op->value == 9 /* REMOVE */ || op->value == 21)
 			cache_removed(op, res);
 		else if (op->value == 22 || op->value == 23)
 			cache_touched(op->proc, op->at, res->ret ? 0 : op->len);

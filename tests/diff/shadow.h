@@ -18,6 +18,8 @@ bool shadow_has_children(unsigned proc);
 bool shadow_mapped(unsigned proc, unsigned page);
 /* Are there only private anonymous pages, or none? */
 bool shadow_anon(unsigned proc, struct where w, uint64_t len);
+/* Is any page of shared memory, or of a file in memory, there? */
+bool shadow_shm(unsigned proc, struct where w, uint64_t len);
 /* Is any page of a regular file there? */
 bool shadow_file(unsigned proc, struct where w, uint64_t len);
 /* Does what Linux counts as minor faults not depend on its cache? */
@@ -32,5 +34,7 @@ void shadow_update(const struct op *op, const struct result *res);
 /* The lock count of the process is not compared any more, or is it not? */
 void shadow_forget_locks(unsigned proc);
 bool shadow_locks_known(unsigned proc);
+/* Does RLIMIT_MEMLOCK hold for the process? */
+bool shadow_limited(unsigned proc);
 
 #endif
