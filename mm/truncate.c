@@ -146,6 +146,27 @@ static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
 	} while (first && first <= last);
 }
 
+#define CUT_TRIES 64 /* each of them reclaims, and calls for the OOM killer */
+
+/*
+ * The page of `index`, locked and with a reference, if there is one.  Shared
+ * memory's may be in swap, and is needed: what is not zeroed now would come to
+ * light when the file is longer again, so a lack of memory is not the end.
+ */
+static struct page *find_cut_page(struct address_space *as, uint64_t index)
+{
+	unsigned tries = 0;
+	struct page *page;
+	int err;
+
+	if (!as->shmem)
+		return find_lock_page(as, index);
+	do
+		page = shmem_find_page(as, index, &err);
+	while (err == -ENOMEM && ++tries < CUT_TRIES);
+	return page;
+}
+
 /*
  * Zero bytes [from, to) of the page of `index`, when it is cached; a write of
  * it that is under way ends before.  dirty: the device has something else.
@@ -153,11 +174,8 @@ static void drop_pages(struct address_space *as, uint64_t first, uint64_t last)
 static void zero_partial(struct address_space *as, uint64_t index, size_t from,
 			 size_t to, bool dirty)
 {
-	struct page *page;
-	int err;
+	struct page *page = find_cut_page(as, index);
 
-	page = as->shmem ? shmem_find_page(as, index, &err)
-			 : find_lock_page(as, index);
 	if (!page)
 		return;
 	(void)wait_on_page_writeback(page, false);

@@ -442,6 +442,42 @@ TEST_WITH(shmem_swap_every_allocation_fails, .seconds = 300)
 	CHECK(test_every_failure(NULL, swap_scenario, NULL) > 10);
 }
 
+/* What is cut off in the middle of a page that is in swap does not come to
+ * light again, even if there was no memory to bring it back at once.
+ * behaviours: C5, C4, F15 */
+TEST(shmem_swap_cut_without_memory)
+{
+	struct sim_file *f = sim_file_shmem(m, "f", 2 * PG);
+	struct sim_task *t = sim_task_create(m);
+	char buf[4096];
+	unsigned n;
+
+	REQUIRE(f && t);
+	(void)swap_disk(m, 64);
+	memset(buf, 7, PG);
+	for (n = 1; n < 8 && sim_has_injection(); n++) {
+		CHECK_EQ(sim_file_write(f, 0, buf, PG), PG);
+		CHECK_EQ(sim_file_write(f, PG, buf, PG), PG);
+		all_out(t, sim_file_mapping(f), 2, true);
+		sim_inject_nth(m, n, true);
+		sim_file_punch(f, 100, 200);
+		sim_inject_reset(m);
+		sim_inject_nth(m, n, true);
+		sim_file_truncate(f, PG + 1);
+		sim_inject_reset(m);
+		sim_file_truncate(f, 2 * PG);
+		CHECK_SYSTEM(m);
+		CHECK_EQ(sim_file_read(f, 0, buf, PG), PG);
+		CHECK(buf[99] == 7 && buf[100] == 0 && buf[199] == 0 &&
+		      buf[200] == 7);
+		CHECK_EQ(sim_file_read(f, PG, buf, PG), PG);
+		CHECK(buf[0] == 7 && buf[1] == 0 && buf[PG - 1] == 0);
+		memset(buf, 7, PG);
+	}
+	sim_exit(t);
+	sim_file_close(f);
+}
+
 /* ----------------------------------------------------------------- swapoff */
 
 /* Everything comes back; what cannot be read is an error for who touches it,
