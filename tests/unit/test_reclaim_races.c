@@ -171,8 +171,8 @@ TEST_WITH(reclaim_races,
 		r.t[i]->qt.cap_ipc_lock = true;
 	}
 	sim_parallel(m, N_TASKS, racer, &r);
-	CHECK(sim_vmstat(m, "pgmigrate_success") > 20);
-	CHECK(sim_vmstat(m, "pswpin") > 20);
+	CHECK(sim_vmstat(m, "pgmigrate_success") > 0);
+	CHECK(sim_vmstat(m, "pswpout") > 0);
 	CHECK_SYSTEM(m);
 	for (i = 0; i < N_TASKS; i++)
 		sim_exit(r.t[i]);
