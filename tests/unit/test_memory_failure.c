@@ -48,7 +48,8 @@ static int break_frame(struct sim_machine *m, paddr_t phys, struct told *told)
 		CHECK_EQ((t)->sig.addr_lsb, 12);                               \
 	} while (0)
 
-/* behaviours: R8, F11 (private memory is lost: SIGBUS for all who share it) */
+/* behaviours: R8, F11, E7 (private memory is lost: SIGBUS for all who share it)
+ */
 TEST(memory_failure_private)
 {
 	struct sim_task *t = sim_task_create(m), *c;
