@@ -52,8 +52,9 @@ static bool gup_can_write(pte_t pte, struct page *page, unsigned gup,
 {
 	if (pte_write(pte))
 		return true;
+	/* (mapped once is not enough: others may have it in swap) */
 	return (gup & GUP_FORCE) && faulted && page && PageAnon(page) &&
-	       page_mapcount(page) == 1 && pte_dirty(pte);
+	       PageFlag(page, PG_anon_exclusive) && pte_dirty(pte);
 }
 
 /*
@@ -197,11 +198,13 @@ static size_t mm_access(struct mm_struct *mm, uaddr_t addr, void *buf, size_t n,
 	while (done < n) {
 		off = (size_t)(addr & (PAGE_SIZE - 1));
 		len = MIN(PAGE_SIZE - off, n - done);
+		/* held while it is copied: fork would share the page */
 		down_read(&mm->mmap_lock);
 		err = gup_addr(mm, addr, gup, &page);
-		up_read(&mm->mmap_lock);
-		if (err)
+		if (err) {
+			up_read(&mm->mmap_lock);
 			break;
+		}
 		k = (char *)page_address(q, page) + off;
 		flush_user_dcache_page(q, page);
 		if (to_user) {
@@ -211,6 +214,7 @@ static size_t mm_access(struct mm_struct *mm, uaddr_t addr, void *buf, size_t n,
 		} else {
 			memcpy((char *)buf + done, k, len);
 		}
+		up_read(&mm->mmap_lock);
 		put_page(q, page);
 		done += len;
 		addr += (uaddr_t)len;
