@@ -266,6 +266,9 @@ static int migrate_one(struct quire *q, struct page *old,
 	}
 	err = move_locked(q, old, new, wait);
 	unlock_page(old);
+	/* who dropped its last swap entry meanwhile found it locked */
+	if (PageFlag(err ? old : new, PG_swapcache))
+		free_swap_cache(q, err ? old : new);
 	if (err) {
 		put_page(q, new);
 		return err;

@@ -197,19 +197,21 @@ void free_swap_cache(struct quire *q, struct page *page)
 	bool stays;
 
 	/*
-	 * Who drops the last entry just after we have looked finds the page
-	 * locked: so we look again when it is not.
+	 * Who drops the last entry, or ends the write, just after we have
+	 * looked finds the page locked: so we look again when it is not.
 	 */
 	do {
 		if (!PageFlag(page, PG_swapcache) || page_mapcount(page) ||
 		    !trylock_page(page))
 			return;
 		entry = page_swap_entry(page);
-		stays = PageFlag(page, PG_swapcache) && !page_mapcount(page) &&
-			!PageFlag(page, PG_writeback) &&
-			!try_to_free_swap(q, page);
+		stays = PageFlag(page, PG_swapcache) &&
+			(page_mapcount(page) || !try_to_free_swap(q, page));
 		unlock_page(page);
-	} while (stays && !swap_users(q, entry));
+		/* (acquire: of what was done by who found it locked) */
+	} while (stays &&
+		 !(smp_load_acquire(&page->flags) >> PG_writeback & 1u) &&
+		 !swap_users(q, entry));
 }
 
 void free_swap_and_cache(struct quire *q, swp_entry_t entry)

@@ -60,9 +60,16 @@ static bool lock_same_entry(struct vm_fault *vmf)
 
 vm_fault_t bad_swap_entry(struct vm_fault *vmf)
 {
+	bool good;
+
 	if (!lock_same_entry(vmf))
 		return 0;
+	/* its slot may have been freed, and given to the same page again */
+	good = swap_entry_valid(vmf->vma->vm_mm->q,
+				pte_to_swp_entry(vmf->orig_pte));
 	spin_unlock(vmf->ptl);
+	if (good)
+		return 0;
 	quire_step("nobody wrote such an entry: it is bad");
 	print_bad_pte(vmf->vma, vmf->address, vmf->orig_pte, NULL);
 	return VM_FAULT_SIGBUS;

@@ -38,7 +38,8 @@ static void begin_write(struct quire *q, struct page *page)
 {
 	flush_user_dcache_page(q, page);
 	get_page(page);
-	ClearPageFlag(page, PG_dirty);
+	/* (acquire: what made it dirty is written) */
+	(void)TestClearPageFlag(page, PG_dirty);
 	SetPageFlag(page, PG_writeback);
 	quire_host_preempt_disable();
 	mod_vmstat(q, VM_nr_writeback, 1);

@@ -62,8 +62,9 @@ bool set_page_dirty(struct quire *q, struct page *page)
 void quire_page_dirty(struct quire *q, struct page *page)
 {
 	if (PageAnon(page)) {
-		/* it may be on its way to swap, or lazily freed: newer now */
-		SetPageFlag(page, PG_dirty);
+		/* it may be on its way to swap, or lazily freed: newer now
+		 * (release: with what was stored to it) */
+		(void)TestSetPageFlag(page, PG_dirty);
 		return;
 	}
 	lock_page(page);
@@ -71,6 +72,8 @@ void quire_page_dirty(struct quire *q, struct page *page)
 	if (READ_ONCE(page->mapping) || PageFlag(page, PG_swapcache))
 		(void)set_page_dirty(q, page);
 	unlock_page(page);
+	if (PageFlag(page, PG_swapcache)) /* its file may just have let go */
+		free_swap_cache(q, page);
 }
 
 /* tree_lock held: the page is not dirty any more. */

@@ -467,6 +467,81 @@ TEST_WITH(two_faults_one_read, .config = {.cpus = 2})
 	end_pair(&p);
 }
 
+/* behaviour: F11 (an entry that looked bad before it was locked, and is good:
+ * its slot was freed and given to the same page again) */
+TEST(entry_is_good_after_all)
+{
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t a = anon(t, 4);
+	struct vm_fault vmf = {.address = a};
+
+	swapdev_on(m, 64, 0, -1);
+	put64(t, a, 5);
+	swap_out(t, a, true);
+	vmf.vma = find_vma(t->qt.mm, a);
+	vmf.pmd = mm_find_pmd(t->qt.mm, a);
+	vmf.pte = pte_at(t, a);
+	vmf.orig_pte = ptep_get(vmf.pte);
+	down_read(&t->qt.mm->mmap_lock);
+	CHECK_EQ(bad_swap_entry(&vmf), 0);
+	up_read(&t->qt.mm->mmap_lock);
+	CHECK_EQ(get64(t, a), 5);
+	sim_exit(t);
+}
+
+struct handover {
+	struct sim_machine *m;
+	struct swapdev *d;
+	struct sim_task *t;
+	uaddr_t a;
+	unsigned begun, ended; /* rounds */
+	unsigned left;	       /* pages for nobody */
+};
+
+/* CPU 0 drops the entry of a page whose write CPU 1 ends. */
+static void drop_and_end(unsigned cpu, void *arg)
+{
+	struct handover *h = arg;
+	unsigned i;
+
+	for (i = 1; i <= ROUNDS(200); i++) {
+		if (cpu) {
+			while (__atomic_load_n(&h->begun, __ATOMIC_ACQUIRE) !=
+			       i)
+				sim_poll();
+			(void)swapdev_end(h->d);
+			__atomic_store_n(&h->ended, i, __ATOMIC_RELEASE);
+			continue;
+		}
+		put64(h->t, h->a, i);
+		swap_out(h->t, h->a, false);
+		__atomic_store_n(&h->begun, i, __ATOMIC_RELEASE);
+		CHECK_EQ(sim_madvise(h->t, h->a, PG, MADV_DONTNEED), 0);
+		while (__atomic_load_n(&h->ended, __ATOMIC_ACQUIRE) != i)
+			sim_poll();
+		if (sim_vmstat(h->m, "nr_swapcached"))
+			h->left++;
+	}
+	sim_run(NULL);
+}
+
+/* behaviours: F12, R3 (the last entry goes while the write ends: the page does
+ * not stay in the cache for nobody) */
+TEST_WITH(dropped_at_the_end_of_the_write, .config = {.cpus = 2, .jitter = 16})
+{
+	struct handover h = {.m = m, .d = swapdev_on(m, 4000, 0, -1)};
+
+	h.t = sim_task_create(m);
+	REQUIRE(h.t);
+	h.a = anon(h.t, 1);
+	__atomic_store_n(&h.d->hold, true, __ATOMIC_RELEASE);
+	sim_run(NULL);
+	sim_parallel(m, 2, drop_and_end, &h);
+	CHECK_EQ(h.left, 0);
+	CHECK_SYSTEM(m);
+	sim_exit(h.t);
+}
+
 /* ------------------------------------------------------------- many rounds */
 
 struct storm {
