@@ -136,12 +136,25 @@ static bool cluster_freed(struct swap_area *a, struct swap_cluster *c)
 
 /* ---------------------------------------------------------------- taking */
 
+/* Cluster locked: a slot is to be taken.  A CPU may still have it as its own
+ * that gave it back (empty) itself. */
+static void cluster_begun(struct swap_area *a, struct swap_cluster *c)
+{
+	if (likely(READ_ONCE(c->state) != CLUSTER_FREE))
+		return;
+	spin_lock(&a->lock);
+	if (c->state == CLUSTER_FREE)
+		set_state(a, c, CLUSTER_TAKEN);
+	spin_unlock(&a->lock);
+}
+
 /* Cluster locked, with a free slot: take it. */
 static struct swap_slot *take_slot(struct swap_area *a, struct swap_cluster *c,
 				   swp_entry_t *entry)
 {
 	uint32_t i = c->next;
 
+	cluster_begun(a, c);
 	while (c->slots[i].users || c->slots[i].frame)
 		i = (i + 1) & (SWAP_CLUSTER - 1);
 	c->next = (i + 1) & (SWAP_CLUSTER - 1);
@@ -204,7 +217,8 @@ static struct swap_slot *area_alloc(struct swap_area *a, struct swap_cpu *cpu,
 		s = n ? try_cluster(a, n - 1, entry, cluster) : NULL;
 		if (likely(s))
 			return s;
-		n = new_cluster(a);
+		/* (swapoff leaves the lists as they are: it may fail) */
+		n = READ_ONCE(a->writable) ? new_cluster(a) : 0;
 		WRITE_ONCE(*current, n);
 	} while (n);
 	/* what other CPUs hold: any slot */
@@ -374,7 +388,7 @@ static void discard_cluster(struct swap_area *a, struct swap_cluster *c)
 	spin_unlock(&c->lock);
 }
 
-void swap_discard_work(struct quire *q)
+void swap_discard_work(struct quire *q, bool all)
 {
 	struct swap_cluster *c;
 	struct swap_area *a;
@@ -386,6 +400,7 @@ void swap_discard_work(struct quire *q)
 		if (!a)
 			continue;
 		while ((a->flags & QUIRE_SWAP_DISCARD) &&
+		       (all || !swap_has_room(q)) &&
 		       (c = next_discard(a)) != NULL)
 			discard_cluster(a, c);
 		swap_area_put(a);

@@ -250,6 +250,8 @@ static uint64_t direct_reclaim(struct quire *q, unsigned long want,
 	uint64_t start = quire_host_time_ns();
 	struct quire_task *task = reclaim_begin(q);
 
+	/* slots may be free but for that, and nobody else about to do it */
+	swap_discard_work(q, false);
 	shrink_nodes(&sc);
 	task->reclaiming--;
 	if (sc.freed)
@@ -349,7 +351,7 @@ void quire_reclaim_work(struct quire *q)
 	might_sleep();
 	__atomic_store_n(&q->reclaim_woken, 0u, __ATOMIC_SEQ_CST);
 	task = reclaim_begin(q);
-	swap_discard_work(q); /* slots that this round may need */
+	swap_discard_work(q, true); /* slots that this round may need */
 	pcp_drain(q);
 	count_vm_event(q, VM_pageoutrun);
 	do {

@@ -39,7 +39,8 @@ struct quire_swap_ops {
 	void (*slot_free)(void *device, uint64_t slot);
 	/*
 	 * discard: the same for a run of slots which are held back meanwhile;
-	 * may sleep, no lock is held.  Called by background work, and by
+	 * may sleep, but must not wait for memory, as write.  Called by
+	 * background work, by who reclaims where no other slot is free, and by
 	 * swapon for the whole area.  NULL, or an area without
 	 * QUIRE_SWAP_DISCARD: not called.
 	 */
@@ -72,7 +73,8 @@ struct quire_swap_config {
  *
  * quire_swapoff: bring back everything that is there, then forget the area: its
  * device is not used any more once this has returned 0.  -EINVAL: no such area;
- * -ENOMEM: memory has no room for it (some is back, the area is as before);
+ * -ENOMEM: memory has no room for it, or (strict overcommit) for what has been
+ * promised (some is back, the area is as before);
  * -EINTR: killed.  What cannot be read is lost: its users get SIGBUS when they
  * touch it.  Both sleep.
  */

@@ -176,9 +176,10 @@ void swap_end_write(struct quire *q, struct page *page, int error);
 
 /*
  * swap_discard_work: tell the devices that want it of clusters that have become
- * free, which are held back until then.  Part of quire_reclaim_work(); sleeps.
+ * free, which are held back until then; all of them, or until a slot can be
+ * had. Part of reclaim; sleeps.
  */
-void swap_discard_work(struct quire *q);
+void swap_discard_work(struct quire *q, bool all);
 
 /* Bring-up and end, of all that hangs off q->swap. */
 int swap_init(struct quire *q);

@@ -176,6 +176,26 @@ TEST(discard_and_slot_free)
 	CHECK_EQ(quire_swapoff(q, 0), 0);
 }
 
+/* behaviour: R3 (a cluster that its CPU goes on with after it was discarded is
+ * discarded again) */
+TEST(discarded_twice)
+{
+	struct swapdev *d = swapdev_on(m, 1200, QUIRE_SWAP_DISCARD, -1);
+	struct quire *q = sim_quire(m);
+	unsigned i;
+
+	for (i = 1; i < 4; i++) {
+		swp_entry_t e = take_slot(q);
+
+		swap_free(q, e);
+		quire_reclaim_work(q);
+		CHECK_EQ(d->discards, 1 + i);
+		CHECK_EQ(d->state[swp_offset(e)], 'd');
+	}
+	CHECK_SYSTEM(m);
+	CHECK_EQ(quire_swapoff(q, 0), 0);
+}
+
 /* behaviour: R3 (what cannot be an area; slots past what an entry can name are
  * left out, as are bad ones) */
 TEST(swapon_refuses)

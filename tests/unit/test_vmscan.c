@@ -217,6 +217,28 @@ TEST_WITH(vmscan_ends, .config = {.ram_bytes = SMALL, .overcommit = 1})
 	sim_exit(t);
 }
 
+/* behaviours: R3, R5 (slots that are free but for a discard are room: who
+ * reclaims for himself tells the device) */
+TEST_WITH(vmscan_discards_for_room,
+	  .config = {.ram_bytes = SMALL, .overcommit = 1})
+{
+	uaddr_t n = (uaddr_t)sim_vmstat(m, "nr_free_pages"), a;
+	unsigned area = swap_on(m, n, QUIRE_SWAP_DISCARD), round;
+	struct sim_task *t = sim_task_create(m);
+
+	REQUIRE(t);
+	for (round = 0; round < 4; round++) {
+		test_context("round %u", round);
+		a = anon(t, n + n / 2);
+		fill(t, a, n + n / 2, round);
+		verify(t, a, n + n / 2, round);
+		CHECK_EQ(sim_munmap(t, a, (n + n / 2) * PG), 0);
+		CHECK_SYSTEM(m);
+	}
+	CHECK_EQ(sim_swapoff(m, area), 0);
+	sim_exit(t);
+}
+
 /* ------------------------------------------------------------ what stays */
 
 /* A file's pages in memory of [first, last). */
