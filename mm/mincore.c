@@ -31,9 +31,11 @@ static unsigned char cached(struct vm_area_struct *vma, uaddr_t addr, pte_t pte)
 
 	if (!pte_none(pte)) {
 		entry = pte_to_swp_entry(pte);
+		if (swap_entry_is_slot(entry))
+			return usable(q, swap_cache_get(q, entry));
 		/* (what is in no swap area is somewhere in memory) */
-		return !swap_entry_is_slot(entry) ||
-		       usable(q, swap_cache_get(q, entry));
+		if (!is_pte_marker_entry(entry))
+			return 1;
 	}
 	if (!vma->vm_mapping)
 		return 0;

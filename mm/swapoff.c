@@ -92,6 +92,7 @@ static int unuse_entry(struct vm_fault *vmf, swp_entry_t entry)
 		return 0;
 	}
 	unlock_page(page);
+	free_swap_cache(q, page);
 	put_page(q, page);
 	return 0;
 }
@@ -267,6 +268,25 @@ static void forget_area(struct quire *q, struct swap_area *a)
 	swap_area_unclaim(s, a);
 }
 
+/* Has no more been promised than there is room for without the area?  0,
+ * -ENOMEM; -EINVAL: there is no such area. */
+static int check_promises(struct quire *q, unsigned area)
+{
+	const struct quire_task *task = quire_host_current();
+	struct swap_area *a = swap_area_get(q, swp_entry(area, 0));
+	int err = 0;
+
+	if (!a)
+		return -EINVAL;
+	if (task && task->mm) {
+		err = security_vm_enough_memory(task->mm, (long)a->usable);
+		if (!err)
+			vm_unacct_memory(q, (long)a->usable);
+	}
+	swap_area_put(a);
+	return err;
+}
+
 int quire_swapoff(struct quire *q, unsigned area)
 {
 	struct unuse u = {.q = q};
@@ -275,6 +295,9 @@ int quire_swapoff(struct quire *q, unsigned area)
 	might_sleep();
 	if (area >= QUIRE_MAX_SWAP_AREAS)
 		return -EINVAL;
+	err = check_promises(q, area);
+	if (err)
+		return err;
 	u.a = &q->swap->area[area];
 	spin_lock(&q->swap->lock);
 	err = READ_ONCE(u.a->refs) && READ_ONCE(u.a->writable) ? 0 : -EINVAL;

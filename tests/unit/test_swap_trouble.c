@@ -226,7 +226,7 @@ TEST_WITH(swap_cannot_be_written, .config = {.ram_bytes = 16 << 20})
 /*
  * Promises of memory: swap counts, as on Linux.
  *
- * behaviour: M4
+ * behaviours: M4, R3
  */
 TEST_WITH(overcommit_counts_swap,
 	  .config = {.overcommit = 2, .overcommit_ratio = 30})
@@ -234,7 +234,7 @@ TEST_WITH(overcommit_counts_swap,
 	struct sim_task *t = sim_task_create(m);
 	struct quire_meminfo before, i;
 	unsigned area;
-	uaddr_t more;
+	uaddr_t more, a;
 
 	quire_get_meminfo(sim_quire(m), &before);
 	more = (uaddr_t)(before.commit_limit - before.committed + 1) * PG;
@@ -242,7 +242,13 @@ TEST_WITH(overcommit_counts_swap,
 	area = swap_on(m, 4096, 0, 0, NULL);
 	quire_get_meminfo(sim_quire(m), &i);
 	CHECK_EQ(i.commit_limit, before.commit_limit + 4095 - 4095 / 97);
-	CHECK_EQ(sim_munmap(t, must_map(t, more, RW, ANON, NULL, 0), more), 0);
+	/* swapoff: what has been promised needs it */
+	a = must_map(t, more, RW, ANON, NULL, 0);
+	sim_run(t);
+	CHECK_EQ(quire_swapoff(sim_quire(m), area), -ENOMEM);
+	quire_get_meminfo(sim_quire(m), &i);
+	CHECK_EQ(i.commit_limit, before.commit_limit + 4095 - 4095 / 97);
+	CHECK_EQ(sim_munmap(t, a, more), 0);
 	/* guess: what RAM and swap together can hold */
 	(void)quire_set_tunable(sim_quire(m), QUIRE_TUNABLE_OVERCOMMIT, 0);
 	more = (uaddr_t)(before.total + 4095 - 4095 / 97) * PG;

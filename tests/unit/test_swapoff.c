@@ -69,7 +69,7 @@ TEST(swapoff_of_a_broken_device)
 	struct sim_task *t = sim_task_create(m), *child;
 	struct quire *q = sim_quire(m);
 	uaddr_t a = anon(t, 4);
-	uint8_t b;
+	uint8_t b, in[2];
 
 	fill(t, a, 4, 5);
 	child = sim_fork(t);
@@ -85,6 +85,9 @@ TEST(swapoff_of_a_broken_device)
 	CHECK_SIGNAL(child, sim_load8(child, a + 3, &b), SIGBUS,
 		     QUIRE_BUS_ADRERR, a + 3);
 	sim_quiet(m, false);
+	CHECK_EQ(quire_mincore(t->qt.mm, a, 2 * PG, in), 0);
+	CHECK_EQ(in[0], 0);
+	CHECK_EQ(in[1], 1);
 	verify(t, a + PG, 3, 6);
 	verify(child, a + PG, 3, 6);
 	CHECK_EQ(sim_munmap(t, a, PG), 0);
