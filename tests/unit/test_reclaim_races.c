@@ -41,7 +41,7 @@ static void mover(struct race *r)
 	while (__atomic_load_n(&r->started, __ATOMIC_ACQUIRE) < 2)
 		sim_poll();
 	sim_run(r->t[0]);
-	for (round = 0; round < ROUNDS(24) || test_time_left(&d); round++) {
+	for (round = 0; round < ROUNDS(12) || test_time_left(&d); round++) {
 		CHECK(quire_migrate_pages(mm, round & 1 ? 2 : 1,
 					  round & 1 ? 1 : 2,
 					  QUIRE_MF_MOVE_ALL) >= 0);
@@ -50,7 +50,7 @@ static void mover(struct race *r)
 				    round & 4 ? MADV_COLD : MADV_PAGEOUT);
 		CHECK(err == 0 || err == -EINVAL);
 		(void)quire_reclaim(q, 32);
-		if (round % 16 == 7)
+		if (round % 8 == 1)
 			(void)quire_compact(q, 5);
 	}
 	__atomic_store_n(&r->over, 1, __ATOMIC_RELEASE);
