@@ -579,7 +579,7 @@ static void in_and_out(unsigned cpu, void *arg)
 }
 
 /* behaviours: F11, F12, R3 (two CPUs, one address space, any order) */
-TEST_WITH(swap_storm, .config = {.cpus = 2, .jitter = 50})
+TEST_WITH(swap_storm, .config = {.cpus = 2, .jitter = 50}, .seconds = 240)
 {
 	unsigned sync;
 
