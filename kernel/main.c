@@ -214,6 +214,53 @@ static void set_default_limits(struct process *p)
 	p->rlim[14].cur = p->rlim[14].max = 0;	    /* RTPRIO */
 }
 
+static bool all_gone(void)
+{
+	struct process *p;
+
+	reap_orphans();
+	p = next_process(1);
+	process_put(p);
+	return !p;
+}
+
+static bool all_written(void)
+{
+	const char *name;
+	unsigned i;
+
+	for (i = 0; (name = quire_vmstat_name(i)) != NULL; i++)
+		if (!strcmp(name, "nr_writeback"))
+			return !quire_vmstat(the_quire, i);
+	return true;
+}
+
+/*
+ * Before the core is checked: what the program has left behind (or what it was,
+ * when the machine is told to end) dies, nobody reclaims, nothing is written.
+ * Who does not die within ten seconds will be seen in the check.
+ */
+static void quiet(void)
+{
+	struct ksiginfo info = {.signo = SIGKILL, .code = SI_KERNEL};
+	uint64_t until = ktime_ns() + 10 * NSEC_PER_SEC;
+	struct process *p;
+	int pid = 1;
+
+	while ((p = next_process(pid)) != NULL) {
+		pid = p->pid;
+		send_signal_process(p, &info);
+		process_put(p);
+	}
+	while (!all_gone() && ktime_ns() < until)
+		(void)WAIT_EVENT_(&init_process->child_wait, all_gone(),
+				  TASK_UNINTERRUPTIBLE,
+				  ktime_ns() + NSEC_PER_SEC / 10);
+	kswapd_stop();
+	while (!all_written() && ktime_ns() < until)
+		schedule();
+}
+
 static void finish(void)
 {
 	char text[8];
@@ -227,8 +274,10 @@ static void finish(void)
 	    text[0] == '1')
 		report_line("{\"swapoff\":%d}", -swapoff_all());
 	if (cmdline_get("quire.check", 0, text, sizeof(text)) > 0 &&
-	    text[0] == '1')
+	    text[0] == '1') {
+		quiet();
 		report_line("{\"check\":%u}", quire_check(the_quire));
+	}
 	if (sig)
 		report_line("{\"signal\":%d}", sig);
 	else

@@ -17,11 +17,13 @@
  * back), whose client has its requests' memory from the beginning.
  */
 #include "fs.h"
+#include "swapon.h"
 
 #define SOME 64u /* pages, of inodes and names, in one round */
 
 static struct wait_queue kswapd_wq = WAIT_QUEUE_INIT(kswapd_wq);
 static uint32_t wanted;
+static struct mutex round_lock = MUTEX_INIT(round_lock);
 
 void quire_host_wake_reclaim(struct quire *q)
 {
@@ -45,10 +47,17 @@ static void kswapd(void *arg)
 		wait_event(&kswapd_wq,
 			   __atomic_load_n(&wanted, __ATOMIC_ACQUIRE));
 		__atomic_store_n(&wanted, 0, __ATOMIC_RELEASE);
+		mutex_lock(&round_lock);
 		quire_reclaim_work(the_quire);
 		if (many_objects() || quire_memory_short(the_quire))
 			(void)vfs_shrink(SOME);
+		mutex_unlock(&round_lock);
 	}
+}
+
+void kswapd_stop(void)
+{
+	mutex_lock(&round_lock);
 }
 
 int kswapd_init(void)

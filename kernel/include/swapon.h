@@ -11,5 +11,7 @@
 void swap_boot(void);
 /* swapoff of all areas: 0, or the last error.  Sleeps. */
 int swapoff_all(void);
+/* kswapd.c: no background reclaim from here on; sleeps until its round ends. */
+void kswapd_stop(void);
 
 #endif
