@@ -132,7 +132,12 @@ static struct span row_out(void)
 	s = span_start();
 	if (madvise(region, PAGES * PAGE, MADV_PAGEOUT))
 		die("madvise");
-	usleep(50000); /* what the device's completions cost is in it */
+	/* what the device's completions cost is in it, however busy its host */
+	for (int i = 0; i < 200; i++) {
+		usleep(50000);
+		if (!counter("nr_writeback"))
+			break;
+	}
 	s = span_end(s);
 	page_out(); /* the rest */
 	all_came("pswpout", before);

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Records the page traces of this folder anew: five programs of Debian under
+# Records the page traces of this folder anew: four programs of Debian under
 # valgrind's lackey (package valgrind), some minutes and no disk space each.
 # What they are, and what a trace cannot tell, is in docs/policies.md.
 #
 # usage: bench/traces/record.sh RECORD [NAME...]
 #   RECORD   the program made of record.c
-#   NAME     sort, python, sqlite, gcc or git; all five otherwise
+#   NAME     sort, python, sqlite or gcc; all four otherwise
 #
 # The traces differ in detail each time (addresses, versions of libraries), so
 # the figures in docs/policies.md are of those in the repository.
@@ -104,14 +104,7 @@ do_gcc() {
 		-quiet -O2 -o "$work/policy.s" "$work/policy.i"
 }
 
-# A history with its changes: a mapped pack, read back and forth by deltas.
-do_git() {
-	: >"$work/in"
-	trace git 128 "git log -p, 150 commits" \
-		git --no-pager -C "$here" log -p -n 150
-}
-
-[ $# -gt 0 ] || set -- sort python sqlite gcc git
+[ $# -gt 0 ] || set -- sort python sqlite gcc
 for name; do
 	"do_$name"
 done
