@@ -183,3 +183,50 @@ TEST(willneed_reads_swap)
 	CHECK_SYSTEM(m);
 	sim_exit(t);
 }
+
+/* ------------------------------------------------------------------- smaps */
+
+/* The figure of a row of t's mapping at a, in KiB. */
+static unsigned long smaps_row(struct sim_task *t, uaddr_t a, const char *row)
+{
+	char *text = sim_smaps(t), start[32], *at;
+	unsigned long kib = ~0ul;
+
+	REQUIRE(text);
+	snprintf(start, sizeof(start), "%llx-", (unsigned long long)a);
+	at = strstr(text, start);
+	at = at ? strstr(at, row) : NULL;
+	if (CHECK(at))
+		kib = strtoul(at + strlen(row), NULL, 10);
+	free(text);
+	return kib;
+}
+
+/* behaviour: M5 (smaps: what of a mapping is in swap, and its share of slots
+ * that several have) */
+TEST(smaps_tells_of_swap)
+{
+	struct sim_task *t = sim_task_create(m), *child;
+	uaddr_t a = anon(t, 6), i;
+
+	swapdev_on(m, 64, 0, -1);
+	for (i = 0; i < 6; i++)
+		put64(t, a + i * PG, i);
+	CHECK_EQ(smaps_row(t, a, "\nSwap:"), 0);
+	for (i = 0; i < 4; i++)
+		swap_out(t, a + i * PG, true);
+	CHECK_EQ(smaps_row(t, a, "\nSwap:"), 16);
+	CHECK_EQ(smaps_row(t, a, "\nSwapPss:"), 16);
+	CHECK_EQ(smaps_row(t, a, "\nRss:"), 8);
+	child = sim_fork(t);
+	REQUIRE(child);
+	CHECK_EQ(smaps_row(t, a, "\nSwap:"), 16);
+	CHECK_EQ(smaps_row(t, a, "\nSwapPss:"), 8);
+	CHECK_EQ(smaps_row(child, a, "\nSwapPss:"), 8);
+	CHECK_EQ(get64(t, a), 0);
+	CHECK_EQ(smaps_row(t, a, "\nSwap:"), 12);
+	CHECK_EQ(smaps_row(child, a, "\nSwap:"), 16);
+	sim_exit(child);
+	CHECK_EQ(smaps_row(t, a, "\nSwapPss:"), 12);
+	sim_exit(t);
+}
