@@ -279,6 +279,26 @@ static bool next_value(struct address_space *as, unsigned area, uint64_t *index,
 	return false;
 }
 
+uint64_t shmem_swapped(struct address_space *as, uint64_t index, uint64_t end)
+{
+	uint64_t at[SWAP_BATCH], sum = 0;
+	void *slots[SWAP_BATCH];
+	unsigned i, n;
+
+	do {
+		spin_lock(&as->tree_lock);
+		n = as->nrswapped ? page_tree_gang_any(&as->pages, index, slots,
+						       at, SWAP_BATCH)
+				  : 0;
+		spin_unlock(&as->tree_lock);
+		for (i = 0; i < n && at[i] < end; i++)
+			sum += ptree_is_value(slots[i]) &&
+			       swap_entry_is_slot(value_entry(slots[i]));
+		index = n ? at[n - 1] + 1 : end;
+	} while (index && index < end);
+	return sum;
+}
+
 static int unuse_mapping(struct address_space *as, unsigned area)
 {
 	struct quire_task *task = quire_host_current();

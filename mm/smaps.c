@@ -9,6 +9,7 @@
  * Locks: mmap_lock for read, each table's lock.
  */
 #include "fault.h"
+#include "filemap.h"
 #include "maps.h"
 #include "swap.h"
 
@@ -56,6 +57,25 @@ static void smaps_swap(struct mem_size *s, struct quire *q, swp_entry_t entry)
 	s->swap_pss += divide((uint64_t)PAGE_SIZE << PSS_SHIFT, n);
 }
 
+/*
+ * What of shared memory is in swap has no entry: all of the range counts, as on
+ * Linux, and is nobody's share.  (Of a private mapping that can be written only
+ * what it has not copied would: left out.)
+ */
+static void smaps_shmem_swap(struct mem_size *s, struct vm_area_struct *vma)
+{
+	struct address_space *as = vma->vm_mapping;
+	uint64_t first = linear_page_index(vma, vma->vm_start);
+
+	if (!as || !as->shmem ||
+	    (vma->vm_flags & (VM_SHARED | VM_WRITE)) == VM_WRITE)
+		return;
+	s->swap += shmem_swapped(as, first,
+				 first + ((vma->vm_end - vma->vm_start) >>
+					  PAGE_SHIFT))
+		   << PAGE_SHIFT;
+}
+
 static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 {
 	struct quire *q = vma->vm_mm->q;
@@ -85,6 +105,7 @@ static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 		}
 		spin_unlock(ptl);
 	}
+	smaps_shmem_swap(s, vma);
 }
 
 static const struct {

@@ -150,6 +150,8 @@ bool swap_read_ahead(struct quire *q, const swp_entry_t *entries, unsigned n);
 void swap_willneed(struct vm_area_struct *vma, uaddr_t start, uaddr_t end);
 struct address_space;
 void shmem_willneed(struct address_space *as, uint64_t index, uint64_t end);
+/* How many of these pages of a file of shared memory are in swap. */
+uint64_t shmem_swapped(struct address_space *as, uint64_t index, uint64_t end);
 
 /*
  * For tables: an entry that is not present, nor none, of any kind.  dup (fork):

@@ -228,5 +228,14 @@ TEST(smaps_tells_of_swap)
 	CHECK_EQ(smaps_row(child, a, "\nSwap:"), 16);
 	sim_exit(child);
 	CHECK_EQ(smaps_row(t, a, "\nSwapPss:"), 12);
+	/* shared memory: of the part that is mapped */
+	a = must_map(t, 8 * PG, RW, SHANON, NULL, 0);
+	for (i = 0; i < 8; i++)
+		put64(t, a + i * PG, i);
+	CHECK_EQ(sim_madvise(t, a, 6 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(smaps_row(t, a, "\nSwap:"), 24);
+	CHECK_EQ(smaps_row(t, a, "\nSwapPss:"), 0);
+	CHECK_EQ(sim_munmap(t, a, PG), 0);
+	CHECK_EQ(smaps_row(t, a + PG, "\nSwap:"), 20);
 	sim_exit(t);
 }
