@@ -55,7 +55,8 @@ truncate -s 4M "$work/none"
 swap --disk "$work/a" --disk "$work/ro,ro" --disk "$work/none" \
 	--disk "$work/d" -- calls
 swap --disk "$work/a" -- off /dev/vda $((big * 9 / 10))
-swap --disk "$work/a" -- rows /dev/vda
+head -c 4M /dev/urandom >"$work/data"
+swap --disk "$work/a" -- rows /dev/vda "$work/data"
 swap --swap 64M --swap-device zram -- zram
 swap -- oom
 big file
@@ -65,7 +66,6 @@ if [ "$arch" = x86_64 ]; then
 	swap --cpus 2 -- oom
 fi
 # What is no swap space is not touched.
-head -c 4M /dev/urandom >"$work/data"
 cp "$work/data" "$work/copy"
 out=$(QUIRE_KERNEL_ARGS=quire.swap=vda timeout 60 "$quire" run \
 	"${machine[@]}" --disk "$work/copy" -- "$dir/swap" oom 2>&1 </dev/null)

@@ -10,7 +10,8 @@
  *                           written, every byte right
  *     swap off DEV MB       swapoff of what is in use, while it is in use
  *     swap zram             swapoff and swapon of /dev/zram0
- *     swap rows DEV         what /proc/meminfo and vmstat say of it all
+ *     swap rows DEV FILE    what /proc/meminfo and vmstat say of it all, and of
+ *                           FILE, which has more than 2 MiB, in the cache
  *     swap oom              the largest goes, the others go on
  *
  * What a page holds is made of its number, its turn and its process: half of
@@ -522,37 +523,40 @@ static void swapped_rows(char *mem)
 	again = vs(refault);
 	CHECK(verify_all(mem, pages, 1, 1));
 	CHECK(near(4 * (vs("pswpin") - ins), 8192));
-	CHECK(near(4 * (vs(refault) - again), 8192));
+	/* (the traces of a small machine are as few as its frames) */
+	CHECK(vs(refault) > again && vs(refault) <= again + 2048 + 64);
 	CHECK(near(mi("SwapCached"), 8192));
 	CHECK(near(mi("SwapFree"), room - 8192));
 	CHECK(verify_all(mem, pages, 1, 2) && verify_all(mem, pages, 2, 2));
 }
 
 /* drop_caches: a file that is open, and was read */
-static void dropped_rows(const char *self)
+static void dropped_rows(const char *file)
 {
 	static char buf[65536];
-	int fd = open(self, O_RDONLY);
+	int fd = open(file, O_RDONLY);
 	long before, n, got = 0;
+	char first[4], again[4];
 
 	CHECK(fd >= 0);
 	CHECK(!write_file("/proc/sys/vm/drop_caches", "5") && errno == EINVAL);
 	CHECK(!write_file("/proc/sys/vm/drop_caches", "x") && errno == EINVAL);
 	CHECK(write_file("/proc/sys/vm/drop_caches", "2"));
+	CHECK(read(fd, first, 4) == 4);
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		got += n;
-	CHECK(got > 512 << 10);
+	CHECK(got > 2 << 20);
 	before = mi("Cached");
 	CHECK(file_rows() + 256 >= before - mi("Shmem"));
 	CHECK(write_file("/proc/sys/vm/drop_caches", "1"));
 	CHECK(mi("Cached") <= before - got / 1024 / 2);
-	CHECK(lseek(fd, 0, SEEK_SET) == 0 && read(fd, buf, 4) == 4);
-	CHECK(!memcmp(buf, "\177ELF", 4));
+	CHECK(lseek(fd, 0, SEEK_SET) == 0 && read(fd, again, 4) == 4);
+	CHECK(!memcmp(first, again, 4));
 	close(fd);
 }
 
 /* behaviours: R2, R3, R6 */
-static void rows(const char *device, const char *self)
+static void rows(const char *device, const char *file)
 {
 	const uint32_t pages = 8 * MB / PAGE;
 	char *mem = take(8);
@@ -571,7 +575,7 @@ static void rows(const char *device, const char *self)
 	sums();
 	CHECK(!munmap(mem, 8 * MB));
 	CHECK(near(mi("SwapCached"), 0) && near(mi("SwapFree"), room));
-	dropped_rows(self);
+	dropped_rows(file);
 	sums();
 	CHECK(try_off(device) == 0);
 	CHECK(mi("SwapCached") == 0);
@@ -791,8 +795,8 @@ int main(int argc, char **argv)
 		off(argv[2], (unsigned)atoi(argv[3]));
 	else if (!strcmp(what, "zram"))
 		zram();
-	else if (!strcmp(what, "rows") && argc == 3)
-		rows(argv[2], argv[0]);
+	else if (!strcmp(what, "rows") && argc == 4)
+		rows(argv[2], argv[3]);
 	else if (!strcmp(what, "oom"))
 		oom();
 	else
