@@ -48,13 +48,18 @@ static uint64_t points(struct mm_struct *mm, uint64_t badness, void *cookie)
 {
 	struct sim_machine *m = cookie;
 	struct sim_task *t;
+	bool any = false;
 
 	pthread_mutex_lock(&m->lock);
 	for (t = m->tasks; t; t = t->next)
-		if (t->qt.mm == mm && t->oom_given_up)
-			badness = 0;
+		if (t->qt.mm == mm) {
+			any = true;
+			if (t->oom_given_up)
+				badness = 0;
+		}
 	pthread_mutex_unlock(&m->lock);
-	return badness;
+	/* (a child that fork is still at has nobody to be killed) */
+	return any ? badness : 0;
 }
 
 /* Somebody may keep its map locked for a while. */
