@@ -425,10 +425,17 @@ TEST_WITH(oom_victim_changes_its_map, .config = OOM_KILL)
 
 /* ------------------------------------------------------------------- races */
 
-/* Everybody takes more than a quarter; who is killed starts again. */
+struct feast {
+	struct sim_machine *m;
+	uint32_t full; /* shares taken, or not to be had */
+};
+
+/* Everybody takes more than a quarter, and keeps it until all have tried, or
+ * where threads run one after the other nobody would be short. */
 static void glutton(unsigned i, void *arg)
 {
-	struct sim_machine *m = arg;
+	struct feast *f = arg;
+	struct sim_machine *m = f->m;
 	unsigned round, n;
 
 	for (round = 0; round < ROUNDS(8); round++) {
@@ -437,11 +444,17 @@ static void glutton(unsigned i, void *arg)
 		uint64_t v;
 		int r = 0;
 
-		if (!t)
-			continue; /* a shortage is not the test's affair */
+		if (!t) { /* a shortage is not the test's affair */
+			__atomic_fetch_add(&f->full, 1u, __ATOMIC_ACQ_REL);
+			continue;
+		}
 		a = anon(t, pages);
 		for (n = 0; n < pages && !r; n++)
 			r = sim_store64(t, a + n * PG, round + n);
+		__atomic_fetch_add(&f->full, 1u, __ATOMIC_ACQ_REL);
+		while (__atomic_load_n(&f->full, __ATOMIC_ACQUIRE) <
+		       4 * (round + 1))
+			sim_poll();
 		for (; n-- > 0 && !r;) {
 			r = sim_load64(t, a + n * PG, &v);
 			CHECK(r || v == round + n);
@@ -454,8 +467,10 @@ static void glutton(unsigned i, void *arg)
 /* behaviour: R5 (four CPUs run out at once) */
 TEST_WITH(oom_gluttons, .config = OOM_KILL, .seconds = 120)
 {
+	struct feast f = {.m = m};
+
 	sim_quiet(m, true);
-	sim_parallel(m, 4, glutton, m);
+	sim_parallel(m, 4, glutton, &f);
 	CHECK(kills(m) > 0);
 	CHECK_SYSTEM(m);
 }
