@@ -205,6 +205,7 @@ static enum fate shrink_page(struct scan_control *sc, struct page *page)
 	if (!sc->take_all && !PageFlag(page, PG_swapcache) &&
 	    swap_kept_off(sc->q, page)) {
 		lru_keep_off(sc->q, page);
+		sc->kept_off++;
 		return PAGE_KEEP;
 	}
 	if (PageFlag(page, PG_unevictable) || !has_a_place(sc, page) ||

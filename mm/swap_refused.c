@@ -13,8 +13,8 @@
  *            else it is kept off: marked with the epoch, and not offered
  *            again in this epoch; it goes from list to list
  *   epoch  ends when there is a reason to try again: an area more, one that
- *          takes pages again; or after 2 s, which become 64 s while no device
- *          takes any page
+ *          takes pages again; or after 2 s, which become up to 64 s while
+ *          more than four pages are refused for each that is taken
  *   area   whose device fails (not: has no room for this page) 64 times in a
  *          row rests: it gives no slots, so reclaim has no swap, if that was
  *          all of it.  After 1/8 s one page is tried; each rest is twice as
@@ -71,6 +71,7 @@ static void new_epoch(struct swap_system *s, uint32_t ticks)
 	WRITE_ONCE(s->epoch_start, now_ticks());
 	WRITE_ONCE(s->epoch_ticks, ticks);
 	WRITE_ONCE(s->taken, 0u);
+	WRITE_ONCE(s->refused, 0u);
 }
 
 void swap_try_refused(struct quire *q)
@@ -94,7 +95,9 @@ static bool epoch_over(struct swap_system *s)
 	over = now_ticks() - s->epoch_start >= s->epoch_ticks;
 	longer = MAX(MIN(2 * s->epoch_ticks, EPOCH_LONGEST), EPOCH_TICKS);
 	if (over)
-		new_epoch(s, READ_ONCE(s->taken) ? EPOCH_TICKS : longer);
+		new_epoch(s, READ_ONCE(s->taken) > READ_ONCE(s->refused) / 4
+				     ? EPOCH_TICKS
+				     : longer);
 	spin_unlock(&s->lock);
 	return over;
 }
@@ -150,8 +153,8 @@ void swap_note_write(struct quire *q, struct swap_area *a, struct page *page,
 	if (!error) {
 		if (unlikely(READ_ONCE(page->flags) & MARKS))
 			mark_page(page, 0);
-		if (unlikely(!READ_ONCE(s->taken)))
-			WRITE_ONCE(s->taken, 1u);
+		if (unlikely(READ_ONCE(s->refused)))
+			__atomic_fetch_add(&s->taken, 1u, __ATOMIC_RELAXED);
 		if (likely(!READ_ONCE(a->failures)))
 			return;
 		WRITE_ONCE(a->failures, 0u);
@@ -160,6 +163,7 @@ void swap_note_write(struct quire *q, struct swap_area *a, struct page *page,
 		return;
 	}
 	mark_page(page, mark_of(READ_ONCE(s->epoch)));
+	__atomic_fetch_add(&s->refused, 1u, __ATOMIC_RELAXED);
 	if (error != -ENOSPC && error != -ENOMEM)
 		device_failed(a);
 }

@@ -113,6 +113,8 @@ static int shrink_some(struct scan_control *sc, struct quire_node *n)
 
 	if (nr <= 0)
 		return nr;
+	if (kind == QUIRE_LRU_ANON)
+		sc->anon += (unsigned)nr;
 	kept = shrink_pages(sc, pages, (unsigned)nr);
 	freed = sc->freed - freed;
 	/* of the lists behind the first, what stays in memory was only moved */
@@ -148,6 +150,13 @@ static bool any_anon(struct scan_control *sc)
 	       vmstat_sum(sc->q, VM_nr_swapcached) > (long)SWAP_CLUSTER_MAX;
 }
 
+/* Of a good part of private memory, looked at so far, swap has refused nearly
+ * all: the rest has its turn the next time. */
+static bool all_kept_off(const struct scan_control *sc)
+{
+	return sc->priority < 2 && sc->kept_off > sc->anon / 16 * 15;
+}
+
 /* One node at this priority, until enough is free. */
 static void shrink_node(struct scan_control *sc, struct quire_node *n)
 {
@@ -155,7 +164,7 @@ static void shrink_node(struct scan_control *sc, struct quire_node *n)
 	int nr;
 
 	sc->can_swap = swap_has_room(sc->q);
-	sc->has_anon = any_anon(sc);
+	sc->has_anon = any_anon(sc) && !all_kept_off(sc);
 	all = node_pages(n, sc->has_anon);
 	/* at the end of it each page is judged twice: a second chance is not a
 	 * third */

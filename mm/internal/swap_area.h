@@ -97,7 +97,9 @@ struct swap_system {
 	int least; /* of priority -1 given so far: -1, -2, ... */
 	/* refused pages (mm/swap_refused.c): written under lock */
 	uint32_t epoch, epoch_start, epoch_ticks;
-	uint32_t taken; /* a page was written in this epoch */
+	/* in this one, atomic: pages refused, and since the first of them taken
+	 */
+	uint32_t refused, taken;
 	struct swap_area area[QUIRE_MAX_SWAP_AREAS];
 };
 

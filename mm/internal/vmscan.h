@@ -24,6 +24,8 @@ struct scan_control {
 	bool file_wait;		/* may wait for what file systems write */
 	bool take_all;		/* also what is in use (MADV_PAGEOUT) */
 	struct swap_batch swap; /* pages about to be written to swap */
+	unsigned long anon;	/* pages of private memory looked at so far, */
+	unsigned long kept_off; /* and of them those that swap has refused */
 	/* out: of one pass */
 	unsigned long scanned;
 	unsigned long nr_dirty;	    /* a file's, that have to be written */
