@@ -49,15 +49,19 @@ swaps() {
 		"direct reclaim $(($(figure reclaim direct_ns) / 1000000)) ms"
 }
 
-ram=32M lines=450000 entries=90000 rows=180000 least=1500
-[ -z "$full" ] ||
-	ram=64M lines=6450000 entries=1000000 rows=1000000 least=20000
+# A line of sort's is 31 characters as often as `long` says; -S is room for all
+# of them in memory, so that nothing goes to files in /tmp.
+ram=32M lines=450000 long=1 buffer=50M entries=90000 rows=180000 least=1500
+[ -z "$full" ] || {
+	ram=64M lines=1080000 long=6 buffer=300M entries=1000000 rows=1000000
+	least=20000
+}
 big=$work/sort.txt
-perl -e 'srand 1; for (1 .. shift) { printf "%08x%08x%08x%06x\n", rand(2**32),
-	rand(2**32), rand(2**32), rand(2**24) }' $lines >"$big"
+perl -e 'srand 1; for (1 .. $ARGV[0]) { printf "%s\n", sprintf("%08x%08x%08x" .
+	"%07x", rand(2**32), rand(2**32), rand(2**32), rand(2**28)) x $ARGV[1] }
+	' $lines $long >"$big"
 
-# (-S: all in memory, not in files in /tmp)
-sort="sort -S $((lines / 9000))M $big | md5sum"
+sort="sort -S $buffer $big | md5sum"
 dict="
 import random
 n = $entries
