@@ -58,11 +58,12 @@ static bool gup_can_write(pte_t pte, struct page *page, unsigned gup,
 }
 
 /*
- * The page behind addr with a reference, or NULL: a fault is needed, unless
- * *frame says that a device's frame is there, as good as can be.
+ * The page behind addr with a reference, or NULL: a fault is needed, or it
+ * cannot be had: *err, -EFAULT where a device's frame is there, as good as can
+ * be, -ENOMEM where the page has more pins than can be counted.
  */
 static struct page *follow_page(struct vm_area_struct *vma, uaddr_t addr,
-				unsigned gup, bool faulted, bool *frame)
+				unsigned gup, bool faulted, int *err)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct page *page = NULL;
@@ -81,14 +82,16 @@ static struct page *follow_page(struct vm_area_struct *vma, uaddr_t addr,
 	    !gup_can_write(pte, vm_normal_page(vma, pte), gup, faulted))
 		goto out;
 	if (unlikely(pte_special(pte)) && !is_zero_pfn(mm->q, pte_pfn(pte))) {
-		*frame = true;
+		*err = -EFAULT;
 		goto out;
 	}
 	page = pte_page(mm->q, pte);
-	if (gup & GUP_PIN)
-		pin_page(page);
-	else
+	if (!(gup & GUP_PIN)) {
 		get_page(page);
+	} else if (!pin_page(mm->q, page)) {
+		*err = -ENOMEM;
+		page = NULL;
+	}
 out:
 	spin_unlock(ptl);
 	return page;
@@ -116,21 +119,21 @@ static int gup_one(struct vm_area_struct *vma, uaddr_t addr, unsigned gup,
 					     : FAULT_FLAG_ALLOW_RETRY |
 						       FAULT_FLAG_KILLABLE);
 	struct quire_task *task = quire_host_current();
-	bool faulted = false, frame = false;
+	bool faulted = false;
 	vm_fault_t ret;
+	int err = 0;
 
 	if (gup & GUP_TRIED)
 		flags |= FAULT_FLAG_TRIED;
 	if (!task || task->mm != vma->vm_mm)
 		flags |= FAULT_FLAG_REMOTE;
 	for (;;) {
-		*page = follow_page(vma, addr & PAGE_MASK, gup, faulted,
-				    &frame);
+		*page = follow_page(vma, addr & PAGE_MASK, gup, faulted, &err);
 		if (*page)
 			return 0;
-		/* it has no struct page: there is nothing to pin */
-		if (unlikely(frame))
-			return gup & GUP_POPULATE ? 0 : -EFAULT;
+		/* (to populate it is enough that something is there) */
+		if (unlikely(err))
+			return gup & GUP_POPULATE ? 0 : err;
 		if (task && quire_host_fatal_signal_pending(task))
 			return -EINTR;
 		ret = handle_mm_fault(vma, addr, flags, NULL);

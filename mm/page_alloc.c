@@ -862,21 +862,26 @@ struct page *quire_phys_page(struct quire *q, paddr_t phys)
 	return pfn_to_page(q, pfn);
 }
 
-void mark_pinned(struct page *page)
+static bool is_zero_page(struct quire *q, const struct page *page)
 {
-	__atomic_fetch_add(&page->pins, (uint16_t)1, __ATOMIC_RELAXED);
+	return is_zero_pfn(q, page_to_pfn(q, page));
 }
 
-void pin_page(struct page *page)
+bool pin_page(struct quire *q, struct page *page)
 {
-	get_page(page);
-	mark_pinned(page);
+	if (unlikely(READ_ONCE(page->pins) >= PINS_MAX))
+		return false;
+	quire_page_get(q, page);
+	return true;
 }
 
 void quire_page_get(struct quire *q, struct page *page)
 {
-	(void)q;
-	pin_page(page);
+	if (is_zero_page(q, page))
+		return;
+	get_page(page);
+	QUIRE_BUG_ON(__atomic_fetch_add(&page->pins, (uint16_t)1,
+					__ATOMIC_RELAXED) == UINT16_MAX);
 }
 
 void quire_page_put(struct quire *q, struct page *page)
@@ -893,3 +898,5 @@ void quire_page_put(struct quire *q, struct page *page)
 		__ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	put_page(q, page);
 }
+	if (is_zero_page(q, page))
+		return;

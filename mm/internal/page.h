@@ -233,10 +233,13 @@ static inline void put_page_many(struct quire *q, struct page *page, uint32_t n)
 }
 uint64_t nr_free_pages(struct quire *q);
 /* One reference more that the host will drop with quire_page_put(): counted
- * in page->pins, so that quire_check() can account for it.  pin_page takes it,
- * mark_pinned turns a reference that is held already into one. */
-void pin_page(struct page *page);
-void mark_pinned(struct page *page);
+ * in page->pins, so that quire_check() can account for it.  False, and none
+ * taken: there are PINS_MAX already (users can ask for any number; the host's
+ * own, quire_page_get(), may be as many again).  The zero page stays whatever
+ * happens: its pins are not counted, nor are references taken for them.  Any
+ * context. */
+#define PINS_MAX 0x8000u
+bool pin_page(struct quire *q, struct page *page);
 
 /* -------------------------------------------------------------- mm/slab.c */
 

@@ -370,7 +370,7 @@ TEST_WITH(migrate_gives_up, .config = TWO_NODES)
 	page[1] = quire_phys_page(sim_quire(m), frame_of(t, a + PG));
 	page[2] = quire_phys_page(sim_quire(m), frame_of(t, b));
 	for (i = 0; i < 3; i++)
-		pin_page(page[i]);
+		REQUIRE(pin_page(sim_quire(m), page[i]));
 	page[0]->pins--; /* a reference that nobody declared */
 	page[1]->pins--;
 	CHECK_EQ(move_to(t, a, 1, MOVE), -EBUSY);

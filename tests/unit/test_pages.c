@@ -313,6 +313,44 @@ TEST(pages_pins)
 	CHECK_EQ(nr_free_pages(q), before + 1);
 }
 
+/*
+ * A page has so many pins and no more: who wants another is told.  Those of
+ * the zero page, which anybody can have any number of, are no matter.
+ */
+TEST(pages_pins_have_an_end)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct quire *q = sim_quire(m);
+	uaddr_t a = anon(t, 2);
+	struct page *page, *zero, *last;
+	long n, pinned, got = 1;
+
+	put64(t, a, 1);
+	CHECK_EQ(get64(t, a + PG), 0);
+	REQUIRE_EQ(quire_get_user_pages(t->qt.mm, a, 1, true, &page), 1);
+	for (n = 1; n < 70000 && got == 1; n++)
+		got = quire_get_user_pages(t->qt.mm, a, 1, true, &last);
+	CHECK_EQ(got, -ENOMEM);
+	pinned = n - 1;
+	CHECK_EQ(page->pins, pinned);
+	CHECK_SYSTEM(m);
+	/* one less: one more */
+	quire_page_put(q, page);
+	CHECK_EQ(quire_get_user_pages(t->qt.mm, a, 1, false, &last), 1);
+	for (n = 0; n < 70000; n++)
+		REQUIRE_EQ(
+			quire_get_user_pages(t->qt.mm, a + PG, 1, false, &zero),
+			1);
+	CHECK_SYSTEM(m);
+	while (n--)
+		quire_page_put(q, zero);
+	while (pinned--)
+		quire_page_put(q, page);
+	CHECK_EQ(page->pins, 0);
+	CHECK_SYSTEM(m);
+	sim_exit(t);
+}
+
 static void free_twice(struct sim_machine *m)
 {
 	struct quire *q = sim_quire(m);
