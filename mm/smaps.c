@@ -6,7 +6,7 @@
  * n-th in Pss, in steps of 2^-12 of a byte, so that the sum over all processes
  * is the memory in use.
  *
- * Locks: mmap_lock for read, each table's lock.
+ * Locks: mmap_lock for read, each table's lock, tree_lock inside.
  */
 #include "fault.h"
 #include "filemap.h"
@@ -58,26 +58,25 @@ static void smaps_swap(struct mem_size *s, struct quire *q, swp_entry_t entry)
 }
 
 /*
- * What of shared memory is in swap has no entry: all of the range counts, as on
- * Linux, and is nobody's share.  (Of a private mapping that can be written only
- * what it has not copied would: left out.)
+ * [start, end) of the VMA, where no entries are: what of shared memory is in
+ * swap has none.  It is nobody's share, as on Linux.
  */
-static void smaps_shmem_swap(struct mem_size *s, struct vm_area_struct *vma)
+static void smaps_shmem_swap(struct mem_size *s, struct vm_area_struct *vma,
+			     uaddr_t start, uaddr_t end)
 {
+	uint64_t first = linear_page_index(vma, start);
 	struct address_space *as = vma->vm_mapping;
-	uint64_t first = linear_page_index(vma, vma->vm_start);
 
-	if (!as || !as->shmem ||
-	    (vma->vm_flags & (VM_SHARED | VM_WRITE)) == VM_WRITE)
-		return;
-	s->swap += shmem_swapped(as, first,
-				 first + ((vma->vm_end - vma->vm_start) >>
-					  PAGE_SHIFT))
-		   << PAGE_SHIFT;
+	if (as && as->shmem && READ_ONCE(as->nrswapped))
+		s->swap += shmem_swapped(as, first,
+					 first + ((end - start) >> PAGE_SHIFT))
+			   << PAGE_SHIFT;
 }
 
 static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 {
+	/* (may it have copies, which take the places of the file's pages?) */
+	bool copies = (vma->vm_flags & (VM_SHARED | VM_WRITE)) == VM_WRITE;
 	struct quire *q = vma->vm_mm->q;
 	uaddr_t addr = vma->vm_start, next;
 	spinlock_t *ptl;
@@ -87,8 +86,11 @@ static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 	for (; addr < vma->vm_end; addr = next) {
 		next = pmd_addr_end(addr, vma->vm_end);
 		pmd = mm_find_pmd(vma->vm_mm, addr);
-		if (!pmd)
+		if (!pmd) {
+			if (copies)
+				smaps_shmem_swap(s, vma, addr, next);
 			continue;
+		}
 		ptl = pte_lockptr(q, pmdp_get(pmd));
 		spin_lock(ptl);
 		ptep = pte_offset_map(q, pmd, addr);
@@ -100,12 +102,16 @@ static void smaps_gather(struct mem_size *s, struct vm_area_struct *vma)
 				smaps_swap(s, q, pte_to_swp_entry(pte));
 			else if (pte_present(pte))
 				page = vm_normal_page(vma, pte);
+			else if (copies && pte_none(pte))
+				smaps_shmem_swap(s, vma, addr,
+						 addr + (uaddr_t)PAGE_SIZE);
 			if (page)
 				smaps_page(s, page, pte);
 		}
 		spin_unlock(ptl);
 	}
-	smaps_shmem_swap(s, vma);
+	if (!copies)
+		smaps_shmem_swap(s, vma, vma->vm_start, vma->vm_end);
 }
 
 static const struct {

@@ -239,3 +239,29 @@ TEST(smaps_tells_of_swap)
 	CHECK_EQ(smaps_row(t, a + PG, "\nSwap:"), 20);
 	sim_exit(t);
 }
+
+/* behaviour: M5 (of a private mapping of shared memory, what has no copy) */
+TEST(smaps_tells_of_swapped_originals)
+{
+	struct sim_file *f = sim_file_shmem(m, "shm", 8 * PG);
+	struct sim_task *t = sim_task_create(m);
+	uaddr_t shared, private, far, i;
+
+	swapdev_on(m, 64, 0, -1);
+	shared = must_map(t, 8 * PG, RW, MAP_SHARED, f, 0);
+	for (i = 0; i < 8; i++)
+		put64(t, shared + i * PG, i);
+	private = must_map(t, 8 * PG, RW, MAP_PRIVATE, f, 0);
+	far = must_map(t, 8 * PG, PROT_READ, MAP_PRIVATE, f, 0);
+	put64(t, private + PG, 1);
+	CHECK_EQ(sim_madvise(t, shared, 6 * PG, MADV_PAGEOUT), 0);
+	CHECK_EQ(smaps_row(t, shared, "\nSwap:"), 24);
+	CHECK_EQ(smaps_row(t, private, "\nSwap:"), 20);
+	CHECK_EQ(smaps_row(t, private, "\nSwapPss:"), 0);
+	CHECK_EQ(smaps_row(t, far, "\nSwap:"), 24);
+	CHECK_EQ(get64(t, shared + 2 * PG), 2);
+	CHECK_EQ(smaps_row(t, private, "\nSwap:"), 16);
+	sim_exit(t);
+	sim_file_close(f);
+	CHECK_SYSTEM(m);
+}
