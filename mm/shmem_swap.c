@@ -142,14 +142,18 @@ static int read_value(struct address_space *as, uint64_t index, void *value,
 		      struct page **page, bool *major)
 {
 	swp_entry_t entry = value_entry(value);
+	enum swap_found found;
 
 	if (!swap_entry_is_slot(entry))
 		return -EIO; /* lost at swapoff */
 	quire_step("shared memory that is in swap");
 	*page = swapin_readahead(as->q, entry, GFP_HIGHUSER_MOVABLE, NULL, 0,
-				 major);
+				 &found);
+	*major = found == SWAP_FRESH;
 	if (*page)
 		return 0;
+	if (found == SWAP_GONE)
+		return -EAGAIN;
 	/* somebody else has brought it back, or there is no memory for it */
 	spin_lock(&as->tree_lock);
 	entry.v = page_tree_get(&as->pages, index) == value;

@@ -155,23 +155,27 @@ static struct page *insert_fresh(struct quire *q, swp_entry_t entry,
 }
 
 struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
-			    bool *fresh)
+			    enum swap_found *found)
 {
 	struct swap_area *a;
 	struct page *new, *page = swap_cache_get(q, entry);
 
-	*fresh = false;
+	*found = SWAP_CACHED;
 	if (page)
 		return page;
+	*found = SWAP_GONE;
 	a = swap_area_get(q, entry);
 	if (!a)
 		return NULL;
 	new = alloc_pages(q, gfp, 0);
 	if (new) {
 		page = insert_fresh(q, entry, new);
-		*fresh = page == new;
-		if (!*fresh)
+		if (page)
+			*found = page == new ? SWAP_FRESH : SWAP_CACHED;
+		if (page != new)
 			put_page(q, new);
+	} else {
+		*found = SWAP_NO_MEMORY;
 	}
 	swap_area_put(a);
 	return page;

@@ -84,7 +84,7 @@ static struct page *swap_fault_page(struct vm_fault *vmf, swp_entry_t entry,
 {
 	struct quire *q = vmf->vma->vm_mm->q;
 	struct page *page = swap_cache_get(q, entry);
-	bool major = false;
+	enum swap_found found;
 
 	if (page) {
 		quire_step("in the swap cache");
@@ -98,11 +98,18 @@ static struct page *swap_fault_page(struct vm_fault *vmf, swp_entry_t entry,
 	quire_step("not in memory: it is read from swap");
 	*since = quire_host_time_ns();
 	page = swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, vmf->vma,
-				vmf->address, &major);
-	if (major)
+				vmf->address, &found);
+	if (found == SWAP_FRESH)
 		*ret = VM_FAULT_MAJOR;
-	if (page || !lock_same_entry(vmf))
+	if (page)
 		return page;
+	if (found == SWAP_GONE) {
+		/* (perhaps to be given to the same page again) */
+		quire_step("its slot was freed meanwhile: look again");
+		return NULL;
+	}
+	if (!lock_same_entry(vmf))
+		return NULL;
 	/* it has a user, so it could be read: but for memory */
 	spin_unlock(vmf->ptl);
 	*ret = VM_FAULT_OOM;

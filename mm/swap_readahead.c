@@ -70,14 +70,14 @@ static void new_page(struct quire *q, struct page *page)
 /* One that may be wanted; false: there is no memory for such. */
 static bool run_ahead(struct ra_run *r, swp_entry_t entry, gfp_t gfp)
 {
+	enum swap_found found;
 	struct page *page;
-	bool fresh;
 
 	page = swap_cache_add(r->q, entry,
-			      (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN, &fresh);
+			      (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN, &found);
 	if (!page)
-		return !swap_entry_valid(r->q, entry);
-	if (!fresh) {
+		return found == SWAP_GONE;
+	if (found != SWAP_FRESH) {
 		put_page(r->q, page);
 		return true;
 	}
@@ -205,22 +205,19 @@ static void read_around(struct ra_run *r, struct vm_area_struct *vma,
 
 struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			      struct vm_area_struct *vma, uaddr_t addr,
-			      bool *major)
+			      enum swap_found *found)
 {
 	struct ra_run r = {.q = q};
 	struct swap_area *a;
 	struct page *page;
-	bool fresh;
 
-	*major = false;
-	page = swap_cache_add(q, entry, gfp, &fresh);
+	page = swap_cache_add(q, entry, gfp, found);
 	if (!page)
 		return NULL;
-	if (!fresh) {
+	if (*found != SWAP_FRESH) {
 		swap_readahead_hit(q, page, entry, vma, addr);
 		return page;
 	}
-	*major = true;
 	new_page(q, page);
 	get_page(page); /* the run's */
 	a = swap_area_of(q, entry);

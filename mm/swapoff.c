@@ -77,13 +77,14 @@ put:
 static int unuse_entry(struct vm_fault *vmf, swp_entry_t entry)
 {
 	struct quire *q = vmf->vma->vm_mm->q;
+	enum swap_found found;
 	struct page *page;
-	bool major;
 
 	page = swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, vmf->vma,
-				vmf->address, &major);
-	if (!page) /* or the entry is gone */
-		return swap_users(q, entry) ? -ENOMEM : 0;
+				vmf->address, &found);
+	if (!page)
+		return found == SWAP_NO_MEMORY && swap_users(q, entry) ? -ENOMEM
+								       : 0;
 	lock_page(page);
 	(void)wait_on_page_writeback(page, false);
 	if (PageFlag(page, PG_swapcache) &&

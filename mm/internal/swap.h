@@ -131,12 +131,17 @@ void swap_batch_flush(struct swap_batch *b);
 /*
  * The entry's page, from the cache or read in with its neighbours (of the area,
  * or of vma around addr where it is not NULL), with a reference, perhaps still
- * under read.  *major: a read was started.  NULL: out of memory, or the entry
- * has no users any more.  Sleeps.
+ * under read.  NULL: there is none.  *found: how that went.  Sleeps.
  */
+enum swap_found {
+	SWAP_CACHED,	/* it was in the cache */
+	SWAP_FRESH,	/* it is new there; its read was started */
+	SWAP_GONE,	/* NULL: the entry has no users any more */
+	SWAP_NO_MEMORY, /* NULL */
+};
 struct page *swapin_readahead(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			      struct vm_area_struct *vma, uaddr_t addr,
-			      bool *major);
+			      enum swap_found *found);
 
 /*
  * MADV_WILLNEED: swap_read_ahead: start reading these slots' pages (those that

@@ -178,11 +178,10 @@ unsigned long swap_slots_used(struct swap_area *a);
 /* mm/swap_cache.c */
 /*
  * swap_cache_add: the entry's page in the cache, or a fresh one, put in locked
- * with a reference for the caller (*fresh).  NULL: out of memory, or the entry
- * has no users (*gone).
+ * (SWAP_FRESH), with a reference for the caller.  NULL: *found says why.
  */
 struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
-			    bool *fresh);
+			    enum swap_found *found);
 /* mm/swap_readahead.c: entry's page in the cache was found by a fault at addr
  * of vma (NULL: by its slot): if it was read ahead, that was worth it. */
 void swap_readahead_hit(struct quire *q, struct page *page, swp_entry_t entry,

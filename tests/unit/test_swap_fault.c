@@ -489,6 +489,49 @@ TEST(entry_is_good_after_all)
 	sim_exit(t);
 }
 
+/* No page for an entry: for want of memory, or because nobody has it any more
+ * (then the fault is repeated, and nobody is killed for it). */
+TEST(no_page_for_the_entry)
+{
+	struct sim_task *t = sim_task_create(m);
+	struct quire *q = sim_quire(m);
+	uaddr_t a = anon(t, 1);
+	enum swap_found found;
+	struct page *page;
+	swp_entry_t entry;
+
+	swapdev_on(m, 64, 0, -1);
+	put64(t, a, 5);
+	swap_out(t, a, true);
+	entry = entry_at(t, a);
+	if (sim_has_injection()) {
+		sim_inject_reset(m);
+		sim_inject_nth(m, 1, true);
+		CHECK(!swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, NULL, 0,
+					&found));
+		CHECK_EQ(found, SWAP_NO_MEMORY);
+		sim_inject_reset(m);
+	}
+	page = swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, NULL, 0,
+				&found);
+	CHECK_EQ(found, SWAP_FRESH);
+	REQUIRE(page);
+	put_page(q, page);
+	page = swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, NULL, 0,
+				&found);
+	CHECK_EQ(found, SWAP_CACHED);
+	REQUIRE(page);
+	put_page(q, page);
+	CHECK_EQ(get64(t, a), 5);
+	CHECK_EQ(sim_munmap(t, a, PG), 0);
+	CHECK_EQ(swap_users(q, entry), 0);
+	CHECK(!swapin_readahead(q, entry, GFP_HIGHUSER_MOVABLE, NULL, 0,
+				&found));
+	CHECK_EQ(found, SWAP_GONE);
+	sim_exit(t);
+	CHECK_SYSTEM(m);
+}
+
 struct handover {
 	struct sim_machine *m;
 	struct swapdev *d;
