@@ -21,11 +21,11 @@
  * whole blocks, which saves most of the merging.
  *
  * Watermarks, per node (vmscan.c draws them): below `low` background reclaim is
- * asked for; an ordinary allocation stops at `min`, and reclaims itself where
- * it may (__GFP_RECLAIM).  What is below is a reserve: most of it for those who
- * cannot wait (__GFP_RESERVE), some of the rest for a task that is to die of
- * this shortage, the last pages for reclaim itself, which needs some to free
- * more.
+ * asked for (of several nodes all must be there first); an ordinary allocation
+ * stops at `min`, and reclaims itself where it may (__GFP_RECLAIM).  What is
+ * below is a reserve: most of it for those who cannot wait (__GFP_RESERVE),
+ * some of the rest for a task that is to die of this shortage, the last pages
+ * for reclaim itself, which needs some to free more.
  *
  * A free page has no flags (but PG_buddy), no references and no mapping, so
  * that handing one out is little more than one load.
@@ -161,9 +161,34 @@ unsigned first_node(const struct quire *q)
 	return (unsigned)divide(quire_host_cpu() * q->nodes, q->cpus);
 }
 
+static unsigned next_node(const struct quire *q, unsigned nid)
+{
+	return nid + 1 == q->nodes ? 0 : nid + 1;
+}
+
+/*
+ * The node to look at first for so many pages: from this CPU's own on, the
+ * first that keeps more than `low`.  While there is one, no other is emptied
+ * further, and nothing has to be reclaimed.
+ */
+static unsigned roomy_node(const struct quire *q, unsigned long pages)
+{
+	unsigned i, own = first_node(q), nid = own;
+
+	for (i = 0; q->nodes > 1 && i < q->nodes; i++) {
+		const struct quire_node *n = &q->node[nid];
+
+		if (READ_ONCE(n->nr_free) >=
+		    READ_ONCE(n->watermark[WMARK_LOW]) + pages)
+			return nid;
+		nid = next_node(q, nid);
+	}
+	return own;
+}
+
 static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
 {
-	unsigned i, nid = first_node(q);
+	unsigned i, nid = roomy_node(q, 1ul << order);
 	struct page *page = NULL;
 
 	for (i = 0; i < q->nodes && !page; i++) {
@@ -176,7 +201,7 @@ static struct page *rmqueue(struct quire *q, gfp_t gfp, unsigned order)
 			mod_vmstat(q, VM_pgalloc, 1l << order);
 		spin_unlock(&n->lock);
 		look_at_low(q, n);
-		nid = nid + 1 == q->nodes ? 0 : nid + 1;
+		nid = next_node(q, nid);
 	}
 	return page;
 }
@@ -210,7 +235,7 @@ static void refill_from(struct quire_node *n, struct pcp_list *pcp,
 static __noinline bool pcp_refill(struct quire *q, struct pcp_list *pcp,
 				  gfp_t gfp)
 {
-	unsigned i, nid = first_node(q);
+	unsigned i, nid = roomy_node(q, q->pcp_batch);
 
 	for (i = 0; i < q->nodes && !pcp->count; i++) {
 		struct quire_node *n = &q->node[nid];
@@ -219,7 +244,7 @@ static __noinline bool pcp_refill(struct quire *q, struct pcp_list *pcp,
 		refill_from(n, pcp, batch_room(q, n, gfp));
 		spin_unlock(&n->lock);
 		look_at_low(q, n);
-		nid = nid + 1 == q->nodes ? 0 : nid + 1;
+		nid = next_node(q, nid);
 	}
 	return pcp->count != 0;
 }
@@ -888,6 +913,8 @@ void quire_page_put(struct quire *q, struct page *page)
 {
 	uint16_t pins = READ_ONCE(page->pins);
 
+	if (is_zero_page(q, page))
+		return;
 	do {
 		if (!pins) { /* the allocation's own reference */
 			ClearPageFlag(page, PG_host);
@@ -898,5 +925,3 @@ void quire_page_put(struct quire *q, struct page *page)
 		__ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	put_page(q, page);
 }
-	if (is_zero_page(q, page))
-		return;

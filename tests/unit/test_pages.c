@@ -351,6 +351,44 @@ TEST(pages_pins_have_an_end)
 	sim_exit(t);
 }
 
+/*
+ * Of two nodes the CPU's own is used first, and the other before the own one
+ * goes below `low`: only when both are there is reclaim woken.
+ */
+TEST_WITH(pages_of_all_nodes_before_reclaim,
+	  .config = {.ram_bytes = 24u << 20, .nodes = 2, .cpus = 2})
+{
+	struct quire *q = sim_quire(m);
+	unsigned own = first_node(q), other = !own, n = 0;
+	struct quire_node *node = q->node;
+	struct page *page[6144];
+	struct sim_stats st;
+
+	for (; node[other].nr_free >
+	       node[other].watermark[WMARK_LOW] + q->pcp_batch;
+	     n++) {
+		page[n] = quire_alloc_pages(q, QUIRE_GFP_KERNEL, 0);
+		REQUIRE(page[n]);
+		CHECK(node[own].nr_free >= node[own].watermark[WMARK_LOW]);
+	}
+	CHECK(node[own].nr_free <
+	      node[own].watermark[WMARK_LOW] + q->pcp_batch);
+	CHECK_EQ(page[0]->node, own);
+	CHECK_EQ(page[n - 1]->node, other);
+	sim_get_stats(m, &st);
+	CHECK_EQ(st.reclaim_wakes, 0);
+	while (!st.reclaim_wakes && n < 6144) {
+		page[n] = quire_alloc_pages(q, QUIRE_GFP_KERNEL, 0);
+		REQUIRE(page[n++]);
+		sim_get_stats(m, &st);
+	}
+	CHECK_EQ(st.reclaim_wakes, 1);
+	CHECK(node[own].nr_free >= node[own].watermark[WMARK_MIN]);
+	while (n)
+		quire_free_pages(q, page[--n], 0);
+	CHECK_SYSTEM(m);
+}
+
 static void free_twice(struct sim_machine *m)
 {
 	struct quire *q = sim_quire(m);
