@@ -226,7 +226,8 @@ int quire_swapon(struct quire *q, const struct quire_swap_config *config)
 	if (!a->usable)
 		goto free;
 	swap_slots_init(a);
-	if (a->ops->discard && (a->flags & QUIRE_SWAP_DISCARD))
+	if (a->ops->discard && (a->flags & QUIRE_SWAP_DISCARD) &&
+	    !(a->flags & QUIRE_SWAP_DISCARD_FREED))
 		a->ops->discard(a->device, config->first, end - config->first);
 	publish(q->swap, a, config->priority);
 	swap_try_refused(q);

@@ -54,6 +54,8 @@ struct quire_swap_ops {
 #define QUIRE_SWAP_DISCARD 2u
 #define QUIRE_SWAP_ROTATIONAL                                                  \
 	4u /* neighbours are cheap: CPUs share a cluster */
+#define QUIRE_SWAP_DISCARD_FREED                                               \
+	8u /* with DISCARD: not the whole area at swapon */
 
 struct quire_swap_config {
 	const struct quire_swap_ops *ops;

@@ -138,6 +138,25 @@ TEST_WITH(every_slot_is_found, .config = {.cpus = 2})
 	CHECK_SYSTEM(m);
 }
 
+/* behaviour: R3 (an area of which only freed slots are discarded) */
+TEST(discard_only_what_is_freed)
+{
+	struct swapdev *d = swapdev_on(
+		m, 600, QUIRE_SWAP_DISCARD | QUIRE_SWAP_DISCARD_FREED, -1);
+	struct quire *q = sim_quire(m);
+	static swp_entry_t e[511];
+	unsigned i;
+
+	CHECK_EQ(d->discards, 0);
+	for (i = 0; i < 511; i++)
+		e[i] = take_slot(q);
+	for (i = 0; i < 511; i++)
+		swap_free(q, e[i]);
+	quire_reclaim_work(q);
+	CHECK_EQ(d->discards, 1);
+	CHECK_SYSTEM(m);
+}
+
 /* behaviour: R3 (freed slots are told at once; free clusters are discarded
  * later, and not used until then; the whole area is when it is added) */
 TEST(discard_and_slot_free)
