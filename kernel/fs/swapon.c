@@ -20,7 +20,8 @@
  * its machine is.  A disk that the command line names and whose first page is
  * all zero gets one; what else has none is somebody's data and stays.
  *
- * swap_lock (mutex) guards swaps[], and is held while an area comes or goes.
+ * swap_lock (mutex) guards swaps[], and is held while an area comes.  One that
+ * goes is marked: that may take minutes, and /proc/swaps is not to wait for it.
  */
 #include "blkdev.h"
 #include "cpu.h"
@@ -33,8 +34,8 @@
 #define SWAP_FLAG_PREFER    0x8000u
 #define SWAP_FLAG_PRIO_MASK 0x7fffu
 #define SWAP_FLAG_DISCARD   0x10000u
-#define SWAP_FLAG_ONCE	    0x20000u /* the whole area at swapon only */
-#define SWAP_FLAG_PAGES	    0x40000u /* freed slots only */
+#define SWAP_FLAG_ONCE	    0x20000u /* the whole area at swapon only... */
+#define SWAP_FLAG_PAGES	    0x40000u /* freed slots only; both: the former */
 #define SWAP_FLAGS_VALID    0x7ffffu
 
 /* mkswap(8)'s header: offsets in the first page */
@@ -51,6 +52,7 @@
 /* One that is being used. */
 static struct swap_dev {
 	bool used;
+	bool leaving;	   /* somebody is at its swapoff */
 	void *device;	   /* ops' */
 	struct file *file; /* NULL: of the command line */
 	struct zram *zram;
@@ -194,11 +196,13 @@ static int disk_header(struct disk *disk, struct quire_swap_config *c,
 static int add_area(const struct quire_swap_config *c, struct file *file,
 		    const char *name)
 {
+	struct quire_swap_info info = {.priority = c->priority};
 	int area = quire_swapon(the_quire, c);
 	struct swap_dev *s;
 
 	if (area < 0)
 		return area;
+	(void)quire_swap_info(the_quire, (unsigned)area, &info);
 	s = &swaps[area];
 	*s = (struct swap_dev){.used = true, .device = c->device};
 	s->file = file ? fget_file(file) : NULL;
@@ -206,23 +210,33 @@ static int add_area(const struct quire_swap_config *c, struct file *file,
 	printk("Adding %lluk swap on %s.  Priority:%d",
 	       (unsigned long long)(c->slots - c->first - c->nr_bad) *
 		       (QUIRE_PAGE_SIZE / 1024),
-	       name, c->priority);
+	       name, info.priority);
 	return area;
 }
 
+/* swap_lock held, given up meanwhile.  -EINVAL: it is leaving already. */
 static int remove_area(unsigned area)
 {
-	struct swap_dev *s = &swaps[area];
-	int err = quire_swapoff(the_quire, area);
+	struct swap_dev *s = &swaps[area], was = *s;
+	int err;
 
-	if (err)
+	if (was.leaving)
+		return -EINVAL;
+	s->leaving = true;
+	mutex_unlock(&swap_lock);
+	err = quire_swapoff(the_quire, area);
+	mutex_lock(&swap_lock);
+	if (err) {
+		s->leaving = false;
 		return err;
-	s->used = false;
-	if (s->file)
-		fput(s->file);
-	if (s->zram)
-		zram_destroy(s->zram);
-	*s = (struct swap_dev){0};
+	}
+	/* (another may have got its number at once) */
+	if (s->leaving && s->device == was.device)
+		*s = (struct swap_dev){0};
+	if (was.file)
+		fput(was.file);
+	if (was.zram)
+		zram_destroy(was.zram);
 	return 0;
 }
 
@@ -295,8 +309,11 @@ static int disk_swapon(struct disk *disk, unsigned flags, bool make,
 		return -ENOMEM;
 	err = disk_header(disk, &c, bad, make);
 	if ((flags & SWAP_FLAG_DISCARD) && disk->discard_sectors) {
-		if (flags & SWAP_FLAG_PAGES || !(flags & SWAP_FLAG_ONCE))
-			c.flags |= QUIRE_SWAP_DISCARD;
+		if (!(flags & SWAP_FLAG_ONCE))
+			c.flags |= QUIRE_SWAP_DISCARD |
+				   (flags & SWAP_FLAG_PAGES
+					    ? QUIRE_SWAP_DISCARD_FREED
+					    : 0);
 		else if (!err)
 			(void)blk_range(
 				disk, BLK_DISCARD,
@@ -377,6 +394,7 @@ int swapoff_all(void)
 
 	mutex_lock(&swap_lock);
 	for (i = 0; i < QUIRE_MAX_SWAP_AREAS; i++) {
+		/* (-EINVAL: somebody else is at it) */
 		one = swaps[i].used ? remove_area(i) : 0;
 		if (one)
 			err = one;

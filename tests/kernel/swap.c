@@ -346,10 +346,23 @@ static int busy(char *mem, uint32_t pages, int stop)
 }
 
 /* behaviour: R3 */
+/* /proc/swaps tells of the area while it is on its way out, and does not wait
+ * for that: 0. */
+static int watch(const char *device)
+{
+	long prio;
+	int i;
+
+	for (i = 0; i < 60000 && figure("/proc/meminfo", "SwapTotal"); i++)
+		usleep(1000);
+	return swaps_line(device, &prio) > 0 ? 0 : 1;
+}
+
 static void off(const char *device, unsigned mb)
 {
 	uint32_t pages = mb * (MB / PAGE), half = pages / 2, i;
 	int stop[2], status;
+	pid_t watcher;
 	char *mem;
 
 	CHECK(try_on(device, 0) == 0);
@@ -370,9 +383,16 @@ static void off(const char *device, unsigned mb)
 		       (size_t)(half - half / 3) * PAGE);
 		_exit(busy(mem, half / 3, stop[0]));
 	}
+	watcher = fork();
+	if (!watcher) {
+		close(stop[1]);
+		munmap(mem, (size_t)half * PAGE);
+		_exit(watch(device));
+	}
 	close(stop[0]);
 	CHECK(try_off(device) == 0);
 	close(stop[1]);
+	CHECK(waitpid(watcher, &status, 0) > 0 && status == 0);
 	CHECK(wait(&status) > 0 && status == 0);
 	CHECK(figure("/proc/meminfo", "SwapTotal") == 0);
 	CHECK(figure("/proc/self/status", "VmSwap") == 0);
