@@ -76,8 +76,8 @@ static void take_pages(struct compact *c)
 		if (page->node == c->nid && isolate_lru_page(c->q, page))
 			c->pages[c->nr++] = page;
 	}
-	mod_vmstat(c->q, VM_compact_migrate_scanned, (long)scanned);
-	mod_vmstat(c->q, VM_compact_isolated, (long)c->nr);
+	count_vm_events(c->q, VM_compact_migrate_scanned, (long)scanned);
+	count_vm_events(c->q, VM_compact_isolated, (long)c->nr);
 }
 
 /* As many free pages from the high end. */
@@ -92,7 +92,7 @@ static void take_free_pages(struct compact *c)
 		if (page->node == c->nid && take_free_page(c->q, page))
 			c->free[c->nr_free++] = page;
 	}
-	mod_vmstat(c->q, VM_compact_free_scanned, (long)scanned);
+	count_vm_events(c->q, VM_compact_free_scanned, (long)scanned);
 }
 
 static struct page *get_taken(struct migrate_target *t)
@@ -135,7 +135,7 @@ bool compact_node(struct quire *q, struct quire_node *n, unsigned order)
 	if (order >= MAX_ORDER ||
 	    READ_ONCE(n->nr_free) < n->watermark[WMARK_MIN] + (2ul << order))
 		return false;
-	count_vm_event(q, VM_compact_stall);
+	count_vm_events(q, VM_compact_stall, 1);
 	lru_add_drain_all(q);
 	pcp_drain_all(q);
 	done = block_free(n, order);
@@ -144,7 +144,7 @@ bool compact_node(struct quire *q, struct quire_node *n, unsigned order)
 		done = block_free(n, order);
 	task->reclaiming--;
 	done = done || block_free(n, order);
-	count_vm_event(q, done ? VM_compact_success : VM_compact_fail);
+	count_vm_events(q, done ? VM_compact_success : VM_compact_fail, 1);
 	return done;
 }
 

@@ -303,8 +303,8 @@ unsigned migrate_pages(struct quire *q, struct page **pages, unsigned n,
 			left++;
 		}
 	}
-	mod_vmstat(q, VM_pgmigrate_success, (long)(n - left));
-	mod_vmstat(q, VM_pgmigrate_fail, (long)left);
+	count_vm_events(q, VM_pgmigrate_success, (long)(n - left));
+	count_vm_events(q, VM_pgmigrate_fail, (long)left);
 	return left;
 }
 

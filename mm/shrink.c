@@ -57,7 +57,7 @@ static void reclaim_when_written(struct scan_control *sc, struct page *page)
 {
 	if (!PageFlag(page, PG_reclaim)) {
 		SetPageFlag(page, PG_reclaim);
-		count_vm_event(sc->q, VM_nr_vmscan_immediate_reclaim);
+		count_vm_events(sc->q, VM_nr_vmscan_immediate_reclaim, 1);
 	}
 	if (!PageFlag(page, PG_writeback)) {
 		sc->nr_dirty++;
@@ -156,7 +156,7 @@ static enum fate evict(struct scan_control *sc, struct page *page)
 		if (!unmap_to_swap(sc, page))
 			return PAGE_KEEP;
 		if (PageFlag(page, PG_swapcache) && PageFlag(page, PG_dirty)) {
-			count_vm_event(q, VM_nr_vmscan_write);
+			count_vm_events(q, VM_nr_vmscan_write, 1);
 			SetPageFlag(page, PG_reclaim);
 			swap_batch_add(&sc->swap, page);
 			return PAGE_WRITTEN;
@@ -178,7 +178,7 @@ static enum fate evict(struct scan_control *sc, struct page *page)
 	if (!drop_page(q, page))
 		return PAGE_KEEP;
 	if (lazy)
-		count_vm_event(q, VM_pglazyfreed);
+		count_vm_events(q, VM_pglazyfreed, 1);
 	return PAGE_FREED;
 }
 

@@ -211,7 +211,7 @@ static void throttle(struct scan_control *sc)
 		return;
 	if (sc->nr_writeback * 2 >= sc->scanned && sc->freed < sc->want &&
 	    may_wait(sc, page)) {
-		count_vm_event(sc->q, VM_pgscan_direct_throttle);
+		count_vm_events(sc->q, VM_pgscan_direct_throttle, 1);
 		(void)wait_on_page_writeback(page, true);
 	}
 	put_page(sc->q, page);
@@ -276,7 +276,7 @@ uint64_t try_to_free_pages(struct quire *q, gfp_t gfp, unsigned order)
 	might_sleep();
 	if (quire_host_current()->reclaiming)
 		return 0;
-	count_vm_event(q, VM_allocstall);
+	count_vm_events(q, VM_allocstall, 1);
 	return direct_reclaim(q, MAX(SWAP_CLUSTER_MAX, 1ul << order),
 			      (gfp & (__GFP_MOVABLE | __GFP_TABLE)) != 0);
 }
@@ -362,7 +362,7 @@ void quire_reclaim_work(struct quire *q)
 	task = reclaim_begin(q);
 	swap_discard_work(q, true); /* slots that this round may need */
 	pcp_drain(q);
-	count_vm_event(q, VM_pageoutrun);
+	count_vm_events(q, VM_pageoutrun, 1);
 	do {
 		sc.priority = (uint8_t)p;
 		freed = sc.freed;

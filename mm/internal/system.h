@@ -255,6 +255,13 @@ static __always_inline void count_vm_event(struct quire *q, enum vmstat_item i)
 {
 	mod_vmstat(q, i, 1);
 }
+/* The same with preemption on: none is lost. */
+static inline void count_vm_events(struct quire *q, enum vmstat_item i, long n)
+{
+	quire_host_preempt_disable();
+	mod_vmstat(q, i, n);
+	quire_host_preempt_enable();
+}
 /* The same by a caller that has its CPU's part at hand, preemption off. */
 static __always_inline void cpu_count(struct quire_cpu *c, enum vmstat_item i,
 				      long d)
