@@ -101,17 +101,21 @@ void device_frame_dup(struct quire *q, uint64_t frame)
 	spin_unlock(&d->lock);
 }
 
-void device_frame_free(struct quire *q, uint64_t frame)
+/* One user less; stored: something is there, that the device may forget. */
+static void put_frame(struct device_memory *d, uint64_t frame, bool stored)
 {
-	struct device_memory *d = q->device_memory;
-
 	spin_lock(&d->lock);
 	QUIRE_BUG_ON(!d->users[frame]);
 	d->used--;
 	WRITE_ONCE(d->users[frame], d->users[frame] - 1);
-	if (d->users[frame] == 0 && d->ops->free)
+	if (d->users[frame] == 0 && stored && d->ops->free)
 		d->ops->free(d->device, frame);
 	spin_unlock(&d->lock);
+}
+
+void device_frame_free(struct quire *q, uint64_t frame)
+{
+	put_frame(q->device_memory, frame, true);
 }
 
 bool device_frame_valid(struct quire *q, uint64_t frame)
@@ -200,7 +204,8 @@ static bool take_page(struct quire *q, struct page *page)
 		taken = store_page(q, page, av, frame);
 		if (!taken)
 			migrate_restore(q, page, page, av);
-		device_frame_free(q, frame); /* ours: the entries have theirs */
+		/* ours: the entries have theirs */
+		put_frame(q->device_memory, frame, taken);
 	}
 	if (av)
 		put_anon_vma(q, av);

@@ -73,7 +73,8 @@ struct quire_device_memory_ops {
 	 */
 	int (*store)(void *device, uint64_t frame, struct page *page);
 	int (*load)(void *device, uint64_t frame, struct page *page);
-	/* Nobody needs it any more: spinlocks are held.  NULL: no interest. */
+	/* Nobody needs any more what was stored there: spinlocks are held.
+	 * NULL: no interest. */
 	void (*free)(void *device, uint64_t frame);
 };
 /*

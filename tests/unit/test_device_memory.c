@@ -161,6 +161,7 @@ TEST(device_memory_errors)
 		put64(t, a + i * PG, i);
 	d->error = -EIO;
 	CHECK_EQ(take(t, a, 2), 0);
+	CHECK_EQ(d->frees, 0); /* nothing is there */
 	put64(t, a, 9);
 	put64(t, a, 0);
 	CHECK_SYSTEM(m);
