@@ -358,7 +358,8 @@ bool swap_entry_valid(struct quire *q, swp_entry_t entry)
 /* --------------------------------------------------------------- discard */
 
 /* The next cluster that the device is to be told of; NULL: none. */
-static struct swap_cluster *next_discard(struct swap_area *a)
+static struct swap_cluster *next_discard(struct swap_system *s,
+					 struct swap_area *a)
 {
 	struct swap_cluster *c = NULL;
 
@@ -366,12 +367,14 @@ static struct swap_cluster *next_discard(struct swap_area *a)
 	if (!list_empty(&a->discard)) {
 		c = list_first_entry(&a->discard, struct swap_cluster, list);
 		set_state(a, c, CLUSTER_FULL); /* on no list meanwhile */
+		__atomic_fetch_add(&s->discarding, 1u, __ATOMIC_RELAXED);
 	}
 	spin_unlock(&a->lock);
 	return c;
 }
 
-static void discard_cluster(struct swap_area *a, struct swap_cluster *c)
+static void discard_cluster(struct swap_system *s, struct swap_area *a,
+			    struct swap_cluster *c)
 {
 	uint64_t slot = (uint64_t)c->number << SWAP_CLUSTER_SHIFT;
 	uint64_t end = MIN(slot + SWAP_CLUSTER, a->end);
@@ -386,23 +389,39 @@ static void discard_cluster(struct swap_area *a, struct swap_cluster *c)
 	spin_unlock(&a->lock);
 	slot_moved(a);
 	spin_unlock(&c->lock);
+	__atomic_fetch_sub(&s->discarding, 1u, __ATOMIC_RELEASE);
+	quire_host_wake(&s->discarding, UINT32_MAX);
 }
 
-void swap_discard_work(struct quire *q, bool all)
+static void discard_clusters(struct quire *q, bool all)
 {
 	struct swap_cluster *c;
 	struct swap_area *a;
 	unsigned i;
 
-	might_sleep();
 	for (i = 0; READ_ONCE(q->swap->nr) && i < QUIRE_MAX_SWAP_AREAS; i++) {
 		a = swap_area_get(q, swp_entry(i, 0));
 		if (!a)
 			continue;
 		while ((a->flags & QUIRE_SWAP_DISCARD) &&
 		       (all || !swap_has_room(q)) &&
-		       (c = next_discard(a)) != NULL)
-			discard_cluster(a, c);
+		       (c = next_discard(q->swap, a)) != NULL)
+			discard_cluster(q->swap, a, c);
 		swap_area_put(a);
+	}
+}
+
+void swap_discard_work(struct quire *q, bool all)
+{
+	struct swap_system *s = q->swap;
+	uint32_t n;
+
+	might_sleep();
+	discard_clusters(q, all);
+	/* the last of what is free others may be at: it will be room */
+	while (!all && (n = smp_load_acquire(&s->discarding)) != 0 &&
+	       !swap_has_room(q)) {
+		(void)quire_host_wait(&s->discarding, n, 0);
+		discard_clusters(q, false);
 	}
 }

@@ -184,7 +184,7 @@ void swap_end_write(struct quire *q, struct page *page, int error);
 /*
  * swap_discard_work: tell the devices that want it of clusters that have become
  * free, which are held back until then; all of them, or until a slot can be
- * had. Part of reclaim; sleeps.
+ * had, if need be by waiting for what others discard.  Part of reclaim; sleeps.
  */
 void swap_discard_work(struct quire *q, bool all);
 

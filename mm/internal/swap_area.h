@@ -100,6 +100,7 @@ struct swap_system {
 	/* in this one, atomic: pages refused, and since the first of them taken
 	 */
 	uint32_t refused, taken;
+	uint32_t discarding; /* clusters, atomic; waited for */
 	struct swap_area area[QUIRE_MAX_SWAP_AREAS];
 };
 

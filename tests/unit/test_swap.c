@@ -215,6 +215,69 @@ TEST(discarded_twice)
 	CHECK_EQ(quire_swapoff(q, 0), 0);
 }
 
+struct discard {
+	struct sim_task *t[2];
+	uint32_t begun, awaited;
+};
+static struct discard discard;
+
+/* Is not over before another has come to want the room. */
+static void slow_discard(void *device, uint64_t slot, uint64_t n)
+{
+	unsigned i;
+
+	__atomic_store_n(&discard.begun, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&discard.awaited, __ATOMIC_ACQUIRE))
+		sim_poll();
+	for (i = 0; i < 100; i++)
+		sim_poll();
+	swapdev_discard(device, slot, n);
+}
+
+static void want_room(unsigned cpu, void *arg)
+{
+	struct quire *q = arg;
+
+	sim_run(discard.t[cpu]);
+	while (cpu && !__atomic_load_n(&discard.begun, __ATOMIC_ACQUIRE))
+		sim_poll();
+	if (cpu)
+		__atomic_store_n(&discard.awaited, 1, __ATOMIC_RELEASE);
+	swap_discard_work(q, false);
+	CHECK(swap_has_room(q));
+	sim_run(NULL);
+}
+
+/* behaviour: R3 (two want room, and there is but one cluster to discard) */
+TEST_WITH(discarded_for_two, .config = {.cpus = 2})
+{
+	struct quire *q = sim_quire(m);
+	struct swapdev *d = swapdev_make(m);
+	struct quire_swap_ops ops = swapdev_ops;
+	struct quire_swap_config c = swapdev_config(
+		d, 400, QUIRE_SWAP_DISCARD | QUIRE_SWAP_DISCARD_FREED, -1);
+	static swp_entry_t e[399];
+	unsigned i;
+
+	ops.discard = slow_discard;
+	c.ops = &ops;
+	REQUIRE(quire_swapon(q, &c) == 0);
+	for (i = 0; i < 2; i++)
+		REQUIRE(discard.t[i] = sim_task_create(m));
+	for (i = 0; i < 399; i++)
+		e[i] = take_slot(q);
+	for (i = 0; i < 399; i++)
+		swap_free(q, e[i]);
+	CHECK(!swap_has_room(q));
+	sim_run(NULL);
+	sim_parallel(m, 2, want_room, q);
+	CHECK_EQ(d->discards, 1);
+	for (i = 0; i < 2; i++)
+		sim_exit(discard.t[i]);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(quire_swapoff(q, 0), 0);
+}
+
 /* behaviour: R3 (what cannot be an area; slots past what an entry can name are
  * left out, as are bad ones) */
 TEST(swapon_refuses)
