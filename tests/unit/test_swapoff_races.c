@@ -17,6 +17,7 @@ struct off_race {
 	uaddr_t a;
 	uint32_t done;
 	unsigned broken, lost;
+	unsigned rounds; /* use_shared() */
 };
 
 static void start(struct off_race *r, struct sim_machine *m)
@@ -69,6 +70,7 @@ static void use_shared(struct off_race *r)
 	uint64_t i, k, v;
 
 	for (i = 1; !over(r); i++) {
+		__atomic_store_n(&r->rounds, (unsigned)i, __ATOMIC_RELEASE);
 		for (k = 0; k < PAGES / 2; k++)
 			put64(t, r->a + (uaddr_t)k * PG, i * 1000 + k);
 		for (k = 0; k < PAGES / 2; k++) {
@@ -95,10 +97,16 @@ static void use_shared(struct off_race *r)
 
 static void shared_and_off(unsigned cpu, void *arg)
 {
-	if (cpu == 0)
-		off_and_on(arg, ROUNDS(60));
-	else
-		use_shared(arg);
+	struct off_race *r = arg;
+
+	if (cpu) {
+		use_shared(r);
+		return;
+	}
+	/* (the other thread may begin much later) */
+	while (__atomic_load_n(&r->rounds, __ATOMIC_ACQUIRE) < 3)
+		sim_poll();
+	off_and_on(r, ROUNDS(60));
 }
 
 /* behaviours: R3, C5 */
