@@ -49,17 +49,21 @@ static void exit_mm(struct task *t)
 {
 	struct mm_struct *mm = t->qt.mm;
 	unsigned long flags;
+	bool much;
 
 	if (!mm)
 		return;
 	futex_mm_release(t);
 	stats_mm_gone(mm);
+	much = oom_leaves(mm);
 	flags = spin_lock_irqsave(&task_lock);
 	t->qt.mm = NULL;
 	t->qt.vma_cache = NULL;
 	quire_switch_mm(the_quire, NULL);
 	spin_unlock_irqrestore(&task_lock, flags);
 	quire_mm_put(mm);
+	if (much)
+		oom_left();
 	if (t->qt.oom_victim)
 		oom_memory_back();
 	vfork_done(t);

@@ -18,6 +18,10 @@
  * the last of its memory is free: a process may be gone, or be without memory
  * of its own already, while the reaper still gives that back.
  *
+ * Nor is anybody chosen while a process that ends by itself gives back much:
+ * that is waited for, a second at most (what it frees may be others' at once,
+ * or it may be stuck in a file system).
+ *
  * oom_lock guards the choice; whoever finds it taken has a victim coming and
  * waits a moment.  process.oom_killed goes one way only.
  */
@@ -31,6 +35,7 @@
 #define REAP_PAUSE  (NSEC_PER_SEC / 10)
 #define ADJ_MIN	    (-1000)
 #define STUCK_TRIES 16u
+#define MUCH_PAGES  1024u
 #define ULL(n)	    ((unsigned long long)(n))
 
 int oom_kill_allocating_task, panic_on_oom;
@@ -39,6 +44,10 @@ static struct mutex oom_lock = MUTEX_INIT(oom_lock);
 static struct wait_queue oom_wq = WAIT_QUEUE_INIT(oom_wq);
 static struct wait_queue reaper_wq = WAIT_QUEUE_INIT(reaper_wq);
 static uint64_t kills;
+
+/* Large address spaces that are being freed; the time of the first of them. */
+static uint32_t leaving;
+static uint64_t leaving_since;
 
 /* The victim that the reaper is to deal with; NULL: it is idle. */
 static struct process *victim;
@@ -224,6 +233,29 @@ void oom_memory_back(void)
 	wake_up(&oom_wq);
 }
 
+bool oom_leaves(struct mm_struct *mm)
+{
+	if (quire_mm_users(mm) > 1 || quire_oom_badness(mm) < MUCH_PAGES)
+		return false;
+	if (!K_READ(leaving))
+		K_WRITE(leaving_since, ktime_ns());
+	__atomic_fetch_add(&leaving, 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+void oom_left(void)
+{
+	__atomic_fetch_sub(&leaving, 1, __ATOMIC_RELEASE);
+	wake_up_all(&oom_wq);
+}
+
+/* Memory is coming back: nobody need be killed for it. */
+static bool somebody_leaves(void)
+{
+	return __atomic_load_n(&leaving, __ATOMIC_ACQUIRE) &&
+	       ktime_ns() - K_READ(leaving_since) < NSEC_PER_SEC;
+}
+
 static void reaper(void *arg)
 {
 	struct process *p;
@@ -263,7 +295,7 @@ static void find_victim(void)
 {
 	struct process *p;
 
-	if (__atomic_load_n(&victim, __ATOMIC_ACQUIRE) ||
+	if (__atomic_load_n(&victim, __ATOMIC_ACQUIRE) || somebody_leaves() ||
 	    quire_host_fatal_signal_pending(&current->qt))
 		return;
 	p = choose();

@@ -10,6 +10,13 @@
 int oom_init(void);
 /* A victim's task has let go of its memory. */
 void oom_memory_back(void);
+/*
+ * Around a task's last put of its address space: oom_leaves is true if it is
+ * the last user of a large one, which nobody need be killed for meanwhile; then
+ * oom_left has to follow.
+ */
+bool oom_leaves(struct mm_struct *mm);
+void oom_left(void);
 /* /proc/PID/oom_score: 0 ... 2000 */
 unsigned oom_score(struct process *p);
 /* Processes killed so far: /proc/vmstat, oom_kill */
