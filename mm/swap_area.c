@@ -187,7 +187,7 @@ static void publish(struct swap_system *s, struct swap_area *a, int priority)
 		at++;
 	memmove(&s->order[at + 1], &s->order[at], s->nr - at);
 	s->order[at] = (uint8_t)a->nr;
-	s->nr++;
+	WRITE_ONCE(s->nr, s->nr + 1); /* looked at without the lock */
 	WRITE_ONCE(a->writable, 1u);
 	smp_store_release(&a->refs, 1u);
 	spin_unlock(&s->lock);
@@ -214,7 +214,8 @@ int quire_swapon(struct quire *q, const struct quire_swap_config *config)
 	a->nr_clusters =
 		(uint32_t)((end + SWAP_CLUSTER - 1) >> SWAP_CLUSTER_SHIFT);
 	a->pages_in = a->pages_out = a->read_errors = a->write_errors = 0;
-	a->failures = a->rests = a->rest_until = 0;
+	a->failures = a->rests = 0;
+	WRITE_ONCE(a->rest_until, 0u);
 	if (config->first >= end ||
 	    (uint64_t)a->nr_clusters << SWAP_CLUSTER_SHIFT < end)
 		goto unclaim;

@@ -259,7 +259,7 @@ static void forget_area(struct quire *q, struct swap_area *a)
 	spin_lock(&s->lock);
 	while (s->order[at] != a->nr)
 		at++;
-	s->nr--;
+	WRITE_ONCE(s->nr, s->nr - 1);
 	memmove(&s->order[at], &s->order[at + 1], s->nr - at);
 	spin_unlock(&s->lock);
 	swap_area_put(a);

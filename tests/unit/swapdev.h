@@ -100,7 +100,8 @@ static inline void swapdev_free(void *device, uint64_t slot)
 {
 	struct swapdev *d = device;
 
-	__atomic_store_n(&d->state[slot], 'f', __ATOMIC_RELAXED);
+	if (slot < DEV_SLOTS) /* one may be said to have more */
+		__atomic_store_n(&d->state[slot], 'f', __ATOMIC_RELAXED);
 }
 
 static inline void swapdev_discard(void *device, uint64_t slot, uint64_t n)
