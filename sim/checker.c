@@ -168,12 +168,23 @@ static const struct sim_held *spinlock_held(const struct sim_cpu *cpu)
 	return NULL;
 }
 
+/*
+ * Gives way to other threads, here and there.  At most half of the time: on a
+ * busy machine somebody else's whole time slice passes before we are back.
+ */
 static void jitter(struct sim_cpu *cpu)
 {
 	unsigned n = cpu->m->config.jitter;
+	uint64_t before, after;
 
-	if (n && sim_random(&cpu->rng) % n == 0)
-		sched_yield();
+	if (!n || sim_random(&cpu->rng) % n)
+		return;
+	before = quire_host_time_ns();
+	if (before < cpu->jitter_after)
+		return;
+	sched_yield();
+	after = quire_host_time_ns();
+	cpu->jitter_after = after + (after - before);
 }
 
 /* May a second lock of this class be taken? */

@@ -118,7 +118,8 @@ struct sim_cpu {
 	unsigned asid;
 	uint32_t ipi_flag; /* atomic: pending is not empty */
 	uint64_t rng;
-	unsigned preempt; /* depth */
+	uint64_t jitter_after; /* ns: no yield before */
+	unsigned preempt;      /* depth */
 	unsigned nr_held;
 	struct sim_held held[SIM_HELD_MAX];
 	uint64_t kernel_ip;  /* of the access under way, for the fixup */
