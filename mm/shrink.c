@@ -23,6 +23,7 @@
  */
 #include "vmscan.h"
 #include "filemap.h"
+#include "swap_area.h"
 
 enum fate {
 	PAGE_KEEP,
@@ -119,6 +120,20 @@ static bool offer_again(struct scan_control *sc, struct page *page, int *below)
 	return false;
 }
 
+/*
+ * A locked page of the swap cache that somebody uses, of an area that swapoff
+ * is at: it has just been brought back, or is about to be.  If it went it would
+ * only be read again, and swapoff would neither get done nor find out that
+ * there is no room.
+ */
+static bool swapoff_wants(struct quire *q, struct page *page)
+{
+	swp_entry_t entry = page_swap_entry(page);
+
+	return !READ_ONCE(swap_area_of(q, entry)->writable) &&
+	       (page_mapcount(page) || swap_users(q, entry));
+}
+
 /* A locked page whose device is swap: to where it can be written from.  False:
  * it stays. */
 static bool unmap_to_swap(struct scan_control *sc, struct page *page)
@@ -136,6 +151,8 @@ static bool unmap_to_swap(struct scan_control *sc, struct page *page)
 			return false;
 		if (anon && !add_to_swap_below(q, page, below))
 			return false;
+	} else if (unlikely(swapoff_wants(q, page))) {
+		return false;
 	}
 	if (page_mapcount(page) && !try_to_unmap(q, page, 0)) {
 		(void)try_to_free_swap(q, page);
