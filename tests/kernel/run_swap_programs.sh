@@ -6,8 +6,7 @@
 #
 # usage: tests/kernel/run_swap_programs.sh QUIRE [full]
 #   full: sort of 200 MB, python3 with a dict of 300 MB, sqlite3 with an index
-#   of a million rows; else a part of that.  Each on a disk and on compressed
-#   memory, and what it took is printed.
+#   of a million rows, and what it took is printed; else a part of that.
 # Last line: N passed, N failed.
 set -u
 . "$(dirname "$0")/lib.sh"
@@ -52,8 +51,9 @@ swaps() {
 # A line of sort's is 31 characters as often as `long` says; -S is room for all
 # of them in memory, so that nothing goes to files in /tmp.
 ram=32M lines=450000 long=1 buffer=50M entries=90000 rows=180000 least=1500
+cpus=2
 [ -z "$full" ] || {
-	ram=64M lines=1080000 long=6 buffer=300M entries=1000000 rows=1000000
+	cpus=1 ram=64M lines=1080000 long=6 buffer=300M entries=1000000 rows=1000000
 	least=20000
 }
 big=$work/sort.txt
@@ -89,15 +89,12 @@ index="pragma temp_store=memory; create table t(a integer, b text); with recursi
 	drop index i; create index j on t(a); select sum(length(b)) from t where
 	a between 1000 and 5000; pragma integrity_check;"
 
-for device in file zram; do
-	swap=(--cpus 2 --swap 1G --swap-device $device)
-	swaps "sort, swap on $device" $least "${swap[@]}" -- \
-		/bin/sh -c "$sort"
-	[ -x /usr/bin/python3 ] && swaps "python3, swap on $device" $least \
-		"${swap[@]}" -- /usr/bin/python3 -c "$dict"
-	[ -x /usr/bin/sqlite3 ] && swaps "sqlite3, swap on $device" $least \
-		"${swap[@]}" -- /usr/bin/sqlite3 :memory: "$index"
-	[ -n "$full" ] || break
-done
+# (On a disk: compressed, these sizes would not fit in what they need to fit in.)
+swap=(--cpus $cpus --swap 1G)
+swaps sort $least "${swap[@]}" -- /bin/sh -c "$sort"
+[ -x /usr/bin/python3 ] &&
+	swaps python3 $least "${swap[@]}" -- /usr/bin/python3 -c "$dict"
+[ -x /usr/bin/sqlite3 ] &&
+	swaps sqlite3 $least "${swap[@]}" -- /usr/bin/sqlite3 :memory: "$index"
 
 finish

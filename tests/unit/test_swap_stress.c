@@ -443,6 +443,12 @@ static void stress_end(struct swap_stress *s, unsigned area)
 
 	CHECK(sim_vmstat(s->m, "pswpout") > ROUNDS(2000u));
 	CHECK(in > ROUNDS(1000u));
+	if (test_extra_seconds())
+		printf("%llu pages in, %llu out, %llu refaults\n",
+		       (unsigned long long)in,
+		       (unsigned long long)sim_vmstat(s->m, "pswpout"),
+		       (unsigned long long)sim_vmstat(
+			       s->m, "workingset_refault_anon"));
 	CHECK_SYSTEM(s->m);
 	CHECK_EQ(sim_swapoff(s->m, area), -ENOMEM);
 	/* what it brings back is not sent away for the next */
