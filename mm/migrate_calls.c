@@ -130,14 +130,13 @@ static unsigned count_nodes(uint64_t mask)
 /* The n-th bit of mask, n counted round. */
 static unsigned nth_node(uint64_t mask, unsigned n)
 {
-	unsigned i;
+	unsigned i, count = count_nodes(mask);
 
-	for (n %= count_nodes(mask);; n--) {
-		i = (unsigned)__builtin_ctzll(mask);
-		if (!n)
+	while (n >= count)
+		n -= count;
+	for (i = 0;; i++)
+		if ((mask >> i & 1) && !n--)
 			return i;
-		mask &= mask - 1;
-	}
 }
 
 /*

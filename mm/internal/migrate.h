@@ -15,8 +15,11 @@ struct migrate_target {
 	unsigned node;
 	void *arg;
 };
-struct page *migrate_get_on_node(struct migrate_target *t); /* t->node's */
-struct page *migrate_get_anywhere(struct migrate_target *t);
+/* (Hidden: their addresses are taken, and who embeds Quire may have no GOT.) */
+__attribute__((visibility("hidden"))) struct page *
+migrate_get_on_node(struct migrate_target *t); /* t->node's */
+__attribute__((visibility("hidden"))) struct page *
+migrate_get_anywhere(struct migrate_target *t);
 
 /*
  * migrate_pages: pages[0 ... n) are isolated (isolate_lru_page); each moves to
