@@ -226,11 +226,15 @@ static void follow(struct gdb *g, const struct machine_kind *k, Dwfl *d,
 		if (p->kind->visits > 1 && p->n && !p->arrival[0] &&
 		    mode != p->at[0].mode)
 			k->arrival(g, regs, p->arrival, sizeof(p->arrival));
-		/* a string instruction stays where it is while it repeats */
-		if (pc != last)
+		/*
+		 * A string instruction stays where it is while it repeats; and
+		 * QEMU, on a busy machine, tells of steps that it has not made.
+		 */
+		if (pc != last) {
 			add_instruction(p, &calls, d, pc, sp, mode);
-		if (pc == p->until && ++visits == p->kind->visits)
-			return;
+			if (pc == p->until && ++visits == p->kind->visits)
+				return;
+		}
 		last = pc;
 		if (!gdb_step(g))
 			die("entry: the machine does not step");

@@ -21,7 +21,7 @@ jobs=${TEST_JOBS:-$(nproc 2>/dev/null || echo 1)}
 [ -n "${TEST_JOBS-}" ] || [ "$jobs" -le 2 ] || jobs=2
 mkdir -p "$logs"
 
-passed=0 failed=0 suites=0 bad=0
+passed=0 failed=0 suites=0 bad=
 declare -A name_of=() start_of=()
 
 wanted() { # wanted NAME ARGS...
@@ -52,7 +52,7 @@ harvest() {
 		printf '%-18s %6d passed %17d s\n' "$name" "$p" "$took"
 		return
 	fi
-	bad=$((bad + 1))
+	bad="$bad $name"
 	printf '%-18s %6d passed, %d failed %8d s   %s\n' "$name" "$p" "$f" \
 		"$took" "$log"
 	[ "$status" = 124 ] && echo "    (it took too long and was ended)"
@@ -88,6 +88,6 @@ done 3< <(sort -s -t $'\t' -k 2,2nr "$list") # what may take long comes first
 while [ ${#name_of[@]} -gt 0 ]; do reap_one; done
 
 [ "$suites" -gt 0 ] || { echo "no such suite: $*"; failed=1; }
-echo "$suites suites, $bad with failures, $SECONDS s"
+echo "$suites suites, failures in:${bad:- none}, $SECONDS s"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -483,6 +483,20 @@ def entry_in_kernel_mode_is_another_way():
             assert any(n.endswith("_usr") for n in outer), outer
 
 
+def entry_waits_for_a_step_that_advances():
+    """QEMU may say that it has stepped, and the processor is where it was."""
+    here = {"QUIRE_QEMU": os.path.join(HERE, "slow_qemu.py"),
+            "SLOW_QEMU": "qemu-system-x86_64", "SLOW_STEPS": "3"}
+    os.environ.update(here)
+    try:
+        slow = json.loads(explain("--arch", "x86_64", "--json", "entry"))
+    finally:
+        for name in here:
+            del os.environ[name]
+    assert slow["path"] == entry("x86_64", "entry")["path"], slow
+    assert slow["arrival"][:20] == entry("x86_64", "entry")["arrival"][:20]
+
+
 TESTS = [v for k, v in list(globals().items())
          if callable(v) and getattr(v, "__module__", "") == "__main__" and
          k not in ("program", "run", "explain", "stories", "calls", "events",
