@@ -271,15 +271,14 @@ long sys_ftruncate(int fd, int64_t length)
 
 long sys_fallocate(int fd, int mode, int64_t off, int64_t len)
 {
-	struct file *f;
+	struct file *f = fget(fd);
 	long ret;
 
-	if (off < 0 || len <= 0)
-		return -EINVAL;
-	f = fget(fd);
 	if (!f)
 		return -EBADF;
-	if (!file_can_write(f))
+	if (off < 0 || len <= 0)
+		ret = -EINVAL;
+	else if (!file_can_write(f))
 		ret = -EBADF;
 	else if (inode_is(f->inode, S_IFIFO))
 		ret = -ESPIPE;

@@ -331,13 +331,6 @@ static bool left_out(const struct op *op)
 	if (op->kind == OP_MADVISE && op->value == MADV_PAGEOUT &&
 	    !memory_short() && shadow_shm(op->proc, op->at, op->len))
 		return true;
-	/*
-	 * The faults by which ARM's kernel makes entries young again count
-	 * there; those of the simulated one are left out of its figures.
-	 */
-	if (op->kind == OP_MADVISE && op->value == MADV_PAGEOUT &&
-	    getenv("QDIFF_COLOURS"))
-		return true;
 	/* A Linux of 64 bits lets a 32-bit program ask for nothing up there. */
 	if (op->kind == OP_MINCORE && op->at.seg == SEG_TOP && !op->len)
 		return true;

@@ -292,6 +292,7 @@ static void attributes(void)
 		      !memcmp(&sx, "\0\0\0", 3));
 	}
 	CHECK(FAILS(fallocate(fd, 0, 0, 0), EINVAL));
+	CHECK(FAILS(fallocate(-1, 0, 0, 0), EBADF));
 	close(fd);
 	CHECK(statx(AT_FDCWD, "t", 0, STATX_ALL, &sx) == 0);
 	CHECK(sx.stx_size == 10000 && (sx.stx_mode & 07777) == 04751);
