@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * device_memory.c - private memory that is in a device's own memory for now,
- * where the processor cannot reach it (F11, device-private).
+ * device_memory.c - private memory that a device has taken into its own, where
+ * the processor cannot reach it (F11, device-private), until a fault asks for
+ * it back.
  *
  *   quire_device_memory_take: page --unmapped--> ops->store --> the page's
  *       entries say which device frame; one user each
