@@ -32,6 +32,12 @@ wanted() { # wanted NAME ARGS...
 	return 1
 }
 
+# complaints LOG COUNT: its first lines that tell what failed.
+complaints() {
+	grep -aE '(^|[^a-z])(FAIL|not ok|ERROR: |runtime error)' "$1" |
+		head -n "$2" | sed 's/^/    | /'
+}
+
 # harvest PID STATUS: the suite has ended; read its last line.
 harvest() {
 	local name=${name_of[$1]} status=$2 log p=0 f=0 last took
@@ -56,8 +62,7 @@ harvest() {
 	printf '%-18s %6d passed, %d failed %8d s   %s\n' "$name" "$p" "$f" \
 		"$took" "$log"
 	[ "$status" = 124 ] && echo "    (it took too long and was ended)"
-	grep -aE '(^|[^a-z])(FAIL|not ok|ERROR: |runtime error)' "$log" |
-		head -n 20 | sed 's/^/    | /'
+	complaints "$log" 20
 	echo "    ... the last lines of its log:"
 	tail -n 25 "$log" | sed 's/^/    | /'
 }
@@ -88,6 +93,10 @@ done 3< <(sort -s -t $'\t' -k 2,2nr "$list") # what may take long comes first
 while [ ${#name_of[@]} -gt 0 ]; do reap_one; done
 
 [ "$suites" -gt 0 ] || { echo "no such suite: $*"; failed=1; }
+for name in $bad; do # once more, where the end of a log shows it
+	echo "failed: $name"
+	complaints "$logs/$name.log" 3
+done
 echo "$suites suites, failures in:${bad:- none}, $SECONDS s"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
