@@ -14,6 +14,10 @@
  * fault.  Memory that the child can find again by a fault (file and shared
  * mappings without private copies) is not copied at all.
  *
+ * A page that is pinned by get_user_pages stays the parent's alone, and
+ * writable: after a copy-on-write fault a device would go on with a page that
+ * its owner does not see any more.  The child gets its copy here.
+ *
  * Locks: parent's mmap_lock for write, child's nested inside (swapoff and the
  * OOM reaper find it on the list of all); per table the child's lock, then the
  * parent's.
@@ -29,7 +33,8 @@ struct copy_count {
 	int rss[NR_MM_COUNTERS];
 };
 
-static __always_inline void copy_present_pte(struct vm_area_struct *src,
+/* False: the page is pinned, nothing was done. */
+static __always_inline bool copy_present_pte(struct vm_area_struct *src,
 					     pte_t *dst_pte, pte_t *src_pte,
 					     pte_t pte, uaddr_t addr,
 					     struct copy_count *n)
@@ -38,17 +43,21 @@ static __always_inline void copy_present_pte(struct vm_area_struct *src,
 	vm_flags_t flags = src->vm_flags;
 
 	if (likely(page)) {
-		get_page(page);
-		page_dup_rmap(page);
 		if (PageAnon(page)) {
-			n->rss[MM_ANONPAGES]++;
-			if (PageFlag(page, PG_anon_exclusive))
+			if (PageFlag(page, PG_anon_exclusive)) {
+				/* pins are taken under the entry's lock */
+				if (unlikely(READ_ONCE(page->pins)))
+					return false;
 				ClearPageFlag(page, PG_anon_exclusive);
+			}
+			n->rss[MM_ANONPAGES]++;
 		} else if (PageFlag(page, PG_swapbacked)) {
 			n->rss[MM_SHMEMPAGES]++;
 		} else {
 			n->rss[MM_FILEPAGES]++;
 		}
+		get_page(page);
+		page_dup_rmap(page);
 	}
 	if ((flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE) {
 		if (pte_write(pte)) {
@@ -62,11 +71,36 @@ static __always_inline void copy_present_pte(struct vm_area_struct *src,
 		pte = pte_mkold(pte);
 	/* the parent has it at this address: there is nothing new to caches */
 	set_pte(dst_pte, pte);
+	return true;
 }
 
-static int copy_pte_range(struct vm_area_struct *dst,
-			  struct vm_area_struct *src, pmd_t *dst_pmd,
-			  pmd_t *src_pmd, uaddr_t addr, uaddr_t end)
+/* The child's own copy, in `page`, of the pinned page that pte maps. */
+static __noinline void copy_pinned_page(struct vm_area_struct *dst,
+					struct page *page, pte_t *dst_pte,
+					pte_t pte, uaddr_t addr)
+{
+	struct quire *q = dst->vm_mm->q;
+	struct page *old = pte_page(q, pte);
+	pte_t entry;
+
+	flush_user_dcache_page(q, old);
+	copy_page(page_address(q, page), page_address(q, old));
+	flush_dcache_page(q, page);
+	entry = pte_mkyoung(mk_pte(q, page, dst->vm_page_prot));
+	entry = maybe_mkwrite(pte_mkdirty(entry), dst);
+	if (pte_uffd_wp(pte))
+		entry = pte_mkuffd_wp(pte_wrprotect(entry));
+	new_anon_page(dst, page, addr, q, quire_host_cpu());
+	set_pte_at(dst->vm_mm, addr, dst_pte, entry);
+}
+
+/*
+ * Entries from addr on, of one table.  How far it got: at a pinned page it
+ * needs *fresh, which is NULL again when it was used.
+ */
+static uaddr_t copy_ptes(struct vm_area_struct *dst, struct vm_area_struct *src,
+			 pmd_t *dst_pmd, pmd_t *src_pmd, uaddr_t addr,
+			 uaddr_t end, struct page **fresh)
 {
 	struct mm_struct *mm = dst->vm_mm;
 	struct quire *q = mm->q;
@@ -75,8 +109,6 @@ static int copy_pte_range(struct vm_area_struct *dst,
 	pte_t *dst_pte, *src_pte;
 	unsigned i;
 
-	if (pmd_none(pmdp_get(dst_pmd)) && __pte_alloc(mm, dst_pmd))
-		return -ENOMEM;
 	dst_ptl = pte_lockptr(q, pmdp_get(dst_pmd));
 	src_ptl = pte_lockptr(q, pmdp_get(src_pmd));
 	spin_lock(dst_ptl);
@@ -88,17 +120,44 @@ static int copy_pte_range(struct vm_area_struct *dst,
 
 		if (pte_none(pte))
 			continue;
-		if (likely(pte_present(pte)))
-			copy_present_pte(src, dst_pte, src_pte, pte, addr, &n);
-		else
+		if (unlikely(!pte_present(pte))) {
 			set_pte_at(mm, addr, dst_pte,
 				   swap_pte_dup(mm, src, src_pte, addr));
+		} else if (unlikely(!copy_present_pte(src, dst_pte, src_pte,
+						      pte, addr, &n))) {
+			if (!*fresh)
+				break;
+			copy_pinned_page(dst, *fresh, dst_pte, pte, addr);
+			*fresh = NULL;
+		}
 	}
 	for (i = 0; i < NR_MM_COUNTERS; i++)
 		if (n.rss[i])
 			add_mm_counter(mm, (enum rss_type)i, n.rss[i]);
 	spin_unlock(src_ptl);
 	spin_unlock(dst_ptl);
+	return addr;
+}
+
+static int copy_pte_range(struct vm_area_struct *dst,
+			  struct vm_area_struct *src, pmd_t *dst_pmd,
+			  pmd_t *src_pmd, uaddr_t addr, uaddr_t end)
+{
+	struct mm_struct *mm = dst->vm_mm;
+	struct page *fresh = NULL;
+
+	if (pmd_none(pmdp_get(dst_pmd)) && __pte_alloc(mm, dst_pmd))
+		return -ENOMEM;
+	for (;;) {
+		addr = copy_ptes(dst, src, dst_pmd, src_pmd, addr, end, &fresh);
+		if (likely(addr == end))
+			break;
+		fresh = alloc_page(mm->q, GFP_HIGHUSER_MOVABLE);
+		if (!fresh)
+			return -ENOMEM;
+	}
+	if (unlikely(fresh))
+		put_page(mm->q, fresh); /* it is not pinned any more */
 	return 0;
 }
 

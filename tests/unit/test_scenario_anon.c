@@ -102,6 +102,45 @@ TEST(sole_owner_reuses_its_page)
 	sim_exit(c);
 }
 
+/*
+ * A device that was given a page writes to what its owner sees, whoever forks
+ * meanwhile: the child gets a copy at once.
+ *
+ * behaviours: M3, F10
+ */
+TEST(fork_copies_pinned_pages)
+{
+	struct sim_task *p = sim_task_create(m), *c;
+	uaddr_t a = anon(p, 4);
+	struct page *page;
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		put64(p, a + i * PG, 10 + i);
+	REQUIRE_EQ(quire_get_user_pages(p->qt.mm, a + PG, 1, true, &page), 1);
+	c = sim_fork(p);
+	REQUIRE(c);
+	CHECK_SYSTEM(m);
+	CHECK_EQ(frame_of(p, a), frame_of(c, a));
+	CHECK(frame_of(p, a + PG) != frame_of(c, a + PG));
+	CHECK_EQ(mm_stats(c).anon_pages, mm_stats(p).anon_pages);
+	/* no fault: neither lost its permission */
+	put64(p, a + PG, 21);
+	CHECK_EQ(p->faults, 0);
+	CHECK_EQ(get64(c, a + PG), 11);
+	put64(c, a + PG, 31);
+	CHECK_EQ(c->faults, 0);
+	CHECK_EQ(frame_of(p, a + PG), quire_page_phys(sim_quire(m), page));
+	CHECK_EQ(get64(p, a + PG), 21);
+	CHECK_SYSTEM(m);
+	sim_exit(p);
+	quire_page_put(sim_quire(m), page);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(get64(c, a + i * PG), i == 1 ? 31 : 10 + i);
+	CHECK_SYSTEM(m);
+	sim_exit(c);
+}
+
 /* behaviours: M2, M3, C5 */
 TEST(shared_anonymous_memory_is_shared)
 {
