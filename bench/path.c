@@ -214,6 +214,41 @@ static uaddr_t map(unsigned flags)
 	return (uaddr_t)a;
 }
 
+/* Compressed memory that takes no instructions: a fault's own are what counts.
+ */
+static void device_write(void *device, uint64_t slot, struct page **pages,
+			 unsigned n)
+{
+	(void)device;
+	(void)slot;
+	for (unsigned i = 0; i < n; i++)
+		quire_page_end_write(q, pages[i], 0);
+}
+
+static void device_read(void *device, uint64_t slot, struct page **pages,
+			unsigned n)
+{
+	(void)device;
+	(void)slot;
+	for (unsigned i = 0; i < n; i++)
+		quire_page_end_read(q, pages[i], 0);
+}
+
+static void swap_out(uaddr_t a)
+{
+	static const struct quire_swap_ops ops = {.write = device_write,
+						  .read = device_read};
+	struct quire_swap_config config = {
+		.ops = &ops, .slots = 2 * FAULTS, .flags = QUIRE_SWAP_SYNC};
+	struct quire_swap_info info;
+	int area = quire_swapon(q, &config);
+
+	if (area < 0 || quire_madvise(task[0].mm, a, FAULTS * PG, MADV_PAGEOUT))
+		die("no swap");
+	if (quire_swap_info(q, (unsigned)area, &info) || info.used != FAULTS)
+		die("not all of it is in swap");
+}
+
 static void each(unsigned long error, uaddr_t a)
 {
 	unsigned i;
@@ -239,13 +274,20 @@ enum {
 	COW,
 	REUSE,
 	SEGV,
+	SWAP_READ,
+	SWAP_WRITE,
 	KINDS
 };
 static const char *const kind_name[KINDS] = {
-	"first write, anonymous", "first read, zero page",
-	"write to the zero page", "first write, shared anonymous",
-	"copy on write",	  "write by the sole owner",
+	"first write, anonymous",
+	"first read, zero page",
+	"write to the zero page",
+	"first write, shared anonymous",
+	"copy on write",
+	"write by the sole owner",
 	"no mapping: SIGSEGV",
+	"read, swapped out, device at once",
+	"write, swapped out, device at once",
 };
 
 /* What comes before the faults of a kind; returns where they go. */
@@ -259,6 +301,10 @@ static uaddr_t prepare(unsigned kind)
 	fault(WRITE, a + FAULTS * PG);
 	if (kind == ZERO_WRITE)
 		each(READ, a);
+	if (kind == SWAP_READ || kind == SWAP_WRITE) {
+		each(WRITE, a);
+		swap_out(a);
+	}
 	if (kind == COW || kind == REUSE) {
 		each(WRITE, a);
 		task[1].mm = quire_mm_fork(task[0].mm);
@@ -272,13 +318,21 @@ static uaddr_t prepare(unsigned kind)
 
 static void child(unsigned kind)
 {
+	static const unsigned error[KINDS] = {
+		[ANON_WRITE] = WRITE,
+		[ZERO_READ] = READ,
+		[ZERO_WRITE] = WRITE | X86_PF_PROT,
+		[SHARED_WRITE] = WRITE,
+		[COW] = WRITE | X86_PF_PROT,
+		[REUSE] = WRITE | X86_PF_PROT,
+		[SEGV] = WRITE | X86_PF_PROT,
+		[SWAP_READ] = READ,
+		[SWAP_WRITE] = WRITE,
+	};
 	uaddr_t a = prepare(kind);
 
 	mark();
-	each(kind == ZERO_READ			 ? READ
-	     : kind >= COW || kind == ZERO_WRITE ? WRITE | X86_PF_PROT
-						 : WRITE,
-	     a);
+	each(error[kind], a);
 	mark();
 	exit(0);
 }
@@ -364,11 +418,11 @@ int main(void)
 	struct count c;
 	unsigned k;
 
-	printf("%-32s %12s %12s\n", "instructions a fault", "path",
+	printf("%-36s %12s %12s\n", "instructions a fault", "path",
 	       "clear, copy");
 	for (k = 0; k < KINDS; k++) {
 		c = measure(k);
-		printf("%-32s %12llu %12llu\n", kind_name[k],
+		printf("%-36s %12llu %12llu\n", kind_name[k],
 		       (unsigned long long)(c.path + FAULTS / 2) / FAULTS,
 		       (unsigned long long)(c.bulk + FAULTS / 2) / FAULTS);
 		fflush(stdout);

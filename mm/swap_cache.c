@@ -115,18 +115,26 @@ bool drop_swap_cache_page(struct quire *q, struct page *page)
 	return drop;
 }
 
+/* The page of an entry whose area is known to stay, with a reference. */
+static struct page *cached_page(struct quire *q, swp_entry_t entry)
+{
+	struct swap_cluster *c;
+	struct page *page = slot_page(q, lock_slot(q, entry, &c));
+
+	if (page)
+		get_page(page);
+	spin_unlock(&c->lock);
+	return page;
+}
+
 struct page *swap_cache_get(struct quire *q, swp_entry_t entry)
 {
 	struct swap_area *a = swap_area_get(q, entry);
-	struct swap_cluster *c;
 	struct page *page;
 
 	if (!a)
 		return NULL;
-	page = slot_page(q, lock_slot(q, entry, &c));
-	if (page)
-		get_page(page);
-	spin_unlock(&c->lock);
+	page = cached_page(q, entry);
 	swap_area_put(a);
 	return page;
 }
@@ -157,16 +165,17 @@ static struct page *insert_fresh(struct quire *q, swp_entry_t entry,
 struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
 			    enum swap_found *found)
 {
-	struct swap_area *a;
-	struct page *new, *page = swap_cache_get(q, entry);
+	struct swap_area *a = swap_area_get(q, entry);
+	struct page *new, *page;
 
-	*found = SWAP_CACHED;
-	if (page)
-		return page;
 	*found = SWAP_GONE;
-	a = swap_area_get(q, entry);
 	if (!a)
 		return NULL;
+	page = cached_page(q, entry);
+	if (page) {
+		*found = SWAP_CACHED;
+		goto put;
+	}
 	new = alloc_pages(q, gfp, 0);
 	if (new) {
 		page = insert_fresh(q, entry, new);
@@ -177,6 +186,7 @@ struct page *swap_cache_add(struct quire *q, swp_entry_t entry, gfp_t gfp,
 	} else {
 		*found = SWAP_NO_MEMORY;
 	}
+put:
 	swap_area_put(a);
 	return page;
 }

@@ -19,6 +19,12 @@
  * lock, with the page locked and in the cache for it, says that it is ours: as
  * long as the entry is there the slot has a user, and stays what it is.
  *
+ * A device that answers at once goes through the cache too: being the slot's
+ * page is what keeps a second reader off, and the slot from being freed and
+ * used again under the first.  That costs a field of the slot, written twice;
+ * what would be in the way, a page and its copy in the device's memory, is not:
+ * the slot is given up in the same fault.
+ *
  * Locks: mmap_lock for read on entry; page lock, then the entry's lock.
  */
 #include "fault.h"
@@ -124,15 +130,15 @@ static bool should_free_swap(struct vm_fault *vmf, struct page *page)
 
 	if (!PageFlag(page, PG_swapcache))
 		return false;
-	if ((vmf->vma->vm_flags & VM_LOCKED) || PageFlag(page, PG_mlocked) ||
-	    vm_swap_full(q))
-		return true;
-	a = swap_area_of(q, page_swap_entry(page));
 	/* it would only have to be found not to be shared a second time */
 	if (vmf->flags & FAULT_FLAG_WRITE)
 		return true;
+	a = swap_area_of(q, page_swap_entry(page));
 	/* swapoff wants it; or the device would give it again at once */
-	return !READ_ONCE(a->writable) || (a->flags & QUIRE_SWAP_SYNC);
+	if (!READ_ONCE(a->writable) || (a->flags & QUIRE_SWAP_SYNC))
+		return true;
+	return (vmf->vma->vm_flags & VM_LOCKED) || PageFlag(page, PG_mlocked) ||
+	       vm_swap_full(q);
 }
 
 /* Nobody else can have the page: there is no entry, no slot, no reference. */
