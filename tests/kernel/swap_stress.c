@@ -142,6 +142,8 @@ static void lost(enum place where, uint32_t page)
 	ADD(sh->sigbus, 1u);
 	if (where == SHARED)
 		return;
+	/* (locked memory cannot be given up) */
+	EXPECT(munlock(address(where, page), PAGE) == 0, "%d", errno);
 	EXPECT(madvise(address(where, page), PAGE, MADV_DONTNEED) == 0, "%d",
 	       errno);
 	*key_of(where, page) = 0;
