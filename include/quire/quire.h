@@ -263,7 +263,8 @@ size_t quire_mm_write(struct mm_struct *mm, uaddr_t addr, const void *buf,
  * quire_get_user_pages: pin up to n pages from addr (each page's reference is
  * dropped with quire_page_put).  write: break COW first.  Returns the pages
  * pinned, or -EFAULT / -ENOMEM when not even one was (-ENOMEM also for a page
- * that is pinned 32,768 times already).
+ * that is pinned 32,768 times already).  A page of private memory that is
+ * pinned stays its owner's over fork: the child gets a copy at once.
  * quire_page_dirty: something was stored to a page that is pinned, not through
  * a mapping: if it is a file's, it is to be written back.  Sleeps.
  */
