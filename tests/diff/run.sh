@@ -39,7 +39,8 @@ fi
 here=$(dirname "$0")
 build=${BUILD:-build}
 variant=${VARIANT:-sim}
-work=$build/diff/$a-$b-$variant # several of these may run at once
+# Several of these may run at once, each with logs and files of its own.
+work=$build/diff/$a-$b-$variant${QDIFF_SWAP:+-swap}-$first
 ro=$(realpath -m "$work/qdiff-ro")
 mkdir -p "$work"
 
