@@ -127,7 +127,8 @@ static void waiting(void)
 	if (child == 0) {
 		other = fork();
 		if (other == 0) {
-			usleep(50000);
+			for (i = 0; i < 3000 && getppid() != 1; i++)
+				usleep(10000);
 			c = (char)(getppid() == 1 ? 'y' : 'n');
 			_exit(write(fds[1], &c, 1) != 1);
 		}

@@ -593,14 +593,14 @@ static void flusher(void)
 	set_vm("dirty_expire_centisecs", "20");
 	set_vm("dirty_writeback_centisecs", "10");
 	/* the period that has begun may be the old one */
-	for (i = 0; i < 100 && meminfo("Dirty"); i++)
+	for (i = 0; i < 600 && meminfo("Dirty"); i++)
 		nanosleep(&nap, NULL);
 	CHECK(meminfo("Dirty") == 0);
 	/* and much before it is old */
 	set_vm("dirty_expire_centisecs", "360000");
 	set_vm("dirty_background_bytes", "65536");
 	CHECK(pwrite(fd, buf, BYTES, 0) == BYTES);
-	for (i = 0; i < 100 && meminfo("Dirty") > 64; i++)
+	for (i = 0; i < 600 && meminfo("Dirty") > 64; i++)
 		nanosleep(&nap, NULL);
 	CHECK(meminfo("Dirty") <= 64);
 	close(fd);
