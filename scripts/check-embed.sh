@@ -43,7 +43,7 @@ for cc in gcc clang; do
 	(cd "$dir" && $cc -std=c17 -Wall -Wextra -Wconversion -Werror -O2 \
 		-o "embed-$cc" embed.c $(pkg-config --cflags --libs quire))
 	ok "embed.c with $cc" $?
-	timeout 30 "$dir/embed-$cc"
+	timeout 120 "$dir/embed-$cc"
 	ok "running it" $?
 done
 # For a 32-bit ARM kernel: its headers, and flags that fit them.

@@ -15,6 +15,7 @@ import pty
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ if NAMES[:1] == ["--arch"]:
 CPUS = {"x86_64": 4, "armv7": 4, "armv6": 1}[ARCH]
 LEVELS = ("4", "5") if ARCH == "x86_64" else (None,)
 scratch = tempfile.mkdtemp(prefix="quire-run-")
-LIMIT = 120
+LIMIT = 600
 
 
 def environment(**more):
@@ -335,12 +336,20 @@ def only_x86_test_swap_to_compressed_memory():
     assert report["swap"]["device"] == "zram"
 
 
+def wait_for(sock, server):
+    """Until it listens: the file is there before that."""
+    while server.poll() is None:
+        with socket.socket(socket.AF_UNIX) as s:
+            if s.connect_ex(sock) == 0:
+                return
+        time.sleep(0.05)
+
+
 def only_x86_test_swap_to_an_nbd_server():
     sock = path("nbd.sock")
     server = subprocess.Popen(["nbdkit", "-f", "-U", sock, "memory", "256M"])
     try:
-        while not os.path.exists(sock) and server.poll() is None:
-            time.sleep(0.02)
+        wait_for(sock, server)
         report = swapping_run("--swap-device",
                               "nbd:nbd+unix:///?socket=" + sock)
         assert report["swap"]["device"] == "nbd"

@@ -109,14 +109,14 @@ run() {
 		esac
 	fi
 	case $1 in
-	linux | linux-i386) timeout 120 "$linux" "${args[@]}" >"$3" ;;
+	linux | linux-i386) timeout 300 "$linux" "${args[@]}" >"$3" ;;
 	sim) sim_config "$2"
-		timeout 120 "$build/$variant/tests/diff/replay_sim" \
+		timeout 300 "$build/$variant/tests/diff/replay_sim" \
 		"${args[@]}" >"$3" ;;
-	kernel) timeout 280 "$build/bin/quire" run "${ram[@]}" "${share[@]}" -- \
+	kernel) timeout 600 "$build/bin/quire" run "${ram[@]}" "${share[@]}" -- \
 		"$(realpath "$linux")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;
-	kernel-arm*) timeout 280 "$build/bin/quire" run \
+	kernel-arm*) timeout 600 "$build/bin/quire" run \
 		--arch "${1#kernel-}" "${ram[@]}" "${share[@]}" -- \
 		"$(realpath "$build/diff/replay_linux-arm")" "${args[@]}" \
 		>"$3" 2>"$3.report" ;;

@@ -26,4 +26,3 @@ $(ENTRY_BIN): $(ENTRY_DEPS)
 SUITES += arm-entry
 SUITE_arm-entry := tests/entry/run.sh $(B)/tests/entry
 SUITE_DEPS_arm-entry := $(ENTRY_BIN)
-SUITE_LIMIT_arm-entry := 120

@@ -11,7 +11,7 @@ passed=0 failed=0
 run() { # run NAME QEMU-ARGUMENTS...
 	local name=$1 out
 	shift
-	out=$(QEMU_AUDIO_DRV=none timeout 60 qemu-system-arm "$@" -accel tcg -m 64 -nographic \
+	out=$(QEMU_AUDIO_DRV=none timeout 250 qemu-system-arm "$@" -accel tcg -m 64 -nographic \
 		-monitor none -serial none \
 		-semihosting-config enable=on,target=native \
 		-kernel "$dir/$name.elf" </dev/null 2>&1)

@@ -35,7 +35,7 @@ def program(arch):
 
 
 def run(*args):
-    return subprocess.run(args, capture_output=True, timeout=120, cwd=TOP,
+    return subprocess.run(args, capture_output=True, timeout=600, cwd=TOP,
                           stdin=subprocess.DEVNULL)
 
 

@@ -2,7 +2,7 @@
 # What the scripts that boot the kernel share; they set quire (the command) and
 # dir (the test programs).
 passed=0 failed=0
-limit=${KERNEL_TEST_LIMIT:-180}
+limit=${KERNEL_TEST_LIMIT:-600}
 
 tell() { # tell NAME OK
 	if [ "$2" = 0 ]; then

@@ -77,7 +77,7 @@ same 'gzip and xz of 50 MB' --cpus 2 -- /bin/sh -c \
 same 'ls -lR' -- /bin/ls -lR /usr/include
 
 # Output that nobody takes for a while is held back, not lost.
-[ "$(timeout 60 "$quire" run -q -- /usr/bin/seq 1 200000 </dev/null |
+[ "$(timeout "$limit" "$quire" run -q -- /usr/bin/seq 1 200000 </dev/null |
 	(sleep 3; md5sum))" = "$(seq 1 200000 | md5sum)" ]
 tell 'a reader that is slow' $?
 
@@ -107,7 +107,7 @@ tell 'share: what a script sees' $?
 [ "$want" = "$got" ] || diff <(echo "$want") <(echo "$got") | head -n 5
 diff -r "$work/plain" "$work/share" >/dev/null
 tell 'share: what the host has afterwards' $?
-timeout 60 "$quire" run -q -- /bin/busybox touch "$work/share/x" \
+timeout "$limit" "$quire" run -q -- /bin/busybox touch "$work/share/x" \
 	</dev/null 2>/dev/null
 [ $? != 0 ] && [ ! -e "$work/share/x" ]
 tell 'the root is read-only' $?
@@ -148,13 +148,13 @@ more" ]
 tell 'names that the host gives to other files' $?
 
 # Exit statuses and what cannot be run.
-timeout 60 "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
+timeout "$limit" "$quire" run -q -- /bin/busybox sh -c 'exit 42' </dev/null
 [ $? = 42 ]
 tell 'exit status 42' $?
-timeout 60 "$quire" run -q -- /bin/busybox sh -c 'kill -9 $$' </dev/null
+timeout "$limit" "$quire" run -q -- /bin/busybox sh -c 'kill -9 $$' </dev/null
 [ $? = 137 ]
 tell 'death by signal 9' $?
-[ "$(printf 'a\0b\377c' | timeout 60 "$quire" run -q -- /bin/busybox cat |
+[ "$(printf 'a\0b\377c' | timeout "$limit" "$quire" run -q -- /bin/busybox cat |
 	od -An -tx1)" = ' 61 00 62 ff 63' ]
 tell 'binary through cat' $?
 

@@ -126,15 +126,15 @@ out=$(QUIRE_KERNEL_ARGS=quire.check=1 timeout "$limit" "$quire" run \
 tell 'quire_check at the end' $?
 
 # Exit statuses.
-timeout 60 "$quire" run -q "${root[@]}" -- /bin/busybox sh -c 'exit 42' \
+timeout "$limit" "$quire" run -q "${root[@]}" -- /bin/busybox sh -c 'exit 42' \
 	</dev/null
 [ $? = 42 ]
 tell 'exit status 42' $?
-timeout 60 "$quire" run -q "${root[@]}" -- /bin/busybox sh -c 'kill -9 $$' \
+timeout "$limit" "$quire" run -q "${root[@]}" -- /bin/busybox sh -c 'kill -9 $$' \
 	</dev/null
 [ $? = 137 ]
 tell 'death by signal 9' $?
-[ "$(printf 'a\0b\377c' | timeout 60 "$quire" run -q "${root[@]}" -- \
+[ "$(printf 'a\0b\377c' | timeout "$limit" "$quire" run -q "${root[@]}" -- \
 	/bin/busybox cat | od -An -tx1)" = ' 61 00 62 ff 63' ]
 tell 'binary through cat' $?
 

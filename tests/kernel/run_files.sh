@@ -23,7 +23,7 @@ rounds=400
 [ "$arch" != x86_64 ] || rounds=3400
 rounds=${FILES_TEST_ROUNDS:-$rounds}
 seed=${FILES_TEST_SEED:-1}
-limit=${KERNEL_TEST_LIMIT:-$((120 + seconds * 10 + rounds / 10))}
+limit=${KERNEL_TEST_LIMIT:-$((400 + seconds * 10 + rounds / 10))}
 host=$build/tests/kernel
 programs_for "$arch" "$build"
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)

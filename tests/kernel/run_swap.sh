@@ -20,7 +20,7 @@ quire=$2
 build=$(realpath "$3")
 seconds=${SWAP_TEST_SECONDS:-2}
 seed=${SWAP_TEST_SEED:-1}
-limit=${KERNEL_TEST_LIMIT:-$((180 + seconds * 2))}
+limit=${KERNEL_TEST_LIMIT:-$((600 + seconds * 2))}
 programs_for "$arch" "$build"
 ram=32M
 [ "$seconds" -lt 60 ] || ram=64M

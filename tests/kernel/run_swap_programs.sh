@@ -13,7 +13,7 @@ set -u
 quire=$1
 full=${2-}
 limit=${KERNEL_TEST_LIMIT:-${full:+3000}}
-limit=${limit:-280}
+limit=${limit:-600}
 work=$(mktemp -d /var/tmp/quire-test.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 export LC_ALL=C HOME=/nowhere

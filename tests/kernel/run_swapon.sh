@@ -67,7 +67,7 @@ if [ "$arch" = x86_64 ]; then
 fi
 # What is no swap space is not touched.
 cp "$work/data" "$work/copy"
-out=$(QUIRE_KERNEL_ARGS=quire.swap=vda timeout 60 "$quire" run \
+out=$(QUIRE_KERNEL_ARGS=quire.swap=vda timeout "$limit" "$quire" run \
 	"${machine[@]}" --disk "$work/copy" -- "$dir/swap" oom 2>&1 </dev/null)
 [ $? != 0 ] && [[ $out == *'no swap space'* ]] &&
 	cmp -s "$work/data" "$work/copy"

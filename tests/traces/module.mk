@@ -8,4 +8,3 @@ $(B)/tests/traces/traces: tests/traces/test_traces.c bench/traces/trace.c \
 SUITES += traces
 SUITE_traces := $(B)/tests/traces/traces $(TRACE_RECORD) $(PAGE_TRACES)
 SUITE_DEPS_traces := $(B)/tests/traces/traces $(TRACE_RECORD)
-SUITE_LIMIT_traces := 120
