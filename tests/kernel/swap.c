@@ -361,9 +361,9 @@ static int watch(const char *device)
 static void off(const char *device, unsigned mb)
 {
 	uint32_t pages = mb * (MB / PAGE), half = pages / 2, i;
-	int stop[2], status;
+	int stop[2], ready[2], status;
 	pid_t watcher;
-	char *mem;
+	char *mem, c;
 
 	CHECK(try_on(device, 0) == 0);
 	mem = take(mb); /* more than there was memory a moment ago */
@@ -374,7 +374,7 @@ static void off(const char *device, unsigned mb)
 	CHECK(try_off(device) == -ENOMEM);
 	CHECK(figure("/proc/meminfo", "SwapTotal") > 0);
 	CHECK(!munmap(mem + (size_t)half * PAGE, (size_t)half * PAGE));
-	CHECK(!pipe(stop));
+	CHECK(!pipe(stop) && !pipe(ready));
 	fflush(stdout);
 	if (!fork()) {
 		close(stop[1]);
@@ -387,9 +387,12 @@ static void off(const char *device, unsigned mb)
 	if (!watcher) {
 		close(stop[1]);
 		munmap(mem, (size_t)half * PAGE);
+		if (write(ready[1], "", 1) != 1)
+			_exit(2);
 		_exit(watch(device));
 	}
 	close(stop[0]);
+	CHECK(read(ready[0], &c, 1) == 1);
 	CHECK(try_off(device) == 0);
 	close(stop[1]);
 	CHECK(waitpid(watcher, &status, 0) > 0 && status == 0);
@@ -468,6 +471,16 @@ static bool near(long is, long wanted)
 	return labs(is - wanted) <= 256; /* what waits in CPUs' batches */
 }
 
+/* (What is being written when its memory goes keeps its slot until then.) */
+static bool near_soon(const char *name, long wanted)
+{
+	int i;
+
+	for (i = 0; i < 6000 && !near(mi(name), wanted); i++)
+		usleep(10000);
+	return near(mi(name), wanted);
+}
+
 static void sums(void)
 {
 	CHECK(near(mi("Active"), mi("Active(anon)") + mi("Active(file)")));
@@ -504,22 +517,30 @@ static void locked_rows(char *mem)
 	CHECK(near(anon_rows(), lists));
 }
 
+static bool scan_sums(void)
+{
+	long scan = vs("pgscan_kswapd") + vs("pgscan_direct");
+	long steal = vs("pgsteal_kswapd") + vs("pgsteal_direct");
+
+	return steal > 1000 && scan >= steal &&
+	       near(vs("pgscan_anon") + vs("pgscan_file"), scan) &&
+	       near(vs("pgsteal_anon") + vs("pgsteal_file"), steal);
+}
+
 /* Of reclaim, after more was written than there is. */
 static void scan_rows(void)
 {
 	uint32_t pages = 60 * MB / PAGE, i;
 	char *mem = take(60);
-	long scan, steal;
 
 	for (i = 0; i < pages; i++)
 		make_page(page_at(mem, i), i, 1, 7);
 	CHECK(verify_all(mem, pages, 1, 1));
 	CHECK(!munmap(mem, 60 * MB));
-	scan = vs("pgscan_kswapd") + vs("pgscan_direct");
-	steal = vs("pgsteal_kswapd") + vs("pgsteal_direct");
-	CHECK(steal > 1000 && scan >= steal);
-	CHECK(near(vs("pgscan_anon") + vs("pgscan_file"), scan));
-	CHECK(near(vs("pgsteal_anon") + vs("pgsteal_file"), steal));
+	/* (the kernel's own thread may go on for a while) */
+	for (i = 0; i < 1000 && !scan_sums(); i++)
+		usleep(10000);
+	CHECK(scan_sums());
 }
 
 /*
@@ -531,14 +552,19 @@ static void swapped_rows(char *mem)
 	const uint32_t pages = 8 * MB / PAGE;
 	long room = mi("SwapFree"), outs = vs("pswpout"), ins, again;
 	const char *refault = "workingset_refault_anon";
+	int i;
 
 	CHECK(!madvise(mem, 8 * MB, MADV_PAGEOUT));
 	CHECK(near(mi("SwapFree"), room - 8192));
 	CHECK(near(4 * (vs("pswpout") - outs), 8192));
 	CHECK(figure("/proc/self/status", "VmSwap") >= 8192 - 256);
+	/* (what is still being written is not reclaim's yet) */
+	for (i = 0; i < 6000 && vs("nr_writeback") > 0; i++)
+		usleep(10000);
+	CHECK(vs("nr_writeback") == 0);
 	scan_rows();
-	CHECK(near(mi("SwapCached"), 0));
-	CHECK(near(mi("SwapFree"), room - 8192));
+	CHECK(near_soon("SwapCached", 0));
+	CHECK(near_soon("SwapFree", room - 8192));
 	ins = vs("pswpin");
 	again = vs(refault);
 	CHECK(verify_all(mem, pages, 1, 1));
@@ -594,7 +620,7 @@ static void rows(const char *device, const char *file)
 	swapped_rows(mem);
 	sums();
 	CHECK(!munmap(mem, 8 * MB));
-	CHECK(near(mi("SwapCached"), 0) && near(mi("SwapFree"), room));
+	CHECK(near_soon("SwapCached", 0) && near_soon("SwapFree", room));
 	dropped_rows(file);
 	sums();
 	CHECK(try_off(device) == 0);
