@@ -74,11 +74,12 @@ both 'sqlite3: killed' '
 	echo "create table t(a); insert into t values(1);" | sqlite3 k.db
 	{ echo "pragma mmap_size=1000000; pragma cache_size=5; begin;
 		insert into t select randomblob(3000) from
-		generate_series(1, 300);"; echo ".shell touch ready"; sleep 30
-	} | sqlite3 k.db >/dev/null & sleep 0.1
+		generate_series(1, 300);"; echo ".shell touch ready"
+		while [ ! -e done ]; do sleep 0.1; done
+	} | sqlite3 k.db >/dev/null &
 	while [ ! -e ready ]; do sleep 0.1; done
-	ls k.db*; kill -9 $(pidof sqlite3 || pgrep -x sqlite3)
-	sqlite3 -cmd ".timeout 20000" k.db "select count(*), sum(length(a))
+	ls k.db*; kill -9 $!; : >done
+	sqlite3 -cmd ".timeout 60000" k.db "select count(*), sum(length(a))
 		from t; pragma integrity_check"'
 
 # git: the same commits have the same names.
