@@ -29,6 +29,14 @@ static uaddr_t place(const struct race *r, unsigned kind)
 	return kind == 0 ? r->a : kind == 1 ? r->b : r->s;
 }
 
+/* What is looked for has happened: pages were locked, or swap was off, at every
+ * try of a few. */
+static bool seen(struct race *r)
+{
+	return sim_vmstat(r->m, "pgmigrate_success") > 0 &&
+	       sim_vmstat(r->m, "pswpout") > 0;
+}
+
 /* To and fro between the nodes, out, and into large blocks. */
 static void mover(struct race *r)
 {
@@ -41,7 +49,9 @@ static void mover(struct race *r)
 	while (__atomic_load_n(&r->started, __ATOMIC_ACQUIRE) < 2)
 		sim_poll();
 	sim_run(r->t[0]);
-	for (round = 0; round < ROUNDS(12) || test_time_left(&d); round++) {
+	for (round = 0; round < ROUNDS(12) || test_time_left(&d) ||
+			(round < 1000 && !seen(r));
+	     round++) {
 		CHECK(quire_migrate_pages(mm, round & 1 ? 2 : 1,
 					  round & 1 ? 1 : 2,
 					  QUIRE_MF_MOVE_ALL) >= 0);

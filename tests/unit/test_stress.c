@@ -143,6 +143,21 @@ static void op_fork(struct region *r)
 	matches(r, r->t, p, 1);
 }
 
+/* Something has gone out and come back, where there is somebody to take it; he
+ * may begin much later than the others. */
+static bool swapped(struct stress *s)
+{
+	return !s->against || (sim_vmstat(s->m, "pswpout") > 0 &&
+			       sim_vmstat(s->m, "pswpin") > 0);
+}
+
+static bool goes_on(struct stress *s, unsigned k)
+{
+	if (test_failures())
+		return false;
+	return k < s->rounds || (k < 1000 * s->rounds && !swapped(s));
+}
+
 static void one_thread(unsigned i, void *arg)
 {
 	struct stress *s = arg;
@@ -155,7 +170,7 @@ static void one_thread(unsigned i, void *arg)
 			s->against(s, k);
 		return;
 	}
-	for (k = 0; k < s->rounds && !test_failures(); k++) {
+	for (k = 0; goes_on(s, k); k++) {
 		op = rnd(r, 40);
 		if (op < 18)
 			op_write(r);
