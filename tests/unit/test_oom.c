@@ -441,14 +441,18 @@ static void glutton(unsigned i, void *arg)
 	for (round = 0; round < ROUNDS(8); round++) {
 		struct sim_task *t = sim_task_create(m);
 		uaddr_t a, pages = FRAMES / 3 + i * 8;
+		sreg_t at = t ? sim_mmap(t, 0, pages * PG, RW, ANON, NULL, 0)
+			      : -ENOMEM;
 		uint64_t v;
 		int r = 0;
 
-		if (!t) { /* a shortage is not the test's affair */
+		if (!mapped_at(at)) { /* a shortage is not the test's affair */
 			__atomic_fetch_add(&f->full, 1u, __ATOMIC_ACQ_REL);
+			if (t)
+				sim_exit(t);
 			continue;
 		}
-		a = anon(t, pages);
+		a = (uaddr_t)at;
 		for (n = 0; n < pages && !r; n++)
 			r = sim_store64(t, a + n * PG, round + n);
 		__atomic_fetch_add(&f->full, 1u, __ATOMIC_ACQ_REL);
