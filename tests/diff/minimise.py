@@ -19,7 +19,7 @@ import zlib
 BUILD = os.environ.get("BUILD", "build")
 LINUX = BUILD + "/diff/replay_linux"
 OTHER = os.environ.get("OTHER", BUILD + "/sim/tests/diff/replay_sim")
-RO = BUILD + "/diff/linux-sim-sim/qdiff-ro"
+RO = BUILD + "/diff/linux-sim-sim-1/qdiff-ro"
 
 
 def log(program, path):

@@ -196,7 +196,7 @@ static void forking_thread(void)
 	int i;
 
 	for (i = 0; i < 20; i++) {
-		alarm(20);
+		alarm(120);
 		CHECK(pthread_create(&t, NULL, fork_and_end, &i) == 0);
 		CHECK(pthread_join(t, &r) == 0 && r == &i);
 	}

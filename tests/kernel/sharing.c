@@ -105,7 +105,7 @@ static void two_processes(const char *name, volatile uint32_t *p)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		alarm(60);
+		alarm(300);
 		if (name) {
 			fd = open(name, O_RDWR);
 			p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
@@ -113,7 +113,7 @@ static void two_processes(const char *name, volatile uint32_t *p)
 		take_turns(p, fd, 1);
 		_exit(0);
 	}
-	alarm(60);
+	alarm(300);
 	if (name)
 		p = map(fd, PROT_READ | PROT_WRITE, MAP_SHARED);
 	take_turns(p, fd, 0);

@@ -321,7 +321,8 @@ static void work(void)
 				store(p, i);
 	ADD(sh->began, 1u);
 	end = now() + seconds;
-	while (now() < end && !LOAD(sh->bad)) {
+	/* (longer than that, where even this much takes longer) */
+	while ((now() < end || left) && !LOAD(sh->bad)) {
 		for (i = 0; i < 16; i++) {
 			enum place where = rnd(PLACES);
 

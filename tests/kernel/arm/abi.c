@@ -445,7 +445,8 @@ static void test_restart(void)
 		}
 		CHECK(reads[i](fds[0], &c, 1) == -EINTR);
 		kill(child, SIGKILL);
-		waitpid(child, &status, 0);
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
 		/* -1 as first argument is no mark of anything */
 		CHECK(reads[i](-1, &c, 1) == -EBADF);
 		close(fds[0]);

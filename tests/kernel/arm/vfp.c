@@ -183,7 +183,7 @@ static void on_alarm(int signo)
 
 static void in_handlers(void)
 {
-	struct itimerval fast = {{0, 2000}, {0, 2000}}, off = {0};
+	struct itimerval fast = {{0, 5000}, {0, 5000}}, off = {0};
 	struct sigaction sa = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
 
 	sigaction(SIGALRM, &sa, NULL);
