@@ -177,6 +177,21 @@ static int wait_child(pid_t pid, unsigned seconds, bool *late)
 	return status;
 }
 
+/* A limit is for what hangs: a machine that is busy with something else may be
+ * a good deal slower than the one that the tests' were found on. */
+#define LIMIT_FACTOR 4u
+#define LIMIT_MOST   600u
+
+static unsigned limit_of(const struct test_case *t)
+{
+	unsigned n = t->seconds ? t->seconds : 60;
+	unsigned more = n * LIMIT_FACTOR;
+
+	if (more > LIMIT_MOST)
+		more = LIMIT_MOST;
+	return (more > n ? more : n) + test_extra_seconds();
+}
+
 static bool run_one(struct test_case *t, bool verbose)
 {
 	struct timespec a, b;
@@ -199,9 +214,7 @@ static bool run_one(struct test_case *t, bool verbose)
 		fflush(stderr);
 		exit(r);
 	}
-	status = wait_child(
-		pid, (t->seconds ? t->seconds : 60) + test_extra_seconds(),
-		&late);
+	status = wait_child(pid, limit_of(t), &late);
 	clock_gettime(CLOCK_MONOTONIC, &b);
 	ok = !late && WIFEXITED(status) && !WEXITSTATUS(status);
 	if (!ok) {
@@ -319,7 +332,7 @@ bool test_dies(struct sim_machine *m, void (*fn)(struct sim_machine *m))
 	}
 	if (pid < 0)
 		return false;
-	status = wait_child(pid, 30, &late);
+	status = wait_child(pid, 30 * LIMIT_FACTOR, &late);
 	return !late &&
 	       (WIFSIGNALED(status) ||
 		/* AddressSanitizer ends by exit, and says so by its status */

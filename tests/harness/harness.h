@@ -73,7 +73,7 @@ struct test_case {
 	void (*fn)(struct sim_machine *m);
 	struct sim_config config;
 	bool plain;	  /* no machine: m is NULL, runs once */
-	unsigned seconds; /* limit; 0: 60 */
+	unsigned seconds; /* limit of an idle machine; 0: 60 */
 	struct test_case *next;
 };
 void test_register(struct test_case *t);
