@@ -502,18 +502,13 @@ unsigned sim_disk_pending(struct sim_machine *m)
 /* Wait until the time `ns` of quire_host_time_ns(), or a signal. */
 static void io_wait(struct sim_machine *m, uint64_t ns)
 {
-	uint64_t now = quire_host_time_ns(), t;
-	struct timespec end;
+	struct timespec end = {(time_t)(ns / 1000000000),
+			       (long)(ns % 1000000000)};
 
-	if (ns == UINT64_MAX) {
+	if (ns == UINT64_MAX)
 		pthread_cond_wait(&m->io_cond, &m->io_lock);
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &end);
-	t = (uint64_t)end.tv_nsec + (ns > now ? ns - now : 0);
-	end.tv_sec += (time_t)(t / 1000000000);
-	end.tv_nsec = (long)(t % 1000000000);
-	pthread_cond_timedwait(&m->io_cond, &m->io_lock, &end);
+	else
+		pthread_cond_timedwait(&m->io_cond, &m->io_lock, &end);
 }
 
 /* io_lock held: take all that other threads have done. */

@@ -91,13 +91,23 @@ static void unlink_sleeper(struct sim_bucket *b, struct sim_sleeper *s)
 		*p = s->next;
 }
 
+void sim_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 /* Sleep until woken or killed; false: the time is up. Bucket locked. */
 static bool sleep_on(struct sim_machine *m, struct sim_bucket *b,
 		     struct sim_sleeper *s)
 {
 	struct timespec end;
 
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += (time_t)m->config.wait_seconds;
 	while (!s->woken && !(s->killable && __atomic_load_n(&s->task->killed,
 							     __ATOMIC_SEQ_CST)))
@@ -134,7 +144,7 @@ int quire_host_wait(uint32_t *word, uint32_t expected, unsigned flags)
 		__atomic_fetch_sub(&cpu->m->nr_sleeping, 1u, __ATOMIC_SEQ_CST);
 		return killed_in_wait(cpu->task, flags);
 	}
-	pthread_cond_init(&s.cond, NULL);
+	sim_cond_init(&s.cond);
 	cpu_park(cpu);
 	pthread_mutex_lock(&b->lock);
 	if (__atomic_load_n(word, __ATOMIC_SEQ_CST) == expected) {

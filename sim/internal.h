@@ -365,6 +365,9 @@ unsigned sim_files_close_all(struct sim_machine *m);
 /* oom.c: kill the largest until there is memory; false: there is none. */
 bool sim_oom_kill(struct sim_machine *m);
 /* host.c */
+/* A condition whose timed waits end at times of quire_host_time_ns(): setting
+ * the host's clock ends none early, nor late. */
+void sim_cond_init(pthread_cond_t *cond);
 void sim_log_line(struct sim_machine *m, int level, const char *text,
 		  size_t len);
 void sim_task_init(struct sim_machine *m, struct sim_task *t);

@@ -198,7 +198,7 @@ static void config_defaults(struct sim_config *c)
 	if (!c->max_faults)
 		c->max_faults = 2000;
 	if (!c->wait_seconds)
-		c->wait_seconds = 30;
+		c->wait_seconds = 100;
 	if (!c->nodes)
 		c->nodes = 1;
 }
@@ -326,7 +326,7 @@ static struct sim_machine *machine_alloc(const struct sim_config *config)
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_mutex_init(&m->oom_lock, NULL);
 	pthread_mutex_init(&m->io_lock, NULL);
-	pthread_cond_init(&m->io_cond, NULL);
+	sim_cond_init(&m->io_cond);
 	for (i = 0; i < SIM_BUCKETS; i++)
 		pthread_mutex_init(&m->bucket[i].lock, NULL);
 	m->inject.rng = 1;

@@ -66,7 +66,7 @@ struct sim_config {
 	unsigned max_faults; /* of one access: more is a loop; 0: 2000 */
 	bool oom_kill;	     /* out of memory: the largest is killed; otherwise
 			      * the access ends with SIM_OOM */
-	unsigned wait_seconds; /* a sleep this long is a deadlock; 0: 30 */
+	unsigned wait_seconds; /* a sleep this long is a deadlock; 0: 100 */
 	/* passed on to quire_config */
 	unsigned overcommit, overcommit_ratio, max_map_count, stack_guard_gap;
 	uaddr_t mmap_min_addr;
