@@ -49,7 +49,10 @@ struct race {
 	bool no_memory; /* allocations fail */
 	bool reclaim;	/* memory is taken away all the time */
 	bool shmem;	/* the file is memory only, its device is swap */
+	uint64_t swap;	/* goes on until more pages than that were swapped out,
+			 * and one came back */
 };
+#define SWAPPED (ROUNDS(100u) / 5)
 
 static uint64_t rnd(struct race *r, unsigned i, uint64_t n)
 {
@@ -347,6 +350,12 @@ static void change(struct race *r)
 	__atomic_fetch_add(&r->epoch, 1u, __ATOMIC_SEQ_CST);
 }
 
+static bool swapped(struct race *r)
+{
+	return !r->swap || (sim_vmstat(r->m, "pswpout") > r->swap &&
+			    sim_vmstat(r->m, "pswpin") > 0);
+}
+
 static void changer(struct race *r, unsigned n)
 {
 	struct test_deadline d = test_deadline();
@@ -354,7 +363,10 @@ static void changer(struct race *r, unsigned n)
 	unsigned k;
 	int e;
 
-	for (k = 0; (k < n || test_time_left(&d)) && !test_failures(); k++) {
+	for (k = 0;
+	     (k < n || test_time_left(&d) || (k < 50 * n && !swapped(r))) &&
+	     !test_failures();
+	     k++) {
 		worker(r, 0);
 		if (k % 3 == 0)
 			change(r);
@@ -443,6 +455,7 @@ static void file_race(struct sim_machine *m, const struct sim_disk_config *c,
 
 	r.reclaim = reclaim;
 	r.shmem = !c;
+	r.swap = reclaim && !one_in ? SWAPPED : 0;
 	race_begin(&r, m);
 	if (c)
 		CHECK_EQ(sim_disk_configure(r.f[0], c), 0);
@@ -522,7 +535,7 @@ TEST_WITH(file_races_and_reclaim,
 	unsigned area = swap_on(m, 1024, 0, 0, &c);
 
 	file_race(m, &c, 0, true);
-	CHECK(sim_vmstat(m, "pswpout") > ROUNDS(100u) / 5);
+	CHECK(sim_vmstat(m, "pswpout") > SWAPPED);
 	CHECK(sim_vmstat(m, "pswpin") > 0);
 	swap_off(m, area);
 }
@@ -542,7 +555,7 @@ TEST_WITH(memory_file_races_and_reclaim,
 	unsigned area = swap_on(m, 1024, 0, 0, &c);
 
 	file_race(m, NULL, 0, true);
-	CHECK(sim_vmstat(m, "pswpout") > ROUNDS(100u) / 5);
+	CHECK(sim_vmstat(m, "pswpout") > SWAPPED);
 	CHECK(sim_vmstat(m, "pswpin") > 0);
 	swap_off(m, area);
 }
