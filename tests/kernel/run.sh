@@ -67,9 +67,9 @@ same 'dynamic programs' --cpus 2 -- /bin/sh -c '
 
 # 50 MB, sorted by a program that the machine has less cache than.
 big=$dir/sort.txt
-[ -s "$big" ] || perl -e 'srand 1; for (1 .. 1700000) {
+[ -s "$big" ] || { perl -e 'srand 1; for (1 .. 1700000) {
 	printf "%08x%08x%08x%06x\n", rand(2**32), rand(2**32), rand(2**32),
-		rand(2**24) }' >"$big"
+		rand(2**24) }' >"$big.new" && mv "$big.new" "$big"; }
 same 'sort 50 MB' --cpus 2 -- /bin/sh -c "sort $big | md5sum"
 same 'gzip and xz of 50 MB' --cpus 2 -- /bin/sh -c \
 	"gzip -1 <$big | gunzip | md5sum; head -c 10000000 $big | xz -0 | xz -d |
