@@ -293,7 +293,7 @@ void sim_log_line(struct sim_machine *m, int level, const char *text,
 		m->log[m->log_len++] = '\n';
 		m->log[m->log_len] = 0;
 	}
-	m->log_lines++;
+	__atomic_fetch_add(&m->log_lines, 1, __ATOMIC_RELAXED);
 	if (!__atomic_load_n(&m->quiet, __ATOMIC_RELAXED) &&
 	    (level <= 4 || getenv("QUIRE_SIM_LOG")))
 		fprintf(stderr, "quire: %.*s\n", (int)len, text);

@@ -221,7 +221,7 @@ struct sim_machine {
 	uint64_t next_inode;
 	char *log;
 	size_t log_len;
-	uint64_t log_lines;
+	uint64_t log_lines;  /* atomic */
 	unsigned violations; /* atomic */
 	bool quiet;
 

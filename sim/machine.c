@@ -469,6 +469,6 @@ void sim_get_stats(struct sim_machine *m, struct sim_stats *out)
 		for (w = 0; w < words; w++)
 			sum[w] += __atomic_load_n(&s[w], __ATOMIC_RELAXED);
 	}
-	out->log_lines = m->log_lines;
+	out->log_lines = __atomic_load_n(&m->log_lines, __ATOMIC_RELAXED);
 	out->oom_kills = __atomic_load_n(&m->oom_kills, __ATOMIC_RELAXED);
 }
