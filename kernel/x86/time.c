@@ -5,7 +5,8 @@
  */
 #include "cpu.h"
 
-#define PIT_HZ 1193182ull
+#define PIT_HZ	1193182ull
+#define SAMPLES 5u
 
 uint64_t tsc_hz;
 static uint64_t tsc_boot, ns_per_tick_fp; /* ns per TSC tick, 32.32 */
@@ -25,10 +26,10 @@ static uint32_t pit_read(void)
 	return lo | (uint32_t)inb(0x40) << 8;
 }
 
-/* Count TSC ticks over 20 ms of the 8254's channel 0. */
-static void calibrate(void)
+/* The TSC's rate over 5 ms of the 8254's channel 0; 0: that cannot be told. */
+static uint64_t measure(void)
 {
-	uint32_t want = (uint32_t)(PIT_HZ / 50), seen = 0, rounds = 0;
+	uint32_t want = (uint32_t)(PIT_HZ / 200), seen, rounds = 0;
 	uint64_t t0, t1;
 
 	outb(0x43, 0x30); /* channel 0, both bytes, mode 0: count down once */
@@ -43,11 +44,31 @@ static void calibrate(void)
 		;
 	t1 = rdtsc();
 	seen -= pit_read();
-	if (seen < want || seen > 0xffff) {
+	if (seen < want || seen > 0xffff)
+		return 0;
+	return (t1 - t0) * PIT_HZ / seen;
+}
+
+/*
+ * A virtual processor may stand still between two reads, even until the
+ * counter, of 16 bits, has come round: the middle one of several is good.
+ */
+static void calibrate(void)
+{
+	uint64_t hz[SAMPLES] = {0}, t;
+	unsigned i, j, failed = 0;
+
+	for (i = 0; i < SAMPLES && failed < 2; i++) {
+		t = measure();
+		failed += !t;
+		for (j = i; j > 0 && hz[j - 1] > t; j--)
+			hz[j] = hz[j - 1];
+		hz[j] = t;
+	}
+	tsc_hz = hz[SAMPLES / 2];
+	if (failed > 1) {
 		printk("no 8254 to measure the TSC by: taking it for 1 GHz");
 		tsc_hz = NSEC_PER_SEC;
-	} else {
-		tsc_hz = (t1 - t0) * PIT_HZ / seen;
 	}
 }
 
